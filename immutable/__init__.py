@@ -1,0 +1,1 @@
+"""Immutable infrastructure: servers are never patched, they are replaced."""

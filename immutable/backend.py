@@ -1,0 +1,332 @@
+"""The contract between the SDK and a cloud, for authors of backends.
+
+A backend is a class below `Backend`, found under its URL scheme in the entry-point group
+``immutable.backends``. ``docs/contract.md`` states every rule that the conformance suite checks.
+
+Rules that hold for every method:
+
+* It is a coroutine and never blocks the event loop; a blocking cloud SDK runs on an executor
+  that the backend owns, and is imported on first use, there.
+* It waits with ``asyncio.sleep`` only and returns in seconds, whatever it started.
+* It raises `BackendError` subclasses and nothing else, the cloud SDK's error as ``__cause__``.
+* A mutating method gets a `Context`. It is level-set: repeated with the same arguments it
+  leaves the same state. It refuses with `Conflict` when the group is held by another
+  rollout, or under a higher fence, as far as the cloud can tell.
+* A retry inside the backend is not wanted: the engine repeats what is `Throttled` or `Transient`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+from attrs import frozen
+
+from immutable.errors import (
+    BackendError,
+    CapacityShortage,
+    Conflict,
+    Denied,
+    Gone,
+    Invalid,
+    Problem,
+    QuotaExceeded,
+    Throttled,
+    Transient,
+)
+from immutable.model import (
+    Assurance,
+    Capabilities,
+    Clock,
+    FleetState,
+    FleetURL,
+    FrozenMap,
+    Group,
+    Hold,
+    Image,
+    ImageState,
+    Instance,
+    InstanceState,
+    Limits,
+    Origin,
+    Plan,
+    Pool,
+    Rate,
+    Revision,
+    RuntimeConfig,
+    SecretRef,
+    SystemClock,
+)
+
+__all__ = [
+    "CONTRACT",
+    "Assurance",
+    "Backend",
+    "BackendError",
+    "Capabilities",
+    "CapacityShortage",
+    "Clock",
+    "Conflict",
+    "Context",
+    "Denied",
+    "FleetState",
+    "FleetURL",
+    "FrozenMap",
+    "Gone",
+    "Group",
+    "Hold",
+    "Image",
+    "ImageState",
+    "Instance",
+    "InstanceState",
+    "Invalid",
+    "Limits",
+    "Origin",
+    "Plan",
+    "Pool",
+    "Problem",
+    "QuotaExceeded",
+    "Rate",
+    "Revision",
+    "RuntimeConfig",
+    "SecretRef",
+    "SupportsAdopt",
+    "SupportsCreate",
+    "SystemClock",
+    "Throttled",
+    "Transient",
+]
+
+CONTRACT = 1
+"""The version of this contract. A backend states the one that it was written for."""
+
+
+@frozen
+class Context:
+    """On whose behalf, and under which lease, a mutating call is made.
+
+    Attributes:
+        rollout: The rollout's identifier; goes into the tags of what is created.
+        plan: The digest of its plan; goes into the tags too.
+        fence: The lease's number; a call with a lower one than the group has seen is stale.
+        token: Derived from what the call does and which attempt it is: the same for a repeated
+            call, another for a new one. Passed to the cloud where it takes such a token.
+        deadline: Seconds that the call may take.
+    """
+
+    rollout: str
+    plan: str
+    fence: int
+    token: str
+    deadline: float
+
+
+class Backend(ABC):
+    """One cloud, or one place in it, that fleets live on.
+
+    Attributes:
+        contract: The version of the contract that the class was written for.
+        capabilities: What it can do.
+        identifying: The URL options that tell two fleets of one name apart.
+    """
+
+    contract: ClassVar[int] = CONTRACT
+    capabilities: Capabilities
+    identifying: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    @abstractmethod
+    def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
+        """Return a backend for the place that *url* names. Imports and connects to nothing.
+
+        Raises:
+            InvalidValue: The URL's location or options make no sense.
+        """
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Import, connect and authenticate. Called once, before anything else.
+
+        Raises:
+            Denied: The credentials don't work.
+            Transient: It can't be reached.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections and threads. Called once, also after a failed `open`."""
+
+    @abstractmethod
+    async def fleets(self) -> tuple[str, ...]:
+        """Return the names of the fleets that can be seen, sorted."""
+
+    @abstractmethod
+    async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
+        """Return what there is of a fleet.
+
+        The number of calls grows with pages, not with instances. What is seen is at most
+        ``capabilities.staleness`` seconds old. Every group has its true size, and an instance is
+        READY only if it serves its own revision: readiness is probed by the cloud or by the
+        backend, never assumed.
+
+        Args:
+            fleet: The fleet's name.
+            since: The cursor of an earlier observation: only the instances that changed since
+                then need to be listed, and ``complete`` is then False. A backend that always
+                tells everything ignores it.
+
+        Raises:
+            Gone: No such fleet.
+        """
+
+    @abstractmethod
+    async def preflight(self, plan: Plan) -> tuple[Problem, ...]:
+        """Return everything that would stop *plan*: permissions, quota, capacity, a missing image.
+
+        Changes nothing. All problems at once, each with a way out.
+        """
+
+    @abstractmethod
+    async def resolve(self, reference: str) -> Image:
+        """Return the image that *reference* names, pinned: aliases are resolved here, once.
+
+        Raises:
+            Invalid: There is none, or instances can't be started from it; says what is there.
+        """
+
+    @abstractmethod
+    async def create_revision(
+        self, fleet: str, revision: Revision, pool: Pool, ctx: Context
+    ) -> None:
+        """Make the empty group of a new revision, held by ``ctx.rollout`` from its birth.
+
+        First the revision's number is marked as given out on the fleet, then the group is made
+        under a name that only one creator can use, tagged with fleet, revision, rollout and
+        plan. In `Pool.OWN` it starts at weight 0. What the revision doesn't say (networks,
+        health checks, tags, …) is copied from the group that serves the fleet.
+
+        Repeated with the same rollout: no change.
+
+        Raises:
+            Conflict: The group exists and belongs to another rollout, named as ``owner``.
+        """
+
+    @abstractmethod
+    async def grow(
+        self, fleet: str, revision: int, size: int, *, expected: int, ctx: Context
+    ) -> None:
+        """Raise the size of a group to *size*. Never lowers it: a larger size stays.
+
+        Raises:
+            Conflict: The size is neither *expected* nor *size*, where the cloud can tell.
+            CapacityShortage: There is no room, now or as a result of an earlier launch.
+            QuotaExceeded: The account's limit is reached.
+        """
+
+    @abstractmethod
+    async def settle(self, fleet: str, revision: int, ctx: Context) -> None:
+        """Lower the size of a group to the members that it has. Never ends one."""
+
+    @abstractmethod
+    async def retire(
+        self,
+        fleet: str,
+        revision: int,
+        ids: tuple[str, ...],
+        *,
+        drain_timeout: float,
+        ctx: Context,
+    ) -> float | None:
+        """Start or advance the end of exactly these members: drain, then terminate.
+
+        The size is lowered by the members that are new to this at once, before they drain, so
+        that the cloud doesn't replace them. A draining member gets no new requests and is
+        terminated when it has none in flight, or after *drain_timeout* seconds. Ownership is
+        read again right before each termination.
+
+        Members that are gone, or unknown, are no error.
+
+        Returns:
+            Seconds after which to call again with those that aren't gone; None when the rest
+            happens by itself.
+        """
+
+    @abstractmethod
+    async def delete_revision(self, fleet: str, revision: int, ctx: Context) -> None:
+        """Remove an empty group from the fleet, for good.
+
+        A group of ours is deleted. An adopted one is kept at size 0, without a hold, tagged as
+        retired and no longer part of the fleet, unless the fleet was adopted with
+        ``on_replace="delete"``.
+
+        Raises:
+            Conflict: It has members.
+            Gone: It isn't there: done.
+        """
+
+    @abstractmethod
+    async def hold(self, fleet: str, revision: int, until: float, ctx: Context) -> None:
+        """Keep everybody else from removing or replacing members until a time.
+
+        Scale-in, rebalancing and replacement by schedule stop; scale-out stays possible. What
+        was changed is written into the cloud's own tags with the owner and *until*, so that
+        anybody can restore it without the journal. Repeated: *until* moves.
+
+        Args:
+            fleet: The fleet's name.
+            revision: Whose group.
+            until: When the hold ends by itself, by the backend's clock.
+            ctx: On whose behalf.
+
+        Raises:
+            Conflict: Another rollout holds it, named as ``owner``.
+        """
+
+    @abstractmethod
+    async def release(self, fleet: str, revision: int, ctx: Context) -> None:
+        """End the hold of a group and leave the fleet's scaling settings on this one.
+
+        Settings that are on another group of the fleet are attached here, checked, and taken
+        off there, in this order; then everything that the hold changed is restored.
+        """
+
+
+@runtime_checkable
+class SupportsCreate(Protocol):
+    """A backend that can make and delete fleets."""
+
+    async def create_fleet(self, fleet: str, revision: Revision) -> None:
+        """Make an empty fleet of one group, of *revision*.
+
+        Raises:
+            Conflict: There is one of that name.
+            Invalid: The template makes no sense; says which part.
+        """
+        ...
+
+    async def delete_fleet(self, fleet: str) -> None:
+        """Remove a fleet whose groups are empty, with everything that was made for it.
+
+        Raises:
+            Conflict: It has members.
+            Gone: No such fleet.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsAdopt(Protocol):
+    """A backend that can take over a group that was there before."""
+
+    async def adopt_fleet(self, fleet: str, *, delete_when_replaced: bool) -> None:
+        """Take the group named *fleet* as revision 1 of a fleet of that name, untouched but tagged.
+
+        Args:
+            fleet: The group's name.
+            delete_when_replaced: Whether a later rollout may delete it, once empty.
+
+        Raises:
+            Gone: There is no such group.
+            Invalid: It can't be managed; says why and the way out.
+        """
+        ...

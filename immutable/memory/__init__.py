@@ -1,0 +1,23 @@
+"""A cloud in memory: for examples, for tests of your own programs, for the SDK's own tests.
+
+Time laws, images that misbehave and faults of every kind are set by the test; on a virtual loop
+(`immutable.testing.run`) hours take milliseconds.
+"""
+
+from immutable.memory.backend import MemoryBackend
+from immutable.memory.cloud import Cloud
+from immutable.memory.faults import Fault, Faults
+from immutable.memory.laws import Behaviour, Law, Laws, fixed, lognormal, vm
+
+__all__ = [
+    "Behaviour",
+    "Cloud",
+    "Fault",
+    "Faults",
+    "Law",
+    "Laws",
+    "MemoryBackend",
+    "fixed",
+    "lognormal",
+    "vm",
+]

@@ -1,0 +1,281 @@
+"""The contract on the simulated cloud; the reference for authors of backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self, TypeVar
+
+from attrs import evolve
+
+from immutable.backend import (
+    Backend,
+    BackendError,
+    Capabilities,
+    CapacityShortage,
+    Clock,
+    Conflict,
+    Context,
+    FleetState,
+    FleetURL,
+    Gone,
+    Group,
+    Hold,
+    Image,
+    InstanceState,
+    Invalid,
+    Limits,
+    Origin,
+    Plan,
+    Pool,
+    Problem,
+    Rate,
+    Revision,
+)
+from immutable.memory.cloud import Cloud, SimulatedGroup
+from immutable.memory.faults import When
+from immutable.memory.laws import Laws
+
+__all__ = ["MemoryBackend"]
+
+T = TypeVar("T")
+
+_clouds: dict[str, Cloud] = {}
+
+
+class MemoryBackend(Backend):
+    """Fleets in the memory of this process.
+
+    ``memory://web`` and ``memory://lab/web`` are fleets of two clouds, each made when first
+    named. Pass a `Cloud` of your own to set its laws and faults.
+
+    Args:
+        cloud: The cloud to work on.
+    """
+
+    capabilities = Capabilities(
+        create_fleet=True,
+        boot=30.0,
+        drain=5.0,
+        terminate=10.0,
+        launches=Rate(burst=1000, per_second=100),
+        limits=Limits(boot_timeout=120, drain_timeout=60),
+    )
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.capabilities = evolve(type(self).capabilities, staleness=cloud.faults.stale)
+
+    @classmethod
+    def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
+        """Return a backend on the cloud that the URL's location names."""
+        if url.location not in _clouds:
+            _clouds[url.location] = Cloud(clock, laws=Laws())
+        return cls(_clouds[url.location])
+
+    async def open(self) -> None:
+        """Do nothing: memory is there."""
+
+    async def close(self) -> None:
+        """Do nothing: the cloud stays for others."""
+
+    async def fleets(self) -> tuple[str, ...]:
+        """Return the names of the fleets."""
+        return self._call("fleets", lambda: tuple(sorted(self.cloud.fleets)))
+
+    async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
+        """Return what there is, or what changed since a cursor."""
+        return self._call("observe", lambda: self.cloud.look(fleet, since))
+
+    async def preflight(self, plan: Plan) -> tuple[Problem, ...]:
+        """Look for the image and for room."""
+        return self._call("preflight", lambda: self._problems(plan))
+
+    def _problems(self, plan: Plan) -> tuple[Problem, ...]:
+        found = []
+        known = self.cloud.images
+        artifact = plan.candidate.image.artifact
+        if known is not None and artifact not in known:
+            found.append(Problem(f"image {artifact} does not exist", "register it first"))
+        if set(self.cloud.zones) <= set(self.cloud.capacity):
+            room, need = sum(self.cloud.capacity.values()), plan.bounds.ceiling
+            if room < need:
+                found.append(Problem(f"room for {room} servers, {need} needed", "lower max_surge"))
+        return tuple(found)
+
+    async def resolve(self, reference: str) -> Image:
+        """Return the image of that name; every name exists unless the cloud lists its images."""
+
+        def look_up() -> Image:
+            known = self.cloud.images
+            if known is not None and reference not in known:
+                there = ", ".join(sorted(known)) or "none"
+                raise Invalid(f"no image {reference}; there are: {there}")
+            return Image.of_artifact("memory", reference)
+
+        return self._call("resolve", look_up)
+
+    async def create_revision(
+        self, fleet: str, revision: Revision, pool: Pool, ctx: Context
+    ) -> None:
+        """Mark the number, then make the group, held from its birth."""
+
+        def create() -> None:
+            home = self.cloud.fleet(fleet)
+            there = home.groups.get(revision.number)
+            if there is not None:
+                if there.shown.rollout != ctx.rollout:
+                    owner = there.shown.rollout
+                    raise Conflict(f"r{revision.number} belongs to rollout {owner}", owner=owner)
+                return
+            pattern = max(home.groups.values(), key=lambda group: group.shown.size).shown
+            home.last_revision = max(home.last_revision, revision.number)
+            home.groups[revision.number] = SimulatedGroup(
+                Group(
+                    revision,
+                    size=0,
+                    pool=pool,
+                    weight=0.0 if pool is Pool.OWN else None,
+                    maximum=pattern.maximum,
+                    hold=Hold(ctx.rollout, ctx.fence, self.cloud.at + 3600),
+                    rollout=ctx.rollout,
+                    plan=ctx.plan,
+                )
+            )
+
+        self._call("create_revision", create)
+
+    async def grow(
+        self, fleet: str, revision: int, size: int, *, expected: int, ctx: Context
+    ) -> None:
+        """Raise the size and launch what is missing."""
+
+        def raise_size() -> None:
+            group = self._owned(fleet, revision, ctx)
+            found = group.shown.size
+            if found >= size:
+                return
+            if found != expected:
+                raise Conflict(f"r{revision} has size {found}, not {expected}")
+            group.shown = evolve(group.shown, size=size)
+            short = self.cloud.heal(self.cloud.fleet(fleet), group)
+            if short is not None:
+                raise CapacityShortage(f"no room in zone {short}", zone=short)
+
+        self._call("grow", raise_size)
+
+    async def settle(self, fleet: str, revision: int, ctx: Context) -> None:
+        """Lower the size to the live members."""
+
+        def lower() -> None:
+            group = self._owned(fleet, revision, ctx)
+            group.shown = evolve(group.shown, size=min(group.shown.size, group.live))
+
+        self._call("settle", lower)
+
+    async def retire(
+        self,
+        fleet: str,
+        revision: int,
+        ids: tuple[str, ...],
+        *,
+        drain_timeout: float,
+        ctx: Context,
+    ) -> float | None:
+        """Lower the size and let the members drain; the rest happens by itself."""
+
+        def drain() -> None:
+            group = self._owned(fleet, revision, ctx)
+            home = self.cloud.fleet(fleet)
+            leaving = [name for name in ids if self._is_member(fleet, group, name)]
+            size = max(0, group.shown.size - len(leaving))
+            minimum = min(group.shown.minimum, size)
+            group.shown = evolve(group.shown, size=size, minimum=minimum)
+            for name in leaving:
+                self.cloud.drain(home, name, drain_timeout=drain_timeout)
+
+        self._call("retire", drain)
+        return None
+
+    def _is_member(self, fleet: str, group: SimulatedGroup, name: str) -> bool:
+        server = self.cloud.fleet(fleet).servers.get(name)
+        return (
+            server is not None
+            and server.group is group
+            and server.seen.state is not InstanceState.DRAINING
+        )
+
+    async def delete_revision(self, fleet: str, revision: int, ctx: Context) -> None:
+        """Delete the group, or retire an adopted one at size 0."""
+
+        def delete() -> None:
+            group = self._owned(fleet, revision, ctx)
+            home = self.cloud.fleet(fleet)
+            if group.shown.size or any(s.group is group for s in home.servers.values()):
+                raise Conflict(f"r{revision} has members")
+            del home.groups[revision]
+            if group.shown.origin is Origin.ADOPTED and not group.deletable:
+                home.retired.append(evolve(group.shown, hold=None))
+
+        self._call("delete_revision", delete)
+
+    async def hold(self, fleet: str, revision: int, until: float, ctx: Context) -> None:
+        """Write the holder and the end of the hold on the group."""
+
+        def take() -> None:
+            group = self.cloud.group(fleet, revision)
+            self.cloud.own(group, ctx.rollout, ctx.fence, until)
+
+        self._call("hold", take)
+
+    async def release(self, fleet: str, revision: int, ctx: Context) -> None:
+        """Move bounds and settings here, then end the hold."""
+
+        def let_go() -> None:
+            self.cloud.release(self.cloud.fleet(fleet), self._owned(fleet, revision, ctx))
+
+        self._call("release", let_go)
+
+    async def create_fleet(self, fleet: str, revision: Revision) -> None:
+        """Make an empty fleet."""
+
+        def create() -> None:
+            if fleet in self.cloud.fleets:
+                raise Conflict(f"there is a fleet {fleet} already")
+            self.cloud.add_fleet(fleet, Group(revision, 0))
+
+        self._call("create_fleet", create)
+
+    async def delete_fleet(self, fleet: str) -> None:
+        """Remove an empty fleet."""
+
+        def delete() -> None:
+            if self.cloud.fleet(fleet).servers:
+                raise Conflict(f"fleet {fleet} has members")
+            del self.cloud.fleets[fleet]
+
+        self._call("delete_fleet", delete)
+
+    def _owned(self, fleet: str, revision: int, ctx: Context) -> SimulatedGroup:
+        group = self.cloud.group(fleet, revision)
+        self.cloud.check(group, ctx.rollout, ctx.fence)
+        return group
+
+    def _call(self, name: str, effect: Callable[[], T]) -> T:
+        cloud = self.cloud
+        cloud.advance()
+        cloud.calls[name] += 1
+        fault = cloud.faults.pick(name)
+        if fault is None:
+            return effect()
+        if fault.when is When.AFTER:
+            _quietly(effect)
+        elif fault.when is When.LATE:
+            cloud.after(fault.delay, lambda: _quietly(effect))
+        raise fault.error()
+
+
+def _quietly(effect: Callable[[], object]) -> None:
+    """Let a call take effect whose answer nobody will get."""
+    with suppress(BackendError):
+        effect()

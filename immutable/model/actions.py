@@ -1,0 +1,70 @@
+"""What a rollout can do to a fleet: one class for each mutating call of a backend.
+
+Absolute and by name, so that each can be repeated without harm.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from immutable.model.fleet import Pool
+
+__all__ = ["Action", "Create", "Delete", "Grow", "HoldGroup", "Release", "Retire", "Settle"]
+
+
+@frozen
+class HoldGroup:
+    """Keep others from removing or replacing a group's members until a time."""
+
+    revision: int
+    until: float
+
+
+@frozen
+class Create:
+    """Make the empty group of a new revision."""
+
+    revision: int
+    pool: Pool
+
+
+@frozen
+class Grow:
+    """Raise a group to a size; *expected* is the size that it was decided on."""
+
+    revision: int
+    size: int
+    expected: int
+
+
+@frozen
+class Retire:
+    """Drain, then terminate, exactly these members."""
+
+    revision: int
+    ids: tuple[str, ...]
+
+
+@frozen
+class Settle:
+    """Lower a group's size to the members that it has."""
+
+    revision: int
+
+
+@frozen
+class Release:
+    """End a group's hold and leave the fleet's scaling settings on it."""
+
+    revision: int
+
+
+@frozen
+class Delete:
+    """Remove an empty group from the fleet."""
+
+    revision: int
+
+
+Action = HoldGroup | Create | Grow | Retire | Settle | Release | Delete
+"""One mutating call to a backend."""

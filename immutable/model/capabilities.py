@@ -1,0 +1,59 @@
+"""What a backend says of itself."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from immutable.model.limits import Limits
+
+__all__ = ["Capabilities", "Rate"]
+
+
+@frozen
+class Rate:
+    """A token bucket: *burst* at once, then *per_second*.
+
+    Attributes:
+        burst: The bucket's capacity, in instances.
+        per_second: What flows back into it, in instances.
+    """
+
+    burst: float
+    per_second: float
+
+
+@frozen
+class Capabilities:
+    """What a backend can do, said positively, and what it needs to be told apart.
+
+    Attributes:
+        create_fleet: Can make and delete fleets (`SupportsCreate`).
+        weighted_traffic: Can give a group an exact share of the traffic.
+        traffic_stats: Can count requests, errors and latency by revision.
+        volumes: Can keep volumes apart from instances.
+        console_output: Can show what an instance printed.
+        poll: Seconds between two observations while something is about to change.
+        staleness: Seconds by which an observation may be out of date.
+        late_effect: Seconds after which a call without an answer has taken effect or never will.
+        boot: Seconds from launch to READY that are usual, until the fleet's own are known.
+        drain: Seconds that draining usually takes.
+        terminate: Seconds from the end of draining until an instance is gone that are usual.
+        launches: How fast instances can be launched; None when there is no limit.
+        terminations: How fast they can be terminated; None when there is no limit.
+        limits: The limits of a plan that names none.
+    """
+
+    create_fleet: bool = False
+    weighted_traffic: bool = False
+    traffic_stats: bool = False
+    volumes: bool = False
+    console_output: bool = False
+    poll: float = 2.0
+    staleness: float = 0.0
+    late_effect: float = 30.0
+    boot: float = 90.0
+    drain: float = 20.0
+    terminate: float = 30.0
+    launches: Rate | None = None
+    terminations: Rate | None = None
+    limits: Limits = Limits()

@@ -1,0 +1,80 @@
+"""A plan: what will be done, within which bounds, as a value that can be read and approved."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from immutable.model.image import Revision
+from immutable.model.limits import Limits
+from immutable.model.steps import Step
+
+__all__ = ["Bounds", "Plan", "PlanKind"]
+
+
+class PlanKind(StrEnum):
+    """What a plan changes."""
+
+    REPLACE = "replace"
+    """The fleet's revision."""
+    SCALE = "scale"
+    """The fleet's size."""
+
+
+@frozen
+class Bounds:
+    """What a plan promises and expects, for the size that the fleet had when it was made.
+
+    Attributes:
+        wanted: The fleet's size, N.
+        surge: Servers above it, S, absolute.
+        unavailable: Servers below it, U, absolute.
+        floor: Servers available at any time: min(N - U, READY when it was made).
+        ceiling: Servers that exist at most by the rollout's doing: N + S.
+        work: Seconds that no schedule can beat, N * W / (S + U) with W the time that one
+            replacement keeps one server from serving (boot + min_ready + drain + terminate).
+        api: Seconds that the backend's launch and termination rates cost at least.
+        expected: Seconds that it is expected to take when nothing fails.
+        useful_surge: The surge above which more only costs money: launch rate * W (Little's
+            law); 0 when the backend declares no rate.
+    """
+
+    wanted: int
+    surge: int
+    unavailable: int
+    floor: int
+    ceiling: int
+    work: float = 0.0
+    api: float = 0.0
+    expected: float = 0.0
+    useful_surge: int = 0
+
+
+@frozen
+class Plan:
+    """What a rollout will do. Frozen; equal plans have equal digests.
+
+    Attributes:
+        fleet: The fleet's address.
+        kind: What it changes.
+        stable: The revision that the fleet comes from.
+        candidate: The revision that it goes to; stable's for a change of size.
+        strategy: The strategy, as it would be written in code.
+        limits: How far it may go.
+        steps: The goals, in order.
+        bounds: What it promises, for the size that the fleet has now.
+        on_failure: What happens when it doesn't work out.
+        notes: What else a reviewer should know.
+    """
+
+    fleet: str
+    kind: PlanKind
+    stable: Revision
+    candidate: Revision
+    strategy: str
+    limits: Limits
+    steps: tuple[Step, ...]
+    bounds: Bounds
+    on_failure: str = ""
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,238 @@
+"""What a rollout writes down: the truth from which any process can carry it on.
+
+Each record says what happened and, where something was decided, the arithmetic. A record is
+written before what it announces is done, and never changed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from immutable.model.actions import Action
+from immutable.model.fleet import Group
+from immutable.model.frozenmap import FrozenMap
+from immutable.model.result import Status
+
+__all__ = [
+    "Claimed",
+    "Committed",
+    "Done",
+    "Ended",
+    "Entered",
+    "Event",
+    "Failed",
+    "Intended",
+    "Outcome",
+    "Proved",
+    "Record",
+    "Resized",
+    "Resynced",
+    "Started",
+    "Turned",
+]
+
+
+class Outcome(StrEnum):
+    """What became of an intended action."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"
+    """No answer: it may have taken effect, or may yet."""
+    CONFLICT = "conflict"
+    SHORTAGE = "shortage"
+    REFUSED = "refused"
+
+
+@frozen
+class Started:
+    """The fleet as it was before the first action, and the sizes that bind the rollout.
+
+    Attributes:
+        plan: The digest of the plan.
+        groups: The fleet's groups.
+        wanted: Its size, N.
+        ready: How many of its instances were READY.
+    """
+
+    plan: str
+    groups: tuple[Group, ...]
+    wanted: int
+    ready: int
+
+
+@frozen
+class Claimed:
+    """A controller drives the rollout from here on.
+
+    Attributes:
+        controller: Who.
+        fence: The number of its lease; every later lease has a higher one.
+    """
+
+    controller: str
+    fence: int
+
+
+@frozen
+class Intended:
+    """An action is about to be done.
+
+    Attributes:
+        token: Its idempotency token, derived from the rollout, the direction, the step, the
+            action and the attempt; sent with the call.
+        action: The action.
+        why: The arithmetic behind it.
+    """
+
+    token: str
+    action: Action
+    why: str = ""
+
+
+@frozen
+class Done:
+    """An intended action got its answer, or got none.
+
+    Attributes:
+        token: The action's token.
+        outcome: The answer.
+        detail: What the backend said.
+    """
+
+    token: str
+    outcome: Outcome = Outcome.DONE
+    detail: str = ""
+
+
+def _sizes(value: dict[int, int]) -> FrozenMap[int, int]:
+    return FrozenMap({int(number): size for number, size in value.items()})
+
+
+@frozen
+class Resized:
+    """Somebody else changed a group's size; the wanted size follows.
+
+    Attributes:
+        revision: Whose group.
+        expected: The size that our last action left.
+        found: The size that it has.
+        wanted: The fleet's wanted size from here on.
+    """
+
+    revision: int
+    expected: int
+    found: int
+    wanted: int
+
+
+@frozen
+class Resynced:
+    """After a call without an answer: sizes as found, nobody's doing in particular.
+
+    Attributes:
+        sizes: The size of each group, by revision number.
+    """
+
+    sizes: FrozenMap[int, int] = field(converter=_sizes)
+
+
+@frozen
+class Failed:
+    """Candidate instances that died or never became READY.
+
+    Attributes:
+        ids: Which.
+        why: What was wrong with them.
+    """
+
+    ids: tuple[str, ...]
+    why: str
+
+
+@frozen
+class Proved:
+    """The first candidate instance has proven the image; the window opens.
+
+    Attributes:
+        id: Which instance.
+    """
+
+    id: str
+
+
+@frozen
+class Entered:
+    """A step begins; those before it are reached.
+
+    Attributes:
+        step: Its number in the plan, from 0.
+    """
+
+    step: int
+
+
+@frozen
+class Committed:
+    """The point of no return: the way back is a new rollout from here on."""
+
+
+@frozen
+class Turned:
+    """The rollout goes back to stable.
+
+    Attributes:
+        reason: Why.
+    """
+
+    reason: str
+
+
+@frozen
+class Ended:
+    """The rollout is over.
+
+    Attributes:
+        status: How it ended.
+        reason: Why it ended so.
+        left: What is left where, or differs from the start.
+    """
+
+    status: Status
+    reason: str = ""
+    left: tuple[str, ...] = ()
+
+
+Record = (
+    Started
+    | Claimed
+    | Intended
+    | Done
+    | Resized
+    | Resynced
+    | Failed
+    | Proved
+    | Entered
+    | Committed
+    | Turned
+    | Ended
+)
+"""One thing that a rollout wrote down."""
+
+
+@frozen
+class Event:
+    """A record in its place.
+
+    Attributes:
+        rollout: The rollout's identifier.
+        seq: Its number within the rollout, 1, 2, 3 … without a gap.
+        at: When it was written, by the writer's clock.
+        record: What happened.
+    """
+
+    rollout: str
+    seq: int
+    at: float
+    record: Record

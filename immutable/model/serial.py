@@ -1,0 +1,125 @@
+"""Values to JSON and back; canonical bytes and digests.
+
+Canonical JSON is RFC 8785, so that a digest can be checked by anybody with any tool. Every field
+is written, defaults too: a default that a later version changes must not change what an old plan
+means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from immutable.errors import InvalidValue
+from immutable.model.actions import Action
+from immutable.model.frozenmap import FrozenMap
+from immutable.model.plan import Plan
+from immutable.model.quantities import Count
+from immutable.model.records import Record
+from immutable.model.steps import Step
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+__all__ = ["canonical", "digest", "dump_plan", "from_json", "load_plan", "to_json"]
+
+T = TypeVar("T")
+
+
+def _tag(kind: type) -> str:
+    """Return a class's name as it stands in JSON: ``HoldGroup`` is ``hold_group``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+@cache
+def _converter() -> Converter:
+    # Imported on first use: half of the time that `import immutable` may take.
+    from cattrs import Converter
+    from cattrs.strategies import configure_tagged_union
+
+    converter = Converter()
+    converter.register_structure_hook(Count, lambda value, _: value)
+    converter.register_structure_hook_func(
+        lambda kind: kind is FrozenMap or getattr(kind, "__origin__", None) is FrozenMap,
+        lambda value, kind: FrozenMap(converter.structure(value, dict[kind.__args__])),  # type: ignore[name-defined]
+    )
+    converter.register_unstructure_hook_func(
+        lambda kind: kind is FrozenMap or getattr(kind, "__origin__", None) is FrozenMap,
+        lambda value: {str(k): converter.unstructure(v) for k, v in value.items()},
+    )
+    for union in (Action, Step, Record):
+        configure_tagged_union(union, converter, tag_name="type", tag_generator=_tag)
+    return converter
+
+
+def to_json(value: object, kind: Any = None) -> Any:
+    """Return *value* as plain dicts, lists, strings and numbers.
+
+    Args:
+        value: A value of the model.
+        kind: Its declared type, where that is a union.
+    """
+    return _converter().unstructure(value, unstructure_as=kind)
+
+
+def from_json(kind: Any, data: Any) -> Any:
+    """Return the value of type *kind* that *data* describes; the reverse of `to_json`.
+
+    Raises:
+        InvalidValue: *data* doesn't describe one.
+    """
+    from cattrs.errors import BaseValidationError
+
+    try:
+        return _converter().structure(data, kind)
+    except (BaseValidationError, KeyError, TypeError, ValueError) as error:
+        name = getattr(kind, "__name__", str(kind))
+        raise InvalidValue("data", data, f"does not describe a {name}: {error!r}") from error
+
+
+def canonical(data: Any) -> bytes:
+    """Return plain *data* as canonical JSON (RFC 8785)."""
+    import rfc8785
+
+    return rfc8785.dumps(data)
+
+
+@lru_cache(maxsize=256)
+def _plan_digest(plan: Plan) -> str:
+    return "sha256:" + hashlib.sha256(canonical(to_json(plan))).hexdigest()
+
+
+def digest(plan: Plan) -> str:
+    """Return the digest by which a plan is approved: sha256 over its canonical JSON."""
+    return _plan_digest(plan)
+
+
+def dump_plan(plan: Plan) -> str:
+    """Return *plan* as the text of a file that `load_plan` reads."""
+    import json
+
+    document = {"immutable-plan": 1, "digest": digest(plan), "plan": to_json(plan)}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def load_plan(text: str) -> Plan:
+    """Return the plan in *text*, as written by `dump_plan`.
+
+    Raises:
+        InvalidValue: Not such a file, or changed since it was written.
+    """
+    import json
+
+    try:
+        document = json.loads(text)
+        stated, content = document["digest"], document["plan"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidValue("plan", text[:40], f"not a plan file: {error!r}") from error
+    plan: Plan = from_json(Plan, content)
+    if digest(plan) != stated:
+        raise InvalidValue(
+            "plan", stated, f"the content's digest is {digest(plan)}", "make the plan again"
+        )
+    return plan

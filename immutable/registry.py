@@ -1,0 +1,66 @@
+"""Finding a backend by the scheme of a fleet's URL.
+
+Backends are separate distributions that name their class in the entry-point group
+``immutable.backends``. Only the one that is asked for is loaded, so a broken one hurts nobody
+else.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from immutable.backend import CONTRACT, Backend
+from immutable.errors import RegistryError
+
+__all__ = ["GROUP", "backend_class", "names", "register"]
+
+GROUP = "immutable.backends"
+"""The entry-point group."""
+
+_registered: dict[str, type[Backend]] = {}
+
+
+def register(name: str, backend: type[Backend]) -> None:
+    """Make *backend* known under a scheme in this process, before any installed one."""
+    _registered[name] = backend
+
+
+def names() -> tuple[str, ...]:
+    """Return the schemes that can be used, without loading anything."""
+    return tuple(sorted({*_registered, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def backend_class(name: str) -> type[Backend]:
+    """Return the backend for URLs of scheme *name*, importing it on first use.
+
+    Raises:
+        RegistryError: Not installed, installed twice, broken, or for another contract.
+    """
+    if name not in _registered:
+        _registered[name] = _load(name, tuple(entry_points(group=GROUP, name=name)))
+    return _registered[name]
+
+
+def _load(name: str, found: tuple[EntryPoint, ...]) -> type[Backend]:
+    sources = {(point.value, point.dist.name if point.dist else "") for point in found}
+    if not found:
+        known = ", ".join(names()) or "none"
+        raise RegistryError(
+            f"no backend for {name}:// is installed (there are: {known});"
+            f" try: pip install immutable-{name}"
+        )
+    if len(sources) > 1:
+        both = " and ".join(sorted(dist or value for value, dist in sources))
+        raise RegistryError(f"{both} both claim {name}://; uninstall one of them")
+    try:
+        loaded = found[0].load()
+    except Exception as error:
+        raise RegistryError(f"the backend for {name}:// can't be imported: {error}") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
+        raise RegistryError(f"the backend for {name}:// is {loaded!r}, not a Backend class")
+    if loaded.contract != CONTRACT:
+        raise RegistryError(
+            f"the backend for {name}:// is written for contract {loaded.contract}, this SDK has"
+            f" {CONTRACT}; upgrade {'the SDK' if loaded.contract > CONTRACT else 'the backend'}"
+        )
+    return loaded
