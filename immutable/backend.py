@@ -87,6 +87,7 @@ __all__ = [
     "Problem",
     "QuotaExceeded",
     "Rate",
+    "Retiring",
     "Revision",
     "RuntimeConfig",
     "SecretRef",
@@ -119,6 +120,20 @@ class Context:
     fence: int
     token: str
     deadline: float
+
+
+@frozen
+class Retiring:
+    """What a call of ``retire`` left.
+
+    Attributes:
+        size: The group's size.
+        again: Seconds after which to call again with those that aren't gone; None when the rest
+            happens by itself.
+    """
+
+    size: int
+    again: float | None = None
 
 
 class Backend(ABC):
@@ -214,8 +229,11 @@ class Backend(ABC):
     @abstractmethod
     async def grow(
         self, fleet: str, revision: int, size: int, *, expected: int, ctx: Context
-    ) -> None:
+    ) -> int:
         """Raise the size of a group to *size*. Never lowers it: a larger size stays.
+
+        Returns:
+            The size that the group has now.
 
         Raises:
             Conflict: The size is neither *expected* nor *size*, where the cloud can tell.
@@ -224,8 +242,12 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    async def settle(self, fleet: str, revision: int, ctx: Context) -> None:
-        """Lower the size of a group to the members that it has. Never ends one."""
+    async def settle(self, fleet: str, revision: int, ctx: Context) -> int:
+        """Lower the size of a group to the members that it has. Never ends one.
+
+        Returns:
+            The size that the group has now.
+        """
 
     @abstractmethod
     async def retire(
@@ -236,19 +258,18 @@ class Backend(ABC):
         *,
         drain_timeout: float,
         ctx: Context,
-    ) -> float | None:
+    ) -> Retiring:
         """Start or advance the end of exactly these members: drain, then terminate.
 
-        The size is lowered by the members that are new to this at once, before they drain, so
-        that the cloud doesn't replace them. A draining member gets no new requests and is
+        The size is lowered at once by the members that are new to this, before they
+        drain, so that the cloud doesn't replace them. A draining member gets no new requests and is
         terminated when it has none in flight, or after *drain_timeout* seconds. Ownership is
         read again right before each termination.
 
         Members that are gone, or unknown, are no error.
 
         Returns:
-            Seconds after which to call again with those that aren't gone; None when the rest
-            happens by itself.
+            The size that the group has now, and when to call again.
         """
 
     @abstractmethod

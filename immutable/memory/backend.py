@@ -30,6 +30,7 @@ from immutable.backend import (
     Pool,
     Problem,
     Rate,
+    Retiring,
     Revision,
 )
 from immutable.memory.cloud import Cloud, SimulatedGroup
@@ -147,31 +148,33 @@ class MemoryBackend(Backend):
 
     async def grow(
         self, fleet: str, revision: int, size: int, *, expected: int, ctx: Context
-    ) -> None:
+    ) -> int:
         """Raise the size and launch what is missing."""
 
-        def raise_size() -> None:
+        def raise_size() -> int:
             group = self._owned(fleet, revision, ctx)
             found = group.shown.size
             if found >= size:
-                return
+                return found
             if found != expected:
                 raise Conflict(f"r{revision} has size {found}, not {expected}")
             group.shown = evolve(group.shown, size=size)
             short = self.cloud.heal(self.cloud.fleet(fleet), group)
             if short is not None:
                 raise CapacityShortage(f"no room in zone {short}", zone=short)
+            return size
 
-        self._call("grow", raise_size)
+        return self._call("grow", raise_size)
 
-    async def settle(self, fleet: str, revision: int, ctx: Context) -> None:
+    async def settle(self, fleet: str, revision: int, ctx: Context) -> int:
         """Lower the size to the live members."""
 
-        def lower() -> None:
+        def lower() -> int:
             group = self._owned(fleet, revision, ctx)
             group.shown = evolve(group.shown, size=min(group.shown.size, group.live))
+            return group.shown.size
 
-        self._call("settle", lower)
+        return self._call("settle", lower)
 
     async def retire(
         self,
@@ -181,10 +184,10 @@ class MemoryBackend(Backend):
         *,
         drain_timeout: float,
         ctx: Context,
-    ) -> float | None:
+    ) -> Retiring:
         """Lower the size and let the members drain; the rest happens by itself."""
 
-        def drain() -> None:
+        def drain() -> Retiring:
             group = self._owned(fleet, revision, ctx)
             home = self.cloud.fleet(fleet)
             leaving = [name for name in ids if self._is_member(fleet, group, name)]
@@ -193,9 +196,9 @@ class MemoryBackend(Backend):
             group.shown = evolve(group.shown, size=size, minimum=minimum)
             for name in leaving:
                 self.cloud.drain(home, name, drain_timeout=drain_timeout)
+            return Retiring(size)
 
-        self._call("retire", drain)
-        return None
+        return self._call("retire", drain)
 
     def _is_member(self, fleet: str, group: SimulatedGroup, name: str) -> bool:
         server = self.cloud.fleet(fleet).servers.get(name)

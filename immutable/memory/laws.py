@@ -8,6 +8,8 @@ from random import Random
 
 from attrs import frozen
 
+from immutable.errors import InvalidValue
+
 __all__ = ["Behaviour", "Law", "Laws", "fixed", "lognormal", "vm"]
 
 Law = Callable[[Random], float]
@@ -26,13 +28,22 @@ def lognormal(mean: float, sigma: float, least: float = 0.0) -> Law:
         mean: The mean of the whole.
         sigma: The standard deviation of the logarithm: 0.5 is a mild tail, 0.9 a heavy one.
         least: What it takes at least.
+
+    Raises:
+        InvalidValue: *mean* is not above *least*.
     """
+    if mean <= least:
+        raise InvalidValue("mean", mean, f"not above the least, {least:g}")
     mu = math.log(mean - least) - sigma**2 / 2
     return lambda random: least + random.lognormvariate(mu, sigma)
 
 
 def vm(mean: float = 90.0) -> Law:
-    """Return the boot law of a typical virtual machine: 35 s, then lognormal with sigma 0.5."""
+    """Return the boot law of a typical virtual machine: 35 s, then lognormal with sigma 0.5.
+
+    Args:
+        mean: The mean of the whole, above 35.
+    """
     return lognormal(mean, 0.5, least=35.0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 from math import isfinite
 
 from immutable.errors import InvalidValue
@@ -22,6 +23,7 @@ Duration = float | timedelta
 """Seconds or a `datetime.timedelta`."""
 
 
+@lru_cache(maxsize=256)
 def percent(text: str, *, name: str = "percentage") -> Fraction:
     """Read ``"12.5%"`` as the exact fraction 1/8.
 
@@ -40,6 +42,7 @@ def percent(text: str, *, name: str = "percentage") -> Fraction:
     return share
 
 
+@lru_cache(maxsize=256)
 def rounded_up(count: Count, size: int) -> int:
     """Return *count* of *size* as a whole number, a fraction rounded up.
 
@@ -50,6 +53,7 @@ def rounded_up(count: Count, size: int) -> int:
     return -int(-percent(count) * size // 1)
 
 
+@lru_cache(maxsize=256)
 def rounded_down(count: Count, size: int) -> int:
     """Return *count* of *size* as a whole number, a fraction rounded down.
 

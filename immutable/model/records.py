@@ -99,11 +99,13 @@ class Done:
         token: The action's token.
         outcome: The answer.
         detail: What the backend said.
+        size: The size that the action left its group at, where it changes sizes.
     """
 
     token: str
     outcome: Outcome = Outcome.DONE
     detail: str = ""
+    size: int | None = None
 
 
 def _sizes(value: dict[int, int]) -> FrozenMap[int, int]:

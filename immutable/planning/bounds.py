@@ -8,7 +8,6 @@ drains and terminates; W is the sum. Servers that exist but aren't available num
 from __future__ import annotations
 
 from math import ceil
-from statistics import median
 
 from attrs import frozen
 
@@ -45,7 +44,7 @@ def times(state: FleetState, limits: Limits, backend: Capabilities) -> Times:
         if each.ready_since is not None and 0 < each.ready_since - each.launched_at
     ]
     # A server that was UNREADY for a while looks like a slow boot; the median isn't moved by few.
-    boot = median(boots) if boots else backend.boot
+    boot = sorted(boots)[len(boots) // 2] if boots else backend.boot
     boot = min(boot, limits.boot_timeout)
     drain = min(backend.drain, limits.drain_timeout)
     return Times(boot + limits.min_ready, drain + backend.terminate)

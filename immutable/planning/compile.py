@@ -8,10 +8,12 @@ from immutable.errors import PlanRefused, Problem
 from immutable.model import (
     Bounds,
     Capabilities,
+    Commit,
     FleetState,
     Group,
     Image,
     Limits,
+    OnProtected,
     Origin,
     Plan,
     PlanKind,
@@ -105,7 +107,7 @@ def replacement(
         candidate = stable
         notes = [f"the fleet already runs {image}: nothing to do"]
     else:
-        steps = strategy.steps(state)
+        steps = _checked(strategy.steps(state), limits)
         number = 1 + max(state.last_revision, stable.number)
         candidate = evolve(stable, number=number, image=image, config=new_config)
         notes = _notes(group)
@@ -149,6 +151,24 @@ def resizing(
         on_failure="stops, and says which size the fleet has",
         notes=(f"from {group.size} to {size} instances",),
     )
+
+
+def _checked(steps: tuple[Step, ...], limits: Limits) -> tuple[Step, ...]:
+    """Return a strategy's steps if they make sense."""
+    problems = []
+    commits = [number for number, step in enumerate(steps, 1) if isinstance(step, Commit)]
+    if commits != [len(steps)]:
+        problems.append(Problem("the strategy's steps don't end with one Commit", "add it"))
+    if limits.on_protected is OnProtected.SKIP:
+        problems.append(
+            Problem(
+                "on_protected='skip' would leave protected instances on the old revision",
+                "use 'wait', or 'replace'",
+            )
+        )
+    if problems:
+        raise PlanRefused(tuple(problems))
+    return steps
 
 
 def _same_image(one: Image, other: Image) -> bool:

@@ -1,0 +1,305 @@
+"""Who is in which state, kept up to date: a look at the fleet costs what changed, not its size.
+
+The census is the last observation with the rollout's own actions folded in: a member that was
+sent to retire counts as leaving from then on, whatever a stale observation says.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from attrs import evolve, frozen
+
+from immutable.model import FleetState, Group, Instance, InstanceState
+from immutable.planning.arithmetic import Counts
+from immutable.planning.kernel import Which
+
+__all__ = ["Census", "Changes"]
+
+_LIVE = (InstanceState.UNREADY, InstanceState.STARTING, InstanceState.READY)
+
+
+@frozen
+class Changes:
+    """What an observation brought that somebody may want to know.
+
+    Attributes:
+        died: Members that are gone without having been sent to retire.
+        proven: Members that have been READY for ``min_ready`` since the last look.
+    """
+
+    died: tuple[Instance, ...] = ()
+    proven: tuple[Instance, ...] = ()
+
+
+class _Members:
+    """The members of one revision, by state and zone, each in the order of its arrival."""
+
+    def __init__(self) -> None:
+        self.states: Counter[InstanceState] = Counter()
+        self.names: defaultdict[tuple[InstanceState, str], dict[str, None]] = defaultdict(dict)
+        self.proven: dict[str, None] = {}
+        self.overdue: dict[str, None] = {}
+
+    def move(self, name: str, zone: str, old: InstanceState | None, new: InstanceState) -> None:
+        if old is not None:
+            self.states[old] -= 1
+            del self.names[old, zone][name]
+            self.proven.pop(name, None)
+            self.overdue.pop(name, None)
+        if new is not InstanceState.GONE:
+            self.states[new] += 1
+            self.names[new, zone][name] = None
+
+    def of(self, state: InstanceState) -> Iterator[str]:
+        for (each, _), names in list(self.names.items()):
+            if each is state:
+                yield from names
+
+
+class Census:
+    """The members and groups of one fleet.
+
+    Args:
+        min_ready: Seconds READY after which a member counts as proven.
+        boot_timeout: Seconds after which a member that isn't READY is overdue.
+
+    Attributes:
+        at: The time of the last observation, by the backend's clock.
+        groups: The groups by revision number.
+        last_revision: The highest revision number given out.
+    """
+
+    def __init__(self, min_ready: float, boot_timeout: float) -> None:
+        self.at = 0.0
+        self.groups: dict[int, Group] = {}
+        self.last_revision = 0
+        self.retiring: set[str] = set()
+        self._min_ready = min_ready
+        self._boot_timeout = boot_timeout
+        self._seen: dict[str, Instance] = {}
+        self._counted: dict[str, InstanceState] = {}
+        self._buried: set[str] = set()
+        self._members: defaultdict[int, _Members] = defaultdict(_Members)
+        self._serving: Counter[str] = Counter()
+        self._timers: list[tuple[float, str, InstanceState]] = []
+
+    # -- observing -----------------------------------------------------------------------------
+
+    def absorb(self, state: FleetState, *, groups: bool = True) -> Changes:
+        """Take an observation in.
+
+        Args:
+            state: The observation.
+            groups: Whether its groups are newer than what was done last.
+        """
+        self.at = max(self.at, state.at)
+        self.last_revision = max(self.last_revision, state.last_revision)
+        if groups:
+            self.groups = {group.number: group for group in state.groups}
+        instances: Iterable[Instance] = state.instances
+        if not self._seen:
+            instances = sorted(instances, key=lambda each: (each.launched_at, each.id))
+        died = [dead for each in instances if (dead := self._notice(each)) is not None]
+        if state.complete:
+            died += self._missing({each.id for each in state.instances})
+        return Changes(tuple(died), tuple(self._ring()))
+
+    def _missing(self, present: set[str]) -> list[Instance]:
+        if len(present) == len(self._seen) and present == self._seen.keys():
+            return []
+        missing = [each for name, each in self._seen.items() if name not in present]
+        gone = [self._notice(evolve(each, state=InstanceState.GONE)) for each in missing]
+        return [each for each in gone if each is not None]
+
+    def _notice(self, new: Instance) -> Instance | None:
+        """Count an instance anew; returns it if it died without being asked to."""
+        name, state = new.id, new.state
+        old = self._seen.get(name)
+        if old is new or name in self._buried:
+            return None
+        if state is InstanceState.GONE:
+            return self._bury(new)
+        self._seen[name] = new
+        self._count(new, InstanceState.DRAINING if name in self.retiring else state)
+        if old is None or old.state is not state:
+            if state is not InstanceState.DRAINING:
+                self._wind(new)
+        elif old.ready_since != new.ready_since:
+            self._members[new.revision].proven.pop(name, None)  # It flapped between two looks.
+            self._wind(new)
+        return None
+
+    def _bury(self, instance: Instance) -> Instance | None:
+        known = self._seen.pop(instance.id, None)
+        self._buried.add(instance.id)
+        asked = instance.id in self.retiring
+        self.retiring.discard(instance.id)
+        if known is None:
+            return None
+        was = self._counted[instance.id]
+        self._count(known, InstanceState.GONE)
+        del self._counted[instance.id]
+        return None if asked or was is InstanceState.DRAINING else known
+
+    def _count(self, instance: Instance, new: InstanceState) -> None:
+        old = self._counted.get(instance.id)
+        if old is new:
+            return
+        self._members[instance.revision].move(instance.id, instance.zone, old, new)
+        if new is InstanceState.READY:
+            self._serving[instance.zone] += 1
+        elif old is InstanceState.READY:
+            self._serving[instance.zone] -= 1
+        self._counted[instance.id] = new
+
+    # -- timers --------------------------------------------------------------------------------
+
+    def _wind(self, instance: Instance) -> None:
+        """Set the timer that tells when a state has lasted for as long as it may."""
+        if instance.state is InstanceState.READY and instance.ready_since is not None:
+            due = instance.ready_since + self._min_ready
+        elif instance.state is InstanceState.STARTING:
+            due = instance.launched_at + self._boot_timeout
+        else:
+            due = self.at + self._boot_timeout
+        heapq.heappush(self._timers, (due, instance.id, instance.state))
+
+    def _ring(self) -> Iterator[Instance]:
+        """Mark what is overdue, and yield what is proven, by now."""
+        while self._timers and self._timers[0][0] <= self.at:
+            due, name, state = heapq.heappop(self._timers)
+            instance = self._seen.get(name)
+            if instance is None or self._counted[name] is not state:
+                continue
+            members = self._members[instance.revision]
+            if state is not InstanceState.READY:
+                members.overdue[name] = None
+            elif instance.ready_since is not None and instance.ready_since + self._min_ready <= due:
+                members.proven[name] = None
+                yield instance
+
+    def next_timer(self) -> float | None:
+        """Return in how many seconds something will be overdue or proven, if anything."""
+        return max(0.0, self._timers[0][0] - self.at) if self._timers else None
+
+    # -- folding in what was done ---------------------------------------------------------------
+
+    def retire(self, ids: Iterable[str]) -> None:
+        """Count members as leaving from now on."""
+        for name in ids:
+            self.retiring.add(name)
+            if name in self._seen:
+                self._count(self._seen[name], InstanceState.DRAINING)
+
+    def spare(self, ids: Iterable[str]) -> None:
+        """Count members as what they are seen to be, after a retirement that did not happen."""
+        for name in ids:
+            self.retiring.discard(name)
+            if name in self._seen and self._counted[name] is not self._seen[name].state:
+                self._count(self._seen[name], self._seen[name].state)
+                self._wind(self._seen[name])
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def counts(self, revision: int) -> Counts:
+        """Return one group, counted."""
+        members, group = self._members[revision], self.groups.get(revision)
+        return Counts(
+            size=group.size if group else 0,
+            starting=members.states[InstanceState.STARTING],
+            ready=members.states[InstanceState.READY],
+            proven=len(members.proven),
+            unready=members.states[InstanceState.UNREADY],
+            leaving=members.states[InstanceState.DRAINING],
+        )
+
+    def without(self, counts: Counts, ids: tuple[str, ...]) -> Counts:
+        """Return *counts* as they will be when members begin to leave."""
+        states = Counter(self._counted.get(name) for name in ids)
+        proven = sum(name in self._members[self._seen[name].revision].proven for name in ids)
+        return Counts(
+            size=max(0, counts.size - len(ids)),
+            starting=counts.starting - states[InstanceState.STARTING],
+            ready=counts.ready - states[InstanceState.READY],
+            proven=counts.proven - proven,
+            unready=counts.unready - states[InstanceState.UNREADY],
+            leaving=counts.leaving + len(ids),
+        )
+
+    def overdue(self, revision: int) -> tuple[str, ...]:
+        """Return the members that should have become READY by now."""
+        return tuple(self._members[revision].overdue)
+
+    def leaving(self, revision: int) -> tuple[str, ...]:
+        """Return the members that are leaving."""
+        return tuple(self._members[revision].of(InstanceState.DRAINING))
+
+    def moving(self) -> bool:
+        """Whether anything is about to change by itself."""
+        return any(
+            members.states[state]
+            for members in self._members.values()
+            for state in InstanceState
+            if state is not InstanceState.READY
+        ) or any(
+            (counts := self.counts(number)).size != counts.ready for number in self.groups
+        )
+
+    def pick(
+        self, revision: int, count: int, which: Which, *, protected: bool
+    ) -> tuple[str, ...]:
+        """Return the names of at most *count* members to retire.
+
+        READY ones go from the zone that has most READY members of both groups; the oldest first,
+        for a surplus the newest.
+
+        Args:
+            revision: Whose members.
+            count: How many.
+            which: Which of them.
+            protected: Whether protected ones may go too.
+        """
+        members = self._members[revision]
+        if which is Which.OVERDUE:
+            return tuple(islice(self._allowed(members.overdue, protected), count))
+        newest = which is Which.SURPLUS
+        broken = [
+            name
+            for state in (InstanceState.UNREADY, InstanceState.STARTING)
+            for name in _ordered(members.of(state), newest)
+        ]
+        chosen = list(islice(self._allowed(broken, protected), count))
+        if which is not Which.BROKEN and len(chosen) < count:
+            chosen += self._serving_ones(members, count - len(chosen), newest, protected)
+        return tuple(chosen)
+
+    def _allowed(self, names: Iterable[str], protected: bool) -> Iterator[str]:
+        return (name for name in names if protected or not self._seen[name].protected)
+
+    def _serving_ones(
+        self, members: _Members, count: int, newest: bool, protected: bool
+    ) -> list[str]:
+        zones = {
+            zone: self._allowed(_ordered(names, newest), protected)
+            for (state, zone), names in members.names.items()
+            if state is InstanceState.READY
+        }
+        left = {zone: self._serving[zone] for zone in zones}
+        chosen: list[str] = []
+        while left and len(chosen) < count:
+            zone = max(left, key=lambda each: (left[each], each))
+            name = next(zones[zone], None)
+            if name is None:
+                del left[zone]
+                continue
+            left[zone] -= 1
+            chosen.append(name)
+        return chosen
+
+
+def _ordered(names: Iterable[str], newest: bool) -> Iterable[str]:
+    return reversed(list(names)) if newest else names

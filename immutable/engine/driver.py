@@ -1,0 +1,183 @@
+"""The loop that carries a rollout out: observe, guard, decide, write down, act, wait.
+
+Crash-only: nothing here is needed to go on elsewhere. Every pass derives what to do from the
+journal's records and a fresh observation, so a controller can be killed at any instruction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from immutable.backend import Backend
+from immutable.engine.calls import Calls
+from immutable.engine.hands import Hands
+from immutable.engine.keeper import keeping
+from immutable.engine.mind import Mind
+from immutable.engine.session import Session
+from immutable.engine.watch import Watch
+from immutable.journal import Entry, Journal, Lease
+from immutable.model import Action, Clock, Create, Event, Result, Retire, Status
+from immutable.model.records import (
+    Claimed,
+    Committed,
+    Ended,
+    Entered,
+    Intended,
+    Outcome,
+    Turned,
+)
+from immutable.planning import script
+from immutable.planning.comparison import remains
+from immutable.planning.kernel import Move, Situation, next_move
+
+__all__ = ["drive"]
+
+_IDLE = 15.0
+
+
+async def drive(
+    backend: Backend, fleet: str, entry: Entry, journal: Journal, lease: Lease, clock: Clock
+) -> Result:
+    """Carry a rollout on until it ends.
+
+    Args:
+        backend: Where the fleet lives.
+        fleet: The fleet's name there.
+        entry: The rollout as the journal lists it.
+        journal: Where everything is written down.
+        lease: The right to drive it; given back at the end.
+        clock: The wall clock.
+
+    Raises:
+        LeaseLost: Another controller took over; the fleet was not touched after that.
+        JournalError: The journal failed; the rollout can be recovered.
+        BackendError: The fleet can't be seen; the rollout can be recovered.
+    """
+    session = Session(entry, journal, lease)
+    async with keeping(session):
+        return await _Driver(backend, fleet, session, clock).run()
+
+
+class _Driver:
+    """The loop, and the little that it keeps between two passes."""
+
+    def __init__(self, backend: Backend, fleet: str, session: Session, clock: Clock) -> None:
+        able = backend.capabilities
+        self._session = session
+        self._clock = clock
+        self._poll = able.poll
+        self._watch = Watch(
+            session.plan, staleness=able.staleness, late_effect=able.late_effect, now=_now()
+        )
+        self._mind = Mind(session, self._watch, able.terminate)
+        self._calls = Calls(backend, fleet, session.plan)
+        self._hands = Hands(session, self._calls, self._watch, able.poll)
+        self._look_soon = False
+
+    async def run(self) -> Result:
+        """Make passes until the rollout ends."""
+        session = self._session
+        self._recall(await session.remember())
+        if session.ledger.ended is None:
+            await session.write(Claimed(session.lease.controller, session.lease.fence))
+        while session.ledger.ended is None:
+            await asyncio.sleep(await self._pass())
+        return session.result(self._clock.now())
+
+    def _recall(self, events: list[Event]) -> None:
+        """Count those as leaving whom a predecessor sent to retire, or may have sent."""
+        sent: dict[str, tuple[str, ...]] = {}
+        for event in events:
+            record = event.record
+            if isinstance(record, Intended) and isinstance(record.action, Retire):
+                sent[record.token] = record.action.ids
+        for event in events:
+            outcome = getattr(event.record, "outcome", None)
+            if outcome in (Outcome.CONFLICT, Outcome.REFUSED):
+                sent.pop(getattr(event.record, "token", ""), None)
+        for ids in sent.values():
+            self._watch.census.retire(ids)
+
+    async def _pass(self) -> float:
+        """Look, do all that can be done now, and return for how long to wait."""
+        await self._look()
+        await self._hands.advance()
+        self._look_soon = False
+        while self._session.ledger.ended is None and await self._next():
+            pass
+        seconds = self._wait()
+        if self._session.ledger.ended is not None or seconds > self._poll:
+            await self._session.write()
+        return seconds
+
+    async def _look(self) -> None:
+        asked = _now()
+        patience = self._session.plan.limits.deadline
+        state = await self._calls.observe(self._watch.cursor, patience=patience)
+        self._session.note(*self._watch.look(state, asked, _now(), self._session.ledger))
+
+    async def _next(self) -> bool:
+        """Do the next thing; returns whether there may be more to do before the next look."""
+        now = self._mind.situation(short=self._hands.short)
+        self._watch.progress(now, _now())
+        verdict = self._mind.verdict(_now(), self._clock.now())
+        if verdict is not None:
+            await self._give_up(verdict)
+            return True
+        move = next_move(now)
+        match script.next_act(self._mind.facts(move)):
+            case script.Act(action, why):
+                return await self._act(action, why)
+            case script.Walk():
+                return await self._walk(now, move)
+            case script.Waits():
+                return False
+            case script.Enters(step):
+                self._watch.restart(_now())
+                self._session.note(Entered(step))
+            case script.Commits():
+                await self._session.write(Committed())
+            case script.Turns(reason):
+                await self._turn(reason)
+            case script.Ends(status, reason, left):
+                await self._session.write(Ended(status, reason, left))
+        return True
+
+    async def _walk(self, now: Situation, move: Move) -> bool:
+        action = self._mind.action(now, move)
+        return action is not None and await self._act(action, move.why)
+
+    async def _act(self, action: Action, why: str) -> bool:
+        done = await self._hands.act(action, why)
+        if done.outcome is Outcome.REFUSED:
+            await self._give_up(done.detail)
+        self._look_soon = done.outcome is not Outcome.DONE or isinstance(action, Create)
+        return not self._look_soon
+
+    async def _give_up(self, why: str) -> None:
+        """Go back if there is a way back, else end and say what is left where."""
+        ledger = self._session.ledger
+        if not (ledger.back or ledger.committed):
+            await self._turn(why)
+            return
+        reason = f"{ledger.reason}; then {why}" if ledger.reason else why
+        whole = await self._calls.observe(None, patience=self._session.plan.limits.deadline)
+        await self._session.write(Ended(Status.FAILED, reason, remains(whole)))
+
+    async def _turn(self, reason: str) -> None:
+        self._watch.restart(_now())
+        self._hands.hurry()
+        await self._session.write(Turned(reason))
+
+    def _wait(self) -> float:
+        """Return the seconds until the next look: few while something is about to change."""
+        watch = self._watch
+        restless = self._look_soon or not watch.settled or bool(self._session.ledger.pending)
+        if restless or watch.census.moving():
+            return self._poll
+        timer = watch.census.next_timer()
+        return _IDLE if timer is None else min(_IDLE, timer + 0.001)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,135 @@
+"""Doing things to the fleet: written down before, answered after, and counted at once."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+
+from attrs import evolve
+
+from immutable.engine.calls import Answer, Calls
+from immutable.engine.session import CALL_SECONDS, Session
+from immutable.engine.watch import Watch
+from immutable.model import (
+    Action,
+    Create,
+    Delete,
+    Group,
+    Grow,
+    Hold,
+    HoldGroup,
+    Origin,
+    Release,
+    Retire,
+    Settle,
+)
+from immutable.model.records import Done, Intended, Outcome
+from immutable.planning import script
+
+__all__ = ["Hands"]
+
+_LONGEST_PAUSE = 60.0
+
+
+class Hands:
+    """Acts for one rollout.
+
+    Args:
+        session: Where to write down what is done.
+        calls: How to do it.
+        watch: Where to count it.
+        poll: Seconds after which to try again what had no room.
+    """
+
+    def __init__(self, session: Session, calls: Calls, watch: Watch, poll: float) -> None:
+        self._session = session
+        self._calls = calls
+        self._watch = watch
+        self._poll = poll
+        self._again: dict[int, float] = {}
+        self._pause = 0.0
+        self._short_until = -inf
+
+    @property
+    def short(self) -> bool:
+        """Whether launches have just failed for want of room, and are to wait."""
+        return _now() < self._short_until
+
+    def hurry(self) -> None:
+        """Try launches again at once: the rollout has turned."""
+        self._short_until, self._pause = -inf, 0.0
+
+    async def act(self, action: Action, why: str) -> Done:
+        """Do *action* and return what came of it.
+
+        A cancelled task stops only after that: a call that has begun gets its answer recorded.
+        """
+        doing = asyncio.ensure_future(self._act(action, why))
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            await asyncio.wait({doing}, timeout=CALL_SECONDS)
+            raise
+
+    async def _act(self, action: Action, why: str) -> Done:
+        session = self._session
+        token = session.token(action)
+        # Fenced: this fails if another controller owns the rollout. Nothing lies between it and
+        # the call, so it is also the reading of ownership right before a termination.
+        await session.write(Intended(token, action, why))
+        if isinstance(action, Retire):
+            self._watch.census.retire(action.ids)
+        answer = await self._calls.perform(action, session.context(token))
+        done = answer.done
+        self._watch.acted(_now(), doubtful=done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE))
+        session.note(done)
+        if done.outcome is Outcome.DONE:
+            self._count(action, answer)
+        elif isinstance(action, Retire) and done.outcome is not Outcome.UNKNOWN:
+            self._watch.census.spare(action.ids)
+        if done.outcome is Outcome.SHORTAGE:
+            self._pause = min(_LONGEST_PAUSE, 2 * self._pause or self._poll)
+            self._short_until = _now() + self._pause
+        return done
+
+    async def advance(self) -> None:
+        """Advance the retirements that have begun and want to be called again."""
+        session = self._session
+        for number in tuple(self._watch.census.groups):
+            due = self._again.get(number, 0.0) <= _now()
+            leaving = self._watch.census.leaving(number) if due else ()
+            if leaving:
+                await session.renew()
+                context = session.context(f"{session.lease.rollout}/advance/{number}")
+                self._call_again(number, await self._calls.advance(number, leaving, context))
+
+    def _call_again(self, number: int, seconds: float | None) -> None:
+        self._again[number] = inf if seconds is None else _now() + seconds
+
+    def _count(self, action: Action, answer: Answer) -> None:
+        """Count what was done as done, before it can be seen."""
+        groups = self._watch.census.groups
+        match action:
+            case Create(number, pool):
+                until = self._watch.census.at + script.HOLD
+                new = self._session.plan.candidate
+                hold = Hold(self._session.lease.rollout, self._session.lease.fence, until)
+                groups[number] = Group(new, 0, Origin.OURS, pool, hold=hold)
+            case Delete(number):
+                groups.pop(number, None)
+            case HoldGroup(number, until) if number in groups:
+                hold = Hold(self._session.lease.rollout, self._session.lease.fence, until)
+                groups[number] = evolve(groups[number], hold=hold)
+            case Release(number) if number in groups:
+                groups[number] = evolve(groups[number], hold=None)
+            case Grow(number) | Settle(number) | Retire(number) if number in groups:
+                if answer.done.size is not None:
+                    groups[number] = evolve(groups[number], size=answer.done.size)
+        if isinstance(action, Retire):
+            self._call_again(action.revision, answer.again)
+        if isinstance(action, Grow):
+            self._pause = 0.0
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

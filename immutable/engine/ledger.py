@@ -1,0 +1,162 @@
+"""What the journal says of a rollout, folded from its records one by one.
+
+The same function is used when a record is written and when another process reads it, so a
+controller that takes over knows exactly what its predecessor knew.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from attrs import evolve, field, frozen
+
+from immutable.model import Action, Create, FrozenMap, Group, Grow, Record, Retire, Settle
+from immutable.model.records import (
+    Claimed,
+    Committed,
+    Done,
+    Ended,
+    Entered,
+    Failed,
+    Intended,
+    Outcome,
+    Proved,
+    Resized,
+    Resynced,
+    Started,
+    Turned,
+)
+
+__all__ = ["Ledger", "fold"]
+
+
+@frozen
+class Ledger:
+    """Where a rollout stands.
+
+    Attributes:
+        groups: The fleet's groups before the first action.
+        wanted: The fleet's size, N.
+        ready: How many instances were READY before the first action.
+        expected: The size that our last action left each group at, by revision number.
+        step: The number of the step that it works on.
+        attempts: How many actions have been intended; part of the next one's token.
+        pending: Actions without an answer, by token.
+        unsure: Whether sizes may be other than expected by our own doing.
+        created: Whether the candidate's group has been made.
+        probed: Whether the first candidate instance has proven the image.
+        committed: Whether the point of no return is behind.
+        back: Whether it goes back.
+        reason: Why it goes back.
+        failed: Candidate instances that failed, each once.
+        ended: How it ended, once it has.
+    """
+
+    groups: tuple[Group, ...] = ()
+    wanted: int = 0
+    ready: int = 0
+    expected: FrozenMap[int, int] = field(factory=FrozenMap)
+    step: int = 0
+    attempts: int = 0
+    pending: FrozenMap[str, Action] = field(factory=FrozenMap)
+    unsure: bool = False
+    created: bool = False
+    probed: bool = False
+    committed: bool = False
+    back: bool = False
+    reason: str = ""
+    failed: frozenset[str] = frozenset()
+    ended: Ended | None = None
+
+    def size(self, revision: int) -> int:
+        """Return the size that our last action left a group at."""
+        return self.expected.get(revision, 0)
+
+
+@singledispatch
+def fold(record: Record, ledger: Ledger) -> Ledger:
+    """Return *ledger* after *record*."""
+    raise TypeError(f"no rule for {type(record).__name__}")
+
+
+@fold.register
+def _(record: Started, ledger: Ledger) -> Ledger:
+    sizes = FrozenMap({group.number: group.size for group in record.groups})
+    return evolve(
+        ledger, groups=record.groups, wanted=record.wanted, ready=record.ready, expected=sizes
+    )
+
+
+@fold.register
+def _(record: Claimed, ledger: Ledger) -> Ledger:
+    # What the predecessor intended and did not see answered may have happened, or may yet.
+    return evolve(ledger, unsure=ledger.unsure or bool(ledger.pending))
+
+
+@fold.register
+def _(record: Intended, ledger: Ledger) -> Ledger:
+    pending = FrozenMap({**ledger.pending, record.token: record.action})
+    return evolve(ledger, pending=pending, attempts=ledger.attempts + 1)
+
+
+@fold.register
+def _(record: Done, ledger: Ledger) -> Ledger:
+    action = ledger.pending.get(record.token)
+    if record.outcome is Outcome.UNKNOWN:
+        return evolve(ledger, unsure=True)
+    pending = FrozenMap({t: a for t, a in ledger.pending.items() if t != record.token})
+    ledger = evolve(ledger, pending=pending)
+    if record.outcome is Outcome.SHORTAGE:
+        return evolve(ledger, unsure=True)
+    if record.outcome is not Outcome.DONE:
+        return ledger
+    if isinstance(action, Create):
+        ledger = evolve(ledger, created=True)
+        return _sized(ledger, action.revision, 0)
+    if isinstance(action, (Grow, Retire, Settle)) and record.size is not None:
+        return _sized(ledger, action.revision, record.size)
+    return ledger
+
+
+def _sized(ledger: Ledger, revision: int, size: int) -> Ledger:
+    return evolve(ledger, expected=FrozenMap({**ledger.expected, revision: size}))
+
+
+@fold.register
+def _(record: Resized, ledger: Ledger) -> Ledger:
+    return evolve(_sized(ledger, record.revision, record.found), wanted=record.wanted)
+
+
+@fold.register
+def _(record: Resynced, ledger: Ledger) -> Ledger:
+    return evolve(ledger, expected=record.sizes, pending=FrozenMap(), unsure=False)
+
+
+@fold.register
+def _(record: Failed, ledger: Ledger) -> Ledger:
+    return evolve(ledger, failed=ledger.failed | set(record.ids))
+
+
+@fold.register
+def _(record: Proved, ledger: Ledger) -> Ledger:
+    return evolve(ledger, probed=True)
+
+
+@fold.register
+def _(record: Entered, ledger: Ledger) -> Ledger:
+    return evolve(ledger, step=record.step)
+
+
+@fold.register
+def _(record: Committed, ledger: Ledger) -> Ledger:
+    return evolve(ledger, committed=True)
+
+
+@fold.register
+def _(record: Turned, ledger: Ledger) -> Ledger:
+    return evolve(ledger, back=True, reason=record.reason)
+
+
+@fold.register
+def _(record: Ended, ledger: Ledger) -> Ledger:
+    return evolve(ledger, ended=record)

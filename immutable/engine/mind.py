@@ -1,0 +1,165 @@
+"""From the records and the census to the questions that `immutable.planning` answers."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from immutable.engine.session import Session
+from immutable.engine.watch import Watch
+from immutable.model import (
+    Action,
+    Grow,
+    OnProtected,
+    PlanKind,
+    Resize,
+    Retire,
+    Settle,
+    Step,
+)
+from immutable.planning import script
+from immutable.planning.arithmetic import Counts, floor, window
+from immutable.planning.bounds import longest
+from immutable.planning.comparison import differences
+from immutable.planning.compile import Goals, goals
+from immutable.planning.invariants import Standing, breaches
+from immutable.planning.kernel import Give, Move, Raise, Reached, Shrink, Situation
+
+__all__ = ["Mind"]
+
+
+class Mind:
+    """Puts together what a decision needs, and turns its answer into names.
+
+    Args:
+        session: The records.
+        watch: The fleet.
+        terminate: Seconds that a termination usually takes, from the backend.
+    """
+
+    def __init__(self, session: Session, watch: Watch, terminate: float) -> None:
+        self._session = session
+        self._watch = watch
+        self._terminate = terminate
+
+    def _sides(self) -> tuple[int, int]:
+        """Return the revision numbers of the group that gives and the one that gets."""
+        plan = self._session.plan
+        stable, candidate = plan.stable.number, plan.candidate.number
+        return (candidate, stable) if self._session.ledger.back else (stable, candidate)
+
+    @property
+    def _step(self) -> Step:
+        return self._session.plan.steps[self._session.ledger.step]
+
+    def _goals(self) -> Goals:
+        ledger = self._session.ledger
+        if isinstance(self._step, Resize):
+            return Goals(stable=0, candidate=ledger.wanted)
+        if ledger.back:
+            return Goals(stable=ledger.wanted, candidate=0)
+        return goals(None if ledger.committed else self._step, ledger.wanted)
+
+    def situation(self, *, short: bool) -> Situation:
+        """Return what a decision about sizes depends on."""
+        ledger, watch, goal = self._session.ledger, self._watch, self._goals()
+        source, target = self._sides()
+        sizes = window(self._session.plan.limits, ledger.wanted)
+        pending = tuple(ledger.pending.values())
+        probe = goal.probe and not (ledger.probed or ledger.back or ledger.committed)
+        return Situation(
+            window=sizes,
+            floor=floor(sizes, ledger.ready),
+            source=watch.counts(source, pending) if source != target else Counts(),
+            target=watch.counts(target, pending),
+            source_goal=goal.candidate if ledger.back else goal.stable,
+            target_goal=goal.stable if ledger.back else goal.candidate,
+            forward=not ledger.back,
+            probing=probe,
+            deficit=0 if ledger.back else watch.deficit,
+            overdue=len(watch.census.overdue(target)),
+            witnessed=watch.witnessed(target),
+            unsure=bool(ledger.pending),
+            short=short,
+        )
+
+    def facts(self, move: Move) -> script.Facts:
+        """Return what the order of things depends on, *move* being the next about sizes."""
+        session, watch = self._session, self._watch
+        ledger, groups = session.ledger, watch.census.groups
+        stable, candidate = session.plan.stable.number, session.plan.candidate.number
+        reached = isinstance(move, Reached) and move.yes
+        changed: tuple[str, ...] = ()
+        if ledger.back and reached:
+            changed = differences(ledger.groups, tuple(groups.values()), ledger.wanted)
+        return script.Facts(
+            plan=session.plan,
+            step=ledger.step,
+            at=watch.census.at,
+            fence=session.lease.fence,
+            rollout=session.lease.rollout,
+            stable=groups.get(stable),
+            candidate=groups.get(candidate),
+            others=tuple(sorted(groups.keys() - {stable, candidate})),
+            created=ledger.created,
+            settled=watch.settled,
+            back=ledger.back,
+            reason=ledger.reason,
+            committed=ledger.committed,
+            reached=reached,
+            differences=changed,
+        )
+
+    def action(self, now: Situation, move: Move) -> Action | None:
+        """Return the action that carries *move* out; None if there is nothing to do but wait.
+
+        The guard: an action that would break an invariant is not returned.
+        """
+        action, after = self._named(now, move)
+        if action is None:
+            return None
+        before = Standing.of(now.window, now.floor, now.source, now.target)
+        return None if breaches(before, after) else action
+
+    def _named(self, now: Situation, move: Move) -> tuple[Action | None, Standing]:
+        source, target = self._sides()
+        giving, getting = now.source, now.target
+        action: Action | None = None
+        match move:
+            case Raise(by):
+                size = self._watch.census.counts(target).size
+                getting = evolve(getting, size=getting.size + by)
+                action = Grow(target, getting.size, expected=size)
+            case Give(from_target, count, which):
+                protected = self._session.plan.limits.on_protected is OnProtected.REPLACE
+                number = target if from_target else source
+                ids = self._watch.census.pick(number, count, which, protected=protected)
+                if from_target:
+                    getting = self._watch.census.without(getting, ids)
+                else:
+                    giving = self._watch.census.without(giving, ids)
+                action = Retire(number, ids) if ids else None
+            case Shrink():
+                giving = evolve(giving, size=giving.live)
+                action = Settle(source)
+        return action, Standing.of(now.window, now.floor, giving, getting)
+
+    def verdict(self, now: float, wall: float) -> str | None:
+        """Return why the rollout must not go on, if so.
+
+        Args:
+            now: The loop's time.
+            wall: The wall-clock time.
+        """
+        ledger, plan = self._session.ledger, self._session.plan
+        stuck = self._watch.stuck(now)
+        if stuck > plan.limits.deadline:
+            return f"no progress for {stuck:.0f} s, the deadline is {plan.limits.deadline:.0f} s"
+        if ledger.back or ledger.committed or plan.kind is PlanKind.SCALE:
+            return None
+        failures = plan.limits.failures(ledger.wanted)
+        if len(ledger.failed) >= failures:
+            return f"{len(ledger.failed)} candidate instances failed, {failures} are too many"
+        most = longest(plan.limits, window(plan.limits, ledger.wanted), self._terminate)
+        if wall - self._session.entry.started_at > most:
+            return f"it took longer than {most:.0f} s"
+        return None

@@ -1,0 +1,132 @@
+"""One controller's turn at one rollout: what it writes, and what the records say so far."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from immutable.backend import Context
+from immutable.engine.ledger import Ledger, fold
+from immutable.journal import Entry, Journal, Lease
+from immutable.model import Action, Event, Plan, Record, Result
+from immutable.model.serial import digest
+
+__all__ = ["CALL_SECONDS", "Session"]
+
+CALL_SECONDS = 60.0
+"""How long one attempt of a call may take."""
+
+
+class Session:
+    """The journal's side of driving a rollout.
+
+    Args:
+        entry: The rollout as the journal lists it.
+        journal: Where everything is written down.
+        lease: The right to do so.
+
+    Attributes:
+        entry: The rollout as the journal lists it.
+        journal: Where everything is written down.
+        lease: The right to do so.
+        ledger: The records so far, folded.
+        renewed_at: The loop's time when the lease was last renewed.
+    """
+
+    def __init__(self, entry: Entry, journal: Journal, lease: Lease) -> None:
+        self.entry = entry
+        self.journal = journal
+        self.lease = lease
+        self.ledger = Ledger()
+        self._digest = digest(entry.plan)
+        self.renewed_at = asyncio.get_running_loop().time()
+        self._unwritten: list[Record] = []
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that is carried out."""
+        return self.entry.plan
+
+    async def remember(self) -> list[Event]:
+        """Fold what the journal has, and return it."""
+        events = await self.journal.events(self.lease.rollout)
+        for event in events:
+            self.ledger = fold(event.record, self.ledger)
+        return events
+
+    def note(self, *records: Record) -> None:
+        """Count records that the next `write` takes along.
+
+        For what a crash may lose: the answer to a call, which is then unknown.
+        """
+        for record in records:
+            self.ledger = fold(record, self.ledger)
+            self._unwritten.append(record)
+
+    async def write(self, *records: Record) -> None:
+        """Write records down, with those noted before; only then does this return.
+
+        Raises:
+            LeaseLost: Another controller owns the rollout.
+            JournalError: They could not be written.
+        """
+        self.note(*records)
+        if self._unwritten:
+            unwritten, self._unwritten = self._unwritten, []
+            began = asyncio.get_running_loop().time()
+            await self.journal.append(self.lease, unwritten)
+            self.renewed_at = began
+
+    async def renew(self) -> None:
+        """Let the lease last, and make sure that it is still the newest.
+
+        Raises:
+            LeaseLost: Another controller owns the rollout.
+            JournalError: It could not be renewed.
+        """
+        began = asyncio.get_running_loop().time()
+        await self.journal.renew(self.lease)
+        self.renewed_at = began
+
+    def token(self, action: Action) -> str:
+        """Return an action's token: derived, so that a repetition carries the same."""
+        ledger = self.ledger
+        parts = (
+            self.lease.rollout,
+            "back" if ledger.back else "forward",
+            str(ledger.step),
+            type(action).__name__,
+            str(action.revision),
+            str(ledger.attempts),
+        )
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
+    def context(self, token: str) -> Context:
+        """Return on whose behalf a call is made."""
+        return Context(
+            rollout=self.lease.rollout,
+            plan=self._digest,
+            fence=self.lease.fence,
+            token=token,
+            deadline=CALL_SECONDS,
+        )
+
+    def result(self, now: float) -> Result:
+        """Return how the rollout ended, once it has.
+
+        Args:
+            now: The wall-clock time.
+        """
+        ended = self.ledger.ended
+        assert ended is not None, "the rollout has not ended"
+        return Result(
+            rollout=self.lease.rollout,
+            fleet=self.plan.fleet,
+            status=ended.status,
+            stable=self.plan.stable.number,
+            candidate=self.plan.candidate.number,
+            wanted=self.ledger.wanted,
+            seconds=now - self.entry.started_at,
+            reason=ended.reason,
+            left=ended.left,
+        )

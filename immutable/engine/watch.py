@@ -1,0 +1,166 @@
+"""What an observation means for a rollout: who changed a size, who failed, whether it moves on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from math import inf
+
+from attrs import evolve
+
+from immutable.engine.census import Census, Changes
+from immutable.engine.lasting import Lasting
+from immutable.engine.ledger import Ledger
+from immutable.model import Action, FleetState, Grow, Plan, PlanKind, Record, Retire
+from immutable.model.records import Failed, Proved, Resized, Resynced
+from immutable.planning.arithmetic import Counts, wanted_after
+from immutable.planning.kernel import Situation
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """The eyes of a rollout: the census, and everything that is told from its course in time.
+
+    Args:
+        plan: What is carried out.
+        staleness: Seconds by which an observation may be out of date.
+        late_effect: Seconds after which a call without an answer has taken effect or never will.
+        now: The loop's time.
+
+    Attributes:
+        census: The members and groups.
+        cursor: Where the next observation goes on.
+        settled: Whether everything that was done so far must be visible.
+    """
+
+    def __init__(self, plan: Plan, *, staleness: float, late_effect: float, now: float) -> None:
+        self.census = Census(plan.limits.min_ready, plan.limits.boot_timeout)
+        self.cursor: int | None = None
+        self.settled = False
+        self._plan = plan
+        self._staleness = staleness
+        self._late_effect = late_effect
+        self._acted = now
+        self._doubt_since = now
+        self._deficit = Lasting(plan.limits.boot_timeout)
+        self._witnessed: defaultdict[int, set[str]] = defaultdict(set)
+        self._most_ready = -1
+        self._least_source: float = inf
+        self._least_gap: float = inf
+        self._moved = now
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def look(self, state: FleetState, asked: float, now: float, ledger: Ledger) -> list[Record]:
+        """Take an observation in that was asked for at loop time *asked*.
+
+        Returns:
+            What the journal should know about it.
+        """
+        self.settled = asked - self._staleness >= self._acted
+        changes = self.census.absorb(state, groups=self.settled or not self.census.groups)
+        self.cursor = state.cursor
+        records = list(self._attribute(now, ledger))
+        records += self._judge(changes, ledger)
+        stable = self.census.counts(self._plan.stable.number)
+        self._deficit.watch(now, stable.broken)
+        return records
+
+    def _attribute(self, now: float, ledger: Ledger) -> Iterator[Record]:
+        """Say who changed the sizes that are not as our last action left them."""
+        if not self.settled:
+            return
+        found = {number: group.size for number, group in self.census.groups.items()}
+        if ledger.unsure or ledger.pending:
+            waited = now - self._doubt_since >= self._late_effect
+            if waited or not ledger.pending:
+                self._forgive(ledger)
+                yield Resynced(found)
+            return
+        wanted = ledger.wanted
+        for number, size in found.items():
+            expected = ledger.size(number)
+            if size == expected:
+                continue
+            if self._plan.kind is PlanKind.REPLACE:
+                before = ledger.groups[0]
+                wanted = wanted_after(wanted, expected, size, before.minimum, before.maximum)
+            yield Resized(number, expected, size, wanted)
+
+    def _forgive(self, ledger: Ledger) -> None:
+        """Members whose retirement got no answer, and that still serve, were not retired."""
+        for action in ledger.pending.values():
+            if isinstance(action, Retire):
+                self.census.spare(action.ids)
+
+    def _judge(self, changes: Changes, ledger: Ledger) -> Iterator[Record]:
+        """Say which candidate instances failed, and whether the first has proven the image."""
+        for each in changes.proven:
+            self._witnessed[each.revision].add(each.id)
+        candidate = self._plan.candidate.number
+        if self._plan.kind is not PlanKind.REPLACE or ledger.back or ledger.committed:
+            return
+        died = [e.id for e in changes.died if e.revision == candidate and e.id not in ledger.failed]
+        if died:
+            yield Failed(tuple(died), "died")
+        overdue = [name for name in self.census.overdue(candidate) if name not in ledger.failed]
+        if overdue:
+            yield Failed(tuple(overdue), "not READY in time")
+        proven = [each.id for each in changes.proven if each.revision == candidate]
+        if proven and not ledger.probed:
+            yield Proved(proven[0])
+
+    # -- acting --------------------------------------------------------------------------------
+
+    def acted(self, now: float, *, doubtful: bool) -> None:
+        """Note that a call ended, with or without an answer."""
+        self._acted = now
+        if doubtful:
+            self._doubt_since = now
+
+    def dealt_with(self, count: int) -> None:
+        """Note that *count* long-broken members of stable are being retired."""
+        self._deficit.lower(count)
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def counts(self, revision: int, pending: tuple[Action, ...]) -> Counts:
+        """Return one group, counted; a launch without an answer counts as made."""
+        counts = self.census.counts(revision)
+        asked = [a.size for a in pending if isinstance(a, Grow) and a.revision == revision]
+        if not asked or max(asked) <= counts.size:
+            return counts
+        return evolve(counts, size=max(asked))
+
+    @property
+    def deficit(self) -> int:
+        """How many of stable have long been short of READY."""
+        return self._deficit.least
+
+    def witnessed(self, revision: int) -> int:
+        """Return how many different members of a group have been proven so far."""
+        return len(self._witnessed[revision])
+
+    def progress(self, situation: Situation, now: float) -> None:
+        """Note what got better than ever: more READY, less to give up, nearer to the goal."""
+        ready = situation.target.ready
+        source = situation.source.exists + situation.source.leaving
+        gap = abs(situation.target.size - situation.target_goal)
+        better = (
+            ready > self._most_ready or source < self._least_source or gap < self._least_gap
+        )
+        if better:
+            self._moved = now
+        self._most_ready = max(self._most_ready, ready)
+        self._least_source = min(self._least_source, source)
+        self._least_gap = min(self._least_gap, gap)
+
+    def restart(self, now: float) -> None:
+        """Begin to measure progress anew: another step, or the other direction."""
+        self._most_ready, self._least_source, self._least_gap = -1, inf, inf
+        self._moved = now
+
+    def stuck(self, now: float) -> float:
+        """Return for how many seconds nothing has moved."""
+        return now - self._moved

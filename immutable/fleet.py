@@ -1,0 +1,494 @@
+"""What users hold in their hands: a fleet, and all that can be done with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Self, TypeVar
+
+from immutable.backend import Backend, SupportsAdopt, SupportsCreate
+from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
+from immutable.engine.driver import drive
+from immutable.errors import (
+    Conflict,
+    FleetNotFound,
+    Gone,
+    InvalidValue,
+    PlanRefused,
+    Problem,
+)
+from immutable.journal import Journal, open_journal
+from immutable.model import (
+    Clock,
+    FleetState,
+    FleetURL,
+    FrozenMap,
+    Image,
+    Limits,
+    Plan,
+    PlanKind,
+    Result,
+    Revision,
+    RuntimeConfig,
+    Status,
+    Strategy,
+    SystemClock,
+)
+from immutable.planning.compile import only_group, replacement, resizing
+from immutable.registry import backend_class
+from immutable.rollout import Rollout
+from immutable.strategies import Rolling
+
+__all__ = ["Fleet", "ImageLike", "replace"]
+
+ImageLike = Image | str
+"""An `Image`, or the words by which a backend finds one."""
+
+F = TypeVar("F", bound="Fleet")
+_ROLLING = Rolling()
+
+
+class Fleet:
+    """A named set of interchangeable instances on one backend.
+
+    Made by `connect`, `create` or `adopt`, each an asynchronous context manager:
+
+    >>> import asyncio, immutable
+    >>> async def main():
+    ...     async with immutable.Fleet.create("memory://docs", "v1", 3, journal=":memory:") as web:
+    ...         result = await web.replace("v2")
+    ...         return result.status.value, (await web.state()).ready
+    >>> from immutable.testing import run
+    >>> run(main())
+    ('succeeded', 3)
+
+    Attributes:
+        address: The fleet's address, as it stands in records.
+        name: Its name on its backend.
+        actor: On whose behalf it is changed, as claimed.
+    """
+
+    def __init__(
+        self, url: FleetURL, backend: Backend, journal: Journal, clock: Clock, actor: str
+    ) -> None:
+        self.address = url.identity(*backend.identifying)
+        self.name = url.name
+        self.actor = actor
+        self._backend = backend
+        self._journal = journal
+        self._clock = clock
+        self._rollouts: list[Rollout] = []
+
+    def __repr__(self) -> str:
+        return f"<Fleet {self.address}>"
+
+    # -- getting hold of one -------------------------------------------------------------------
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        url: str,
+        *,
+        backend: Backend | None = None,
+        journal: Journal | str | Path | None = None,
+        actor: str | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncIterator[Self]:
+        """Get hold of a fleet that exists.
+
+        Args:
+            url: Its address: ``backend://location/name``.
+            backend: An open backend to use instead of the one that the URL names.
+            journal: Where rollouts are written down: a file, ``":memory:"``, or an open
+                `Journal`. Default: ``IMMUTABLE_JOURNAL``, else the user's state directory.
+            actor: On whose behalf the fleet is changed. Default: ``IMMUTABLE_ACTOR``, else the
+                user of the CI system or of this machine.
+            clock: The wall clock; for tests on virtual time.
+
+        Raises:
+            FleetNotFound: There is none at that address; names those that are.
+            InvalidValue: The URL makes no sense.
+            RegistryError: No backend for it is installed.
+            JournalError: The journal can't be opened.
+            BackendError: The backend can't be reached, or refuses.
+        """
+        async with _opened(cls, url, backend, journal, actor, clock) as fleet:
+            await fleet.state()
+            yield fleet
+
+    @classmethod
+    @asynccontextmanager
+    async def create(
+        cls,
+        url: str,
+        image: ImageLike,
+        size: int,
+        *,
+        template: dict[str, str] | None = None,
+        config: RuntimeConfig | None = None,
+        limits: Limits | None = None,
+        backend: Backend | None = None,
+        journal: Journal | str | Path | None = None,
+        actor: str | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncIterator[Self]:
+        """Make a fleet of *size* instances of *image* and get hold of it.
+
+        Args:
+            url: Its address: ``backend://location/name``.
+            image: What its instances start from.
+            size: How many there shall be.
+            template: How they are launched, in the backend's own words.
+            config: What they are told at start.
+            limits: How long they may take to boot; default the backend's.
+            backend: As for `connect`.
+            journal: As for `connect`.
+            actor: As for `connect`.
+            clock: As for `connect`.
+
+        Raises:
+            InvalidValue: There is such a fleet, or the backend can't make one.
+            RolloutFailed: The instances did not become READY; the fleet is there with those
+                that did.
+        """
+        async with _opened(cls, url, backend, journal, actor, clock) as fleet:
+            maker = fleet._backend
+            if not isinstance(maker, SupportsCreate):
+                raise InvalidValue("url", url, "this backend can't make fleets", "adopt a group")
+            revision = Revision(
+                1, await fleet._image(image), config or RuntimeConfig(), FrozenMap(template)
+            )
+            try:
+                await maker.create_fleet(fleet.name, revision)
+            except Conflict as error:
+                raise InvalidValue("url", url, str(error), "connect to it, or delete it") from error
+            await fleet.scale(size, limits=limits, reason="created")
+            yield fleet
+
+    @classmethod
+    @asynccontextmanager
+    async def adopt(
+        cls,
+        url: str,
+        *,
+        on_replace: str = "keep",
+        backend: Backend | None = None,
+        journal: Journal | str | Path | None = None,
+        actor: str | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncIterator[Self]:
+        """Take a group that was there before as a fleet, untouched, and get hold of it.
+
+        Args:
+            url: The group's address: ``backend://location/name``.
+            on_replace: What becomes of it once it is replaced: ``"keep"`` leaves it, tagged, at
+                size 0; ``"delete"`` deletes it.
+            backend: As for `connect`.
+            journal: As for `connect`.
+            actor: As for `connect`.
+            clock: As for `connect`.
+
+        Raises:
+            FleetNotFound: There is no such group.
+            InvalidValue: The backend can't adopt.
+            Invalid: The group can't be managed; says why and the way out.
+        """
+        if on_replace not in ("keep", "delete"):
+            raise InvalidValue("on_replace", on_replace, "unknown", 'pass "keep" or "delete"')
+        async with _opened(cls, url, backend, journal, actor, clock) as fleet:
+            taker = fleet._backend
+            if not isinstance(taker, SupportsAdopt):
+                raise InvalidValue("url", url, "this backend can't adopt groups")
+            try:
+                await taker.adopt_fleet(fleet.name, delete_when_replaced=on_replace == "delete")
+            except Gone as error:
+                raise FleetNotFound(fleet.address) from error
+            yield fleet
+
+    async def stop(self) -> None:
+        """Stop what runs here at a safe point; it can be recovered. Done when the block ends."""
+        for rollout in self._rollouts:
+            await rollout.stop()
+
+    # -- looking -------------------------------------------------------------------------------
+
+    async def state(self) -> FleetState:
+        """Return what there is of the fleet now.
+
+        Raises:
+            FleetNotFound: It is gone.
+        """
+        try:
+            return await self._backend.observe(self.name)
+        except Gone as error:
+            raise FleetNotFound(self.address, await self._backend.fleets()) from error
+
+    async def rollout(self, id: str | None = None) -> Rollout:
+        """Return a rollout of this fleet: the one named, else the newest.
+
+        Raises:
+            InvalidValue: There is none.
+        """
+        entries = await self._journal.entries(fleet=self.address, rollout=id)
+        if not entries:
+            raise InvalidValue("rollout", id, f"{self.address} had none such")
+        return Rollout(entries[-1].rollout, self._journal, self._clock)
+
+    async def history(self) -> tuple[Rollout, ...]:
+        """Return the fleet's rollouts, the oldest first."""
+        entries = await self._journal.entries(fleet=self.address)
+        return tuple(Rollout(entry.rollout, self._journal, self._clock) for entry in entries)
+
+    # -- changing ------------------------------------------------------------------------------
+
+    async def plan(
+        self,
+        image: ImageLike | None = None,
+        strategy: Strategy = _ROLLING,
+        *,
+        limits: Limits | None = None,
+        config: RuntimeConfig | None = None,
+    ) -> Plan:
+        """Return what a replacement would do. Touches nothing.
+
+        Args:
+            image: The image to go to; None for the one that the fleet runs.
+            strategy: The way to go; default `Rolling`.
+            limits: How far to go; default the backend's.
+            config: What the instances are told; None for what they are told now.
+
+        Raises:
+            PlanRefused: It can't be done; with every problem that was found.
+        """
+        state = await self.state()
+        running = await self._journal.entries(fleet=self.address, unfinished=True)
+        if running:
+            problem = f"rollout {running[0].rollout} runs on {self.address}"
+            raise PlanRefused((Problem(problem, "wait for it, or recover it"),))
+        there = only_group(state).revision.image
+        plan = replacement(
+            self.address,
+            state,
+            there if image is None else await self._image(image),
+            config,
+            strategy,
+            limits or self._backend.capabilities.limits,
+            self._backend.capabilities,
+        )
+        problems = await self._backend.preflight(plan) if plan.steps else ()
+        if problems:
+            raise PlanRefused(problems)
+        return plan
+
+    def apply(self, plan: Plan, *, reason: str = "") -> Rollout:
+        """Return a rollout of *plan*, which runs here once awaited or followed.
+
+        Awaiting it raises, besides how it ended:
+            PlanStale: The fleet is no longer what the plan was made for.
+            FleetBusy: Another rollout runs on it.
+        """
+
+        async def planned() -> Plan:
+            return plan
+
+        return self._running(planned, reason)
+
+    def replace(
+        self,
+        image: ImageLike | None = None,
+        strategy: Strategy = _ROLLING,
+        *,
+        limits: Limits | None = None,
+        config: RuntimeConfig | None = None,
+        reason: str = "",
+    ) -> Rollout:
+        """Return a rollout to another image or configuration: `plan` and `apply` in one."""
+        return self._running(
+            lambda: self.plan(image, strategy, limits=limits, config=config), reason
+        )
+
+    def rollback(
+        self, *, to: int | None = None, limits: Limits | None = None, reason: str = ""
+    ) -> Rollout:
+        """Return a rollout back to an earlier revision: a new one, by the same limits.
+
+        Args:
+            to: The number of that revision; default the one before the present.
+            limits: How far to go; default the backend's.
+            reason: Why.
+
+        Awaiting it raises, besides how it ended:
+            InvalidValue: The journal knows of no such revision.
+        """
+
+        async def planned() -> Plan:
+            earlier = await self._earlier(to)
+            # The image has proven itself before: a probe would only lose time.
+            return await self.plan(
+                earlier.image, Rolling(probe=False), limits=limits, config=earlier.config
+            )
+
+        return self._running(planned, reason or "rollback")
+
+    def recover(self) -> Rollout:
+        """Return the fleet's unfinished rollout, carried on here once awaited or followed.
+
+        Awaiting it raises, besides how it ended:
+            NothingToRecover: There is none.
+            FleetBusy: Its controller is alive.
+        """
+
+        async def run(rollout: Rollout) -> Result:
+            turn = await take_over(self._journal, self.address)
+            rollout.begun(turn.entry.rollout)
+            return await self._drive(turn)
+
+        return self._keep(Rollout("", self._journal, self._clock, run))
+
+    async def scale(self, size: int, *, limits: Limits | None = None, reason: str = "") -> Result:
+        """Bring the fleet to *size* instances; chosen ones drain and go when it shrinks.
+
+        Raises:
+            InvalidValue: *size* is negative.
+            RolloutFailed: It has another size; says which.
+            FleetBusy: A rollout runs on it.
+        """
+        able = self._backend.capabilities
+
+        async def planned() -> Plan:
+            state = await self.state()
+            return resizing(self.address, state, size, limits or able.limits, able)
+
+        return await self._running(planned, reason)
+
+    async def delete(self) -> None:
+        """Bring the fleet to 0 instances and remove it with all that was made for it.
+
+        Raises:
+            InvalidValue: The backend can't delete fleets.
+        """
+        if not isinstance(self._backend, SupportsCreate):
+            raise InvalidValue("fleet", self.address, "this backend can't delete fleets")
+        await self.scale(0, reason="deleted")
+        await self._backend.delete_fleet(self.name)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    async def _image(self, image: ImageLike) -> Image:
+        return await self._backend.resolve(image if isinstance(image, str) else image.artifact)
+
+    async def _earlier(self, number: int | None) -> Revision:
+        state = await self.state()
+        current = only_group(state).revision.number
+        done = [
+            each.plan
+            for each in await self._journal.entries(fleet=self.address)
+            if each.status is Status.SUCCEEDED and each.plan.kind is PlanKind.REPLACE
+        ]
+        known = {rev.number: rev for plan in done for rev in (plan.stable, plan.candidate)}
+        came_from = [plan.stable.number for plan in done if plan.candidate.number == current]
+        wanted = number if number is not None else next(iter(came_from[::-1]), None)
+        if wanted is None or wanted not in known or wanted == current:
+            others = ", ".join(f"r{each}" for each in sorted(known.keys() - {current})) or "none"
+            raise InvalidValue("to", number, f"the fleet is at r{current}; known are: {others}")
+        return known[wanted]
+
+    def _running(self, planned: _Planner, reason: str) -> Rollout:
+        async def run(rollout: Rollout) -> Result:
+            plan = await planned()
+            turn = await begin(
+                self._backend,
+                self.name,
+                self._journal,
+                self._clock,
+                plan,
+                rollout=rollout.id,
+                actor=self.actor,
+                reason=reason,
+            )
+            rollout.begun(turn.entry.rollout)
+            return await self._drive(turn)
+
+        return self._keep(Rollout(new_rollout_id(self._clock), self._journal, self._clock, run))
+
+    def _keep(self, rollout: Rollout) -> Rollout:
+        self._rollouts.append(rollout)
+        return rollout
+
+    async def _drive(self, turn: Turn) -> Result:
+        return await drive(
+            self._backend, self.name, turn.entry, self._journal, turn.lease, self._clock
+        )
+
+
+_Planner = Callable[[], Awaitable[Plan]]
+
+
+@asynccontextmanager
+async def _opened(
+    kind: type[F],
+    url: str,
+    backend: Backend | None,
+    journal: Journal | str | Path | None,
+    actor: str | None,
+    clock: Clock | None,
+) -> AsyncIterator[F]:
+    """Open what isn't open yet, and close just that again."""
+    where, time = FleetURL.parse(url), clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        if backend is None:
+            backend = backend_class(where.scheme).from_url(where, clock=time)
+            stack.push_async_callback(backend.close)
+            await backend.open()
+        if not isinstance(journal, Journal):
+            journal = await open_journal(journal, clock=time)
+            stack.push_async_callback(journal.close)
+        fleet = kind(where, backend, journal, time, actor or default_actor())
+        stack.push_async_callback(fleet.stop)
+        yield fleet
+
+
+def default_actor() -> str:
+    """Return on whose behalf this process acts: as told, else the CI system's or this user."""
+    for variable in ("IMMUTABLE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    import getpass  # On first use: few processes ask, and it isn't free.
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+async def replace(
+    url: str,
+    image: ImageLike,
+    strategy: Strategy = _ROLLING,
+    *,
+    limits: Limits | None = None,
+    journal: Journal | str | Path | None = None,
+    reason: str = "",
+    actor: str | None = None,
+) -> Result:
+    """Move the fleet at *url* to another image: connect, plan, apply, and wait for the end.
+
+    Args:
+        url: The fleet's address: ``backend://location/name``.
+        image: The image to go to.
+        strategy: The way to go.
+        limits: How far to go; default the backend's.
+        journal: Where it is written down; as for `Fleet.connect`.
+        reason: Why.
+        actor: On whose behalf; as for `Fleet.connect`.
+
+    Raises:
+        RolledBack: It did not work out; the fleet is as it was before.
+        RolloutFailed: It is neither; the result lists what is left where.
+        PlanRefused: It can't be done; with every problem that was found.
+    """
+    async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
+        return await fleet.replace(image, strategy, limits=limits, reason=reason)

@@ -1,0 +1,63 @@
+"""What a fleet is like at the end, in words; and how that differs from the start. Pure."""
+
+from __future__ import annotations
+
+from immutable.model import FleetState, Group, InstanceState
+
+__all__ = ["differences", "remains"]
+
+
+# Before: r1 of size 10, minimum 5. After: r1 of size 10, minimum 2, and r2 of size 1:
+# ("r1's minimum was 5, is 2", "r2 was not there, has size 1").
+def differences(
+    before: tuple[Group, ...], after: tuple[Group, ...], wanted: int
+) -> tuple[str, ...]:
+    """Return how groups differ from what they were; a size that others changed counts as *wanted*.
+
+    Args:
+        before: The groups when the rollout began.
+        after: The groups now.
+        wanted: The fleet's size as the rollout counted it.
+    """
+    there = {group.number: group for group in after}
+    found: list[str] = []
+    for old in before:
+        new = there.pop(old.number, None)
+        if new is None:
+            found.append(f"r{old.number} had size {old.size}, is gone")
+            continue
+        size = wanted if len(before) == 1 else old.size
+        found += [
+            f"r{old.number}'s {name} was {was}, is {now}"
+            for name, was, now in (
+                ("size", size, new.size),
+                ("minimum", old.minimum, new.minimum),
+                ("maximum", old.maximum, new.maximum),
+                ("weight", old.weight, new.weight),
+                ("hold", _holder(old), _holder(new)),
+                ("settings", dict(old.settings), dict(new.settings)),
+            )
+            if was != now
+        ]
+    found += [f"r{number} was not there, has size {new.size}" for number, new in there.items()]
+    return tuple(found)
+
+
+def _holder(group: Group) -> str:
+    return f"rollout {group.hold.rollout}" if group.hold else "nobody"
+
+
+def remains(state: FleetState) -> tuple[str, ...]:
+    """Return what there is of a fleet, one sentence a group."""
+    sentences = []
+    for group in state.groups:
+        states = [each.state for each in state.members(group.number)]
+        counts = ", ".join(
+            f"{states.count(which)} {which.value}" for which in InstanceState if which in states
+        )
+        held = f", held by rollout {group.hold.rollout}" if group.hold else ""
+        sentences.append(
+            f"r{group.number} ({group.revision.image}) of size {group.size}:"
+            f" {counts or 'no instance'}{held}"
+        )
+    return tuple(sentences)
