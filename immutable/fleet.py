@@ -24,7 +24,6 @@ from immutable.model import (
     Clock,
     FleetState,
     FleetURL,
-    FrozenMap,
     Image,
     Limits,
     Plan,
@@ -36,6 +35,7 @@ from immutable.model import (
     Strategy,
     SystemClock,
 )
+from immutable.model.frozenmap import settings
 from immutable.planning.compile import only_group, replacement, resizing
 from immutable.registry import backend_class
 from immutable.rollout import Rollout
@@ -68,6 +68,7 @@ class Fleet:
         address: The fleet's address, as it stands in records.
         name: Its name on its backend.
         actor: On whose behalf it is changed, as claimed.
+        backend: Where it lives.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Fleet:
         self.address = url.identity(*backend.identifying)
         self.name = url.name
         self.actor = actor
-        self._backend = backend
+        self.backend = backend
         self._journal = journal
         self._clock = clock
         self._rollouts: list[Rollout] = []
@@ -155,11 +156,11 @@ class Fleet:
                 that did.
         """
         async with _opened(cls, url, backend, journal, actor, clock) as fleet:
-            maker = fleet._backend
+            maker = fleet.backend
             if not isinstance(maker, SupportsCreate):
                 raise InvalidValue("url", url, "this backend can't make fleets", "adopt a group")
             revision = Revision(
-                1, await fleet._image(image), config or RuntimeConfig(), FrozenMap(template)
+                1, await fleet.image(image), config or RuntimeConfig(), settings(template)
             )
             try:
                 await maker.create_fleet(fleet.name, revision)
@@ -199,7 +200,7 @@ class Fleet:
         if on_replace not in ("keep", "delete"):
             raise InvalidValue("on_replace", on_replace, "unknown", 'pass "keep" or "delete"')
         async with _opened(cls, url, backend, journal, actor, clock) as fleet:
-            taker = fleet._backend
+            taker = fleet.backend
             if not isinstance(taker, SupportsAdopt):
                 raise InvalidValue("url", url, "this backend can't adopt groups")
             try:
@@ -222,19 +223,27 @@ class Fleet:
             FleetNotFound: It is gone.
         """
         try:
-            return await self._backend.observe(self.name)
+            return await self.backend.observe(self.name)
         except Gone as error:
-            raise FleetNotFound(self.address, await self._backend.fleets()) from error
+            raise FleetNotFound(self.address, await self.backend.fleets()) from error
 
-    async def rollout(self, id: str | None = None) -> Rollout:
+    async def image(self, image: ImageLike) -> Image:
+        """Return the image that words mean here, pinned.
+
+        Raises:
+            Invalid: There is none, or instances can't be started from it.
+        """
+        return await self.backend.resolve(image if isinstance(image, str) else image.artifact)
+
+    async def rollout(self, rollout: str | None = None) -> Rollout:
         """Return a rollout of this fleet: the one named, else the newest.
 
         Raises:
             InvalidValue: There is none.
         """
-        entries = await self._journal.entries(fleet=self.address, rollout=id)
+        entries = await self._journal.entries(fleet=self.address, rollout=rollout)
         if not entries:
-            raise InvalidValue("rollout", id, f"{self.address} had none such")
+            raise InvalidValue("rollout", rollout, f"{self.address} had none such")
         return Rollout(entries[-1].rollout, self._journal, self._clock)
 
     async def history(self) -> tuple[Rollout, ...]:
@@ -272,13 +281,13 @@ class Fleet:
         plan = replacement(
             self.address,
             state,
-            there if image is None else await self._image(image),
+            there if image is None else await self.image(image),
             config,
             strategy,
-            limits or self._backend.capabilities.limits,
-            self._backend.capabilities,
+            limits or self.backend.capabilities.limits,
+            self.backend.capabilities,
         )
-        problems = await self._backend.preflight(plan) if plan.steps else ()
+        problems = await self.backend.preflight(plan) if plan.steps else ()
         if problems:
             raise PlanRefused(problems)
         return plan
@@ -356,7 +365,7 @@ class Fleet:
             RolloutFailed: It has another size; says which.
             FleetBusy: A rollout runs on it.
         """
-        able = self._backend.capabilities
+        able = self.backend.capabilities
 
         async def planned() -> Plan:
             state = await self.state()
@@ -370,15 +379,12 @@ class Fleet:
         Raises:
             InvalidValue: The backend can't delete fleets.
         """
-        if not isinstance(self._backend, SupportsCreate):
+        if not isinstance(self.backend, SupportsCreate):
             raise InvalidValue("fleet", self.address, "this backend can't delete fleets")
         await self.scale(0, reason="deleted")
-        await self._backend.delete_fleet(self.name)
+        await self.backend.delete_fleet(self.name)
 
     # -- inside --------------------------------------------------------------------------------
-
-    async def _image(self, image: ImageLike) -> Image:
-        return await self._backend.resolve(image if isinstance(image, str) else image.artifact)
 
     async def _earlier(self, number: int | None) -> Revision:
         state = await self.state()
@@ -400,7 +406,7 @@ class Fleet:
         async def run(rollout: Rollout) -> Result:
             plan = await planned()
             turn = await begin(
-                self._backend,
+                self.backend,
                 self.name,
                 self._journal,
                 self._clock,
@@ -420,7 +426,7 @@ class Fleet:
 
     async def _drive(self, turn: Turn) -> Result:
         return await drive(
-            self._backend, self.name, turn.entry, self._journal, turn.lease, self._clock
+            self.backend, self.name, turn.entry, self._journal, turn.lease, self._clock
         )
 
 

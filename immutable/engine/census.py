@@ -245,13 +245,9 @@ class Census:
             for members in self._members.values()
             for state in InstanceState
             if state is not InstanceState.READY
-        ) or any(
-            (counts := self.counts(number)).size != counts.ready for number in self.groups
-        )
+        ) or any((counts := self.counts(number)).size != counts.ready for number in self.groups)
 
-    def pick(
-        self, revision: int, count: int, which: Which, *, protected: bool
-    ) -> tuple[str, ...]:
+    def pick(self, revision: int, count: int, which: Which, *, protected: bool) -> tuple[str, ...]:
         """Return the names of at most *count* members to retire.
 
         READY ones go from the zone that has most READY members of both groups; the oldest first,

@@ -76,7 +76,7 @@ class Ledger:
 @singledispatch
 def fold(record: Record, ledger: Ledger) -> Ledger:
     """Return *ledger* after *record*."""
-    raise TypeError(f"no rule for {type(record).__name__}")
+    raise TypeError(f"no rule for {type(record).__name__} after {ledger}")
 
 
 @fold.register
@@ -88,7 +88,7 @@ def _(record: Started, ledger: Ledger) -> Ledger:
 
 
 @fold.register
-def _(record: Claimed, ledger: Ledger) -> Ledger:
+def _(_: Claimed, ledger: Ledger) -> Ledger:
     # What the predecessor intended and did not see answered may have happened, or may yet.
     return evolve(ledger, unsure=ledger.unsure or bool(ledger.pending))
 
@@ -138,7 +138,7 @@ def _(record: Failed, ledger: Ledger) -> Ledger:
 
 
 @fold.register
-def _(record: Proved, ledger: Ledger) -> Ledger:
+def _(_: Proved, ledger: Ledger) -> Ledger:
     return evolve(ledger, probed=True)
 
 
@@ -148,7 +148,7 @@ def _(record: Entered, ledger: Ledger) -> Ledger:
 
 
 @fold.register
-def _(record: Committed, ledger: Ledger) -> Ledger:
+def _(_: Committed, ledger: Ledger) -> Ledger:
     return evolve(ledger, committed=True)
 
 

@@ -147,9 +147,7 @@ class Watch:
         ready = situation.target.ready
         source = situation.source.exists + situation.source.leaving
         gap = abs(situation.target.size - situation.target_goal)
-        better = (
-            ready > self._most_ready or source < self._least_source or gap < self._least_gap
-        )
+        better = ready > self._most_ready or source < self._least_source or gap < self._least_gap
         if better:
             self._moved = now
         self._most_ready = max(self._most_ready, ready)

@@ -49,9 +49,6 @@ CREATE TABLE records (
 ) WITHOUT ROWID;
 """
 _VERSION = 1
-_COLUMNS = (
-    "rollout, fleet, plan, actor, reason, started_at, status, controller, fence, expires_at"
-)
 
 
 class SqliteJournal(Journal):
@@ -151,7 +148,7 @@ class SqliteJournal(Journal):
                     results.append(work(self._connection))
                 except sqlite3.Error:
                     raise
-                except Exception as refusal:
+                except Exception as refusal:  # noqa: BLE001  # Its asker gets it.
                     results.append(refusal)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -179,7 +176,8 @@ class SqliteJournal(Journal):
             if running is not None:
                 raise FleetBusy(entry.fleet, running[0])
             connection.execute(
-                f"INSERT INTO rollouts ({_COLUMNS}, seq) VALUES (?,?,?,?,?,?,'running',?,1,?,0)",
+                "INSERT INTO rollouts (rollout, fleet, plan, actor, reason, started_at, status,"
+                " controller, fence, expires_at, seq) VALUES (?,?,?,?,?,?,'running',?,1,?,0)",
                 (
                     entry.rollout,
                     entry.fleet,
@@ -297,7 +295,8 @@ class SqliteJournal(Journal):
 
         rows = await self._do(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS} FROM rollouts WHERE fleet = COALESCE(?, fleet)"
+                "SELECT rollout, fleet, plan, actor, reason, started_at, status, controller, fence,"
+                " expires_at FROM rollouts WHERE fleet = COALESCE(?, fleet)"
                 " AND rollout = COALESCE(?, rollout) AND (status = 'running' OR NOT ?)"
                 " ORDER BY started_at, rowid",
                 (fleet, rollout, unfinished),

@@ -18,7 +18,6 @@ from immutable.backend import (
     Context,
     FleetState,
     FleetURL,
-    Gone,
     Group,
     Hold,
     Image,

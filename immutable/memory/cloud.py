@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from random import Random
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -23,7 +24,6 @@ from immutable.backend import (
     Hold,
     Instance,
     InstanceState,
-    Revision,
 )
 from immutable.memory.faults import Faults
 from immutable.memory.laws import Behaviour, Laws
@@ -187,15 +187,15 @@ class Cloud:
         self.resize(name, group.number, size)
         return fleet
 
-    def settled_fleet(self, name: str, revision: Revision, size: int, **facts: object) -> None:
-        """Make a fleet whose servers have long been READY."""
+    def settled_fleet(self, name: str, group: Group, size: int) -> None:
+        """Make a fleet of *group* whose servers have long been READY."""
         laws, self.laws = self.laws, Laws(boot=lambda _: 0.0)
-        self.add_fleet(name, evolve(Group(revision, 0), **facts), size=size)
+        self.add_fleet(name, group, size=size)
         self.laws = laws
         self.advance()
         self.fleets[name].reset_marks()
 
-    def change(self, name: str, revision: int, **facts: object) -> None:
+    def change(self, name: str, revision: int, **facts: Any) -> None:
         """Change what is shown of a group, as anybody but a rollout would."""
         group = self.group(name, revision)
         group.shown = evolve(group.shown, **facts)
@@ -221,24 +221,25 @@ class Cloud:
 
     def heal(self, fleet: SimulatedFleet, group: SimulatedGroup) -> str | None:
         """Launch what a group is short of; returns the zone without room, if that stopped it."""
-        group.short = None
-        while group.live < group.shown.size and group.short is None:
-            self._launch(fleet, group)
-        if group.short is not None:
+        short = None
+        while group.live < group.shown.size and short is None:
+            short = self._launch(fleet, group)
+        group.short = short
+        if short is not None:
             self.after(_RETRY, lambda: self._retry(fleet, group))
         self._remember(fleet)
-        return group.short
+        return short
 
     def _retry(self, fleet: SimulatedFleet, group: SimulatedGroup) -> None:
         if fleet.groups.get(group.shown.number) is group and group.short is not None:
             self.heal(fleet, group)
 
-    def _launch(self, fleet: SimulatedFleet, group: SimulatedGroup) -> None:
+    def _launch(self, fleet: SimulatedFleet, group: SimulatedGroup) -> str | None:
+        """Launch one server; returns the zone that had no room, if none had."""
         behaviour = self.behaviours.get(group.shown.revision.image.artifact, Behaviour())
         zones = [z for z in self.zones if self._used[z] < self.capacity.get(z, _ENDLESS)]
         if not zones or not behaviour.launchable:
-            group.short = min(self.zones, key=group.zones.__getitem__)
-            return
+            return min(self.zones, key=group.zones.__getitem__)
         zone = min(zones, key=group.zones.__getitem__)
         instance = Instance(
             id=f"i-{next(self._ids):06d}",
@@ -254,6 +255,7 @@ class Cloud:
         fleet.highest_total = max(fleet.highest_total, len(fleet.servers))
         self._show(fleet, instance)
         self._live_out(fleet, instance.id, behaviour)
+        return None
 
     def _live_out(self, fleet: SimulatedFleet, name: str, behaviour: Behaviour) -> None:
         if behaviour.ready:
@@ -428,4 +430,3 @@ class Cloud:
 
 def _is_live(instance: Instance) -> bool:
     return instance.state in (State.STARTING, State.READY, State.UNREADY)
-

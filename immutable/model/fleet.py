@@ -7,6 +7,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from immutable.model.frozenmap import FrozenMap
+from immutable.model.frozenmap import settings as frozen_settings
 from immutable.model.image import Revision
 
 __all__ = ["FleetState", "Group", "Hold", "Instance", "InstanceState", "Origin", "Pool"]
@@ -112,7 +113,7 @@ class Group:
     hold: Hold | None = None
     rollout: str = ""
     plan: str = ""
-    settings: FrozenMap[str, str] = field(factory=FrozenMap, converter=FrozenMap)
+    settings: FrozenMap[str, str] = field(factory=FrozenMap, converter=frozen_settings)
 
     @property
     def number(self) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-__all__ = ["FrozenMap"]
+__all__ = ["FrozenMap", "settings"]
 
 K = TypeVar("K")
-V = TypeVar("V", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
 
-class FrozenMap(Mapping[K, V], Generic[K, V]):
+class FrozenMap(Mapping[K, V_co], Generic[K, V_co]):
     """A mapping that can't change: ``FrozenMap({"a": 1})["a"] == 1``.
 
     Equal to any mapping with the same items. Hashable when its values are. Change it with
@@ -20,10 +20,10 @@ class FrozenMap(Mapping[K, V], Generic[K, V]):
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: Mapping[K, V] | None = None) -> None:
-        self._items: dict[K, V] = dict(items or {})
+    def __init__(self, items: Mapping[K, V_co] | None = None) -> None:
+        self._items: dict[K, V_co] = dict(items or {})
 
-    def __getitem__(self, key: K) -> V:
+    def __getitem__(self, key: K) -> V_co:
         return self._items[key]
 
     def __iter__(self) -> Iterator[K]:
@@ -40,3 +40,8 @@ class FrozenMap(Mapping[K, V], Generic[K, V]):
 
     def __repr__(self) -> str:
         return repr(self._items)
+
+
+def settings(values: Mapping[str, str] | None = None) -> FrozenMap[str, str]:
+    """Return names and values as a frozen map, for attributes that take any mapping."""
+    return FrozenMap(values)

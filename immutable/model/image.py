@@ -9,7 +9,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from immutable.errors import InvalidValue
-from immutable.model.frozenmap import FrozenMap
+from immutable.model.frozenmap import FrozenMap, settings
 
 __all__ = ["Assurance", "Image", "ImageState", "Revision", "RuntimeConfig", "SecretRef"]
 
@@ -61,14 +61,14 @@ class Image:
         return f"{label} ({self.artifact})" if label and label != self.artifact else self.artifact
 
     @classmethod
-    def of_artifact(cls, backend: str, artifact: str, **facts: str) -> Image:
+    def of_artifact(cls, backend: str, artifact: str, *, name: str = "") -> Image:
         """Return an image known only by its stable identifier on a backend.
 
         Its digest is the sha256 of ``backend``, a newline and ``artifact``: equal for equal
         identifiers and nothing more, which `Assurance.ARTIFACT` says.
         """
         digest = hashlib.sha256(f"{backend}\n{artifact}".encode()).hexdigest()
-        return cls(artifact=artifact, digest=f"sha256:{digest}", **facts)
+        return cls(artifact=artifact, digest=f"sha256:{digest}", name=name)
 
 
 @frozen
@@ -127,7 +127,7 @@ class Revision:
     number: int
     image: Image
     config: RuntimeConfig = RuntimeConfig()
-    template: FrozenMap[str, str] = field(factory=FrozenMap, converter=FrozenMap)
+    template: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings)
 
     def __str__(self) -> str:
         return f"r{self.number} {self.image}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from attrs import Attribute, field, frozen
 
 from immutable.errors import InvalidValue
-from immutable.model.quantities import Count, Duration, percent, seconds
+from immutable.model.quantities import Duration, percent, seconds
 
 __all__ = ["Limits", "OnProtected"]
 
@@ -23,7 +25,7 @@ class OnProtected(StrEnum):
     """Leave it; only for plans whose end names what remains."""
 
 
-def _count(limits: object, attribute: Attribute[Count], value: Count) -> None:
+def _count(_: object, attribute: Attribute[Any], value: object) -> None:
     if isinstance(value, str):
         percent(value, name=attribute.name)
     elif isinstance(value, bool) or not isinstance(value, int):
@@ -32,13 +34,17 @@ def _count(limits: object, attribute: Attribute[Count], value: Count) -> None:
         raise InvalidValue(attribute.name, value, "a count is not negative")
 
 
-def _seconds(name: str) -> object:
-    return lambda value: None if value is None else seconds(value, name=name)
+def _length(value: Duration) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _duration(name: str, default: Duration | None) -> float:
-    made: float = field(default=default, converter=_seconds(name), kw_only=True)
-    return made
+def _length_or_none(value: Duration | None) -> float | None:
+    return None if value is None else _length(value)
+
+
+def _duration(_: object, attribute: Attribute[Any], value: float | None) -> None:
+    if value is not None:
+        seconds(value, name=attribute.name)
 
 
 @frozen
@@ -68,13 +74,17 @@ class Limits:
         InvalidValue: Both counts 0, or one of the wrong kind.
     """
 
-    max_surge: Count = field(default="25%", validator=_count)
-    max_unavailable: Count = field(default=0, validator=_count)
-    min_ready: float = _duration("min_ready", 10)
-    boot_timeout: float = _duration("boot_timeout", 600)
-    drain_timeout: float = _duration("drain_timeout", 300)
-    progress_deadline: float | None = _duration("progress_deadline", None)
-    max_duration: float | None = _duration("max_duration", None)
+    max_surge: int | str = field(default="25%", validator=_count)
+    max_unavailable: int | str = field(default=0, validator=_count)
+    min_ready: float = field(default=10, converter=_length, validator=_duration, kw_only=True)
+    boot_timeout: float = field(default=600, converter=_length, validator=_duration, kw_only=True)
+    drain_timeout: float = field(default=300, converter=_length, validator=_duration, kw_only=True)
+    progress_deadline: float | None = field(
+        default=None, converter=_length_or_none, validator=_duration, kw_only=True
+    )
+    max_duration: float | None = field(
+        default=None, converter=_length_or_none, validator=_duration, kw_only=True
+    )
     max_failures: int | None = field(default=None, kw_only=True)
     on_protected: OnProtected = field(
         default=OnProtected.REPLACE, converter=OnProtected, kw_only=True

@@ -33,6 +33,14 @@ def _tag(kind: type) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
+def _is_map(kind: Any) -> bool:
+    return kind is FrozenMap or getattr(kind, "__origin__", None) is FrozenMap
+
+
+def _as_dict(kind: Any) -> Any:
+    return dict.__class_getitem__(kind.__args__)
+
+
 @cache
 def _converter() -> Converter:
     # Imported on first use: half of the time that `import immutable` may take.
@@ -42,12 +50,11 @@ def _converter() -> Converter:
     converter = Converter()
     converter.register_structure_hook(Count, lambda value, _: value)
     converter.register_structure_hook_func(
-        lambda kind: kind is FrozenMap or getattr(kind, "__origin__", None) is FrozenMap,
-        lambda value, kind: FrozenMap(converter.structure(value, dict[kind.__args__])),  # type: ignore[name-defined]
+        _is_map, lambda value, kind: FrozenMap(converter.structure(value, _as_dict(kind)))
     )
     converter.register_unstructure_hook_func(
-        lambda kind: kind is FrozenMap or getattr(kind, "__origin__", None) is FrozenMap,
-        lambda value: {str(k): converter.unstructure(v) for k, v in value.items()},
+        _is_map,
+        lambda value: {str(name): converter.unstructure(each) for name, each in value.items()},
     )
     for union in (Action, Step, Record):
         configure_tagged_union(union, converter, tag_name="type", tag_generator=_tag)

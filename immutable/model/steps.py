@@ -15,7 +15,7 @@ from immutable.model.fleet import FleetState
 __all__ = ["Commit", "Resize", "Shift", "Step", "Strategy"]
 
 
-def _percentage(step: object, attribute: object, value: float) -> None:
+def _percentage(_: object, __: object, value: float) -> None:
     if not 0 <= value <= 100:
         raise InvalidValue("share", value, "outside 0 to 100 percent")
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from attrs import field, frozen
 
 from immutable.errors import InvalidValue
-from immutable.model.frozenmap import FrozenMap
+from immutable.model.frozenmap import FrozenMap, settings
 
 __all__ = ["FleetURL"]
 
@@ -26,7 +26,7 @@ class FleetURL:
     scheme: str
     location: str
     name: str
-    options: FrozenMap[str, str] = field(factory=FrozenMap, converter=FrozenMap)
+    options: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings)
 
     @classmethod
     def parse(cls, text: str) -> FleetURL:

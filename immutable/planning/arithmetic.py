@@ -133,11 +133,8 @@ def removable(available: int, least: int, live: int, goal: int) -> int:
 # expected 0, found 3 (a fleet of none was scaled out): N = 0 + 3.
 def wanted_after(wanted: int, expected: int, found: int, least: int, most: int | None) -> int:
     """Return N after somebody else changed a group from size *expected* to *found*."""
-    if expected == 0:
-        scaled = wanted + found
-    else:
-        scaled = (2 * wanted * found + expected) // (2 * expected)
-    scaled = max(least, scaled)
+    rounded = (2 * wanted * found + expected) // (2 * expected) if expected else wanted + found
+    scaled = max(least, rounded)
     return scaled if most is None else min(scaled, most)
 
 

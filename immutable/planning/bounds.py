@@ -41,7 +41,7 @@ def times(state: FleetState, limits: Limits, backend: Capabilities) -> Times:
     boots = [
         each.ready_since - each.launched_at
         for each in state.instances
-        if each.ready_since is not None and 0 < each.ready_since - each.launched_at
+        if each.ready_since is not None and each.ready_since > each.launched_at
     ]
     # A server that was UNREADY for a while looks like a slow boot; the median isn't moved by few.
     boot = sorted(boots)[len(boots) // 2] if boots else backend.boot

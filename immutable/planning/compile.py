@@ -18,7 +18,6 @@ from immutable.model import (
     Plan,
     PlanKind,
     Resize,
-    Revision,
     RuntimeConfig,
     Shift,
     Step,

@@ -68,7 +68,9 @@ class Situation:
     @property
     def blocked(self) -> bool:
         """Whether there is no room for even a first target member, and none is being made."""
-        return self.room < 1 and not (self.target.size or self.target.leaving or self.source.leaving)
+        return self.room < 1 and not (
+            self.target.size or self.target.leaving or self.source.leaving
+        )
 
     @property
     def least(self) -> int:
