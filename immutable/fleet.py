@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from immutable.backend import Backend, SupportsAdopt, SupportsCreate
 from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
 from immutable.engine.driver import drive
+from immutable.engine.retrying import patiently
 from immutable.errors import (
     Conflict,
     FleetNotFound,
@@ -47,7 +48,9 @@ ImageLike = Image | str
 """An `Image`, or the words by which a backend finds one."""
 
 F = TypeVar("F", bound="Fleet")
+T = TypeVar("T")
 _ROLLING = Rolling()
+_ATTEMPTS = 10
 
 
 class Fleet:
@@ -223,9 +226,10 @@ class Fleet:
             FleetNotFound: It is gone.
         """
         try:
-            return await self.backend.observe(self.name)
+            return await self._ask(lambda: self.backend.observe(self.name))
         except Gone as error:
-            raise FleetNotFound(self.address, await self.backend.fleets()) from error
+            visible = await self._ask(self.backend.fleets)
+            raise FleetNotFound(self.address, visible) from error
 
     async def image(self, image: ImageLike) -> Image:
         """Return the image that words mean here, pinned.
@@ -233,7 +237,8 @@ class Fleet:
         Raises:
             Invalid: There is none, or instances can't be started from it.
         """
-        return await self.backend.resolve(image if isinstance(image, str) else image.artifact)
+        reference = image if isinstance(image, str) else image.artifact
+        return await self._ask(lambda: self.backend.resolve(reference))
 
     async def rollout(self, rollout: str | None = None) -> Rollout:
         """Return a rollout of this fleet: the one named, else the newest.
@@ -287,7 +292,7 @@ class Fleet:
             limits or self.backend.capabilities.limits,
             self.backend.capabilities,
         )
-        problems = await self.backend.preflight(plan) if plan.steps else ()
+        problems = await self._ask(lambda: self.backend.preflight(plan)) if plan.steps else ()
         if problems:
             raise PlanRefused(problems)
         return plan
@@ -385,6 +390,9 @@ class Fleet:
         await self.backend.delete_fleet(self.name)
 
     # -- inside --------------------------------------------------------------------------------
+
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(question, attempts=_ATTEMPTS)
 
     async def _earlier(self, number: int | None) -> Revision:
         state = await self.state()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from attrs import frozen
 
 from immutable.backend import Backend
+from immutable.engine.retrying import patiently
 from immutable.errors import FleetBusy, NothingToRecover, PlanStale
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Clock, Plan, Resize, Status
@@ -18,6 +19,8 @@ from immutable.model.serial import digest
 from immutable.planning.compile import staleness
 
 __all__ = ["Turn", "begin", "controller_name", "new_rollout_id", "take_over"]
+
+_ATTEMPTS = 10
 
 
 @frozen
@@ -74,7 +77,7 @@ async def begin(
     running = await journal.entries(fleet=plan.fleet, unfinished=True)
     if running:
         raise FleetBusy(plan.fleet, running[0].rollout)
-    state = await backend.observe(fleet)
+    state = await patiently(lambda: backend.observe(fleet), attempts=_ATTEMPTS)
     changed = staleness(plan, state)
     if changed:
         raise PlanStale(changed)

@@ -66,6 +66,8 @@ class Census:
     Args:
         min_ready: Seconds READY after which a member counts as proven.
         boot_timeout: Seconds after which a member that isn't READY is overdue.
+        staleness: Seconds by which an observation may be out of date: for so long a member must
+            be missing before it counts as dead, since reads can go back in time.
 
     Attributes:
         at: The time of the last observation, by the backend's clock.
@@ -73,16 +75,18 @@ class Census:
         last_revision: The highest revision number given out.
     """
 
-    def __init__(self, min_ready: float, boot_timeout: float) -> None:
+    def __init__(self, min_ready: float, boot_timeout: float, staleness: float = 0.0) -> None:
         self.at = 0.0
         self.groups: dict[int, Group] = {}
         self.last_revision = 0
         self.retiring: set[str] = set()
         self._min_ready = min_ready
         self._boot_timeout = boot_timeout
+        self._staleness = staleness
         self._seen: dict[str, Instance] = {}
         self._counted: dict[str, InstanceState] = {}
         self._buried: set[str] = set()
+        self._vanished: dict[str, tuple[float, Instance]] = {}
         self._members: defaultdict[int, _Members] = defaultdict(_Members)
         self._serving: Counter[str] = Counter()
         self._timers: list[tuple[float, str, InstanceState]] = []
@@ -103,26 +107,36 @@ class Census:
         instances: Iterable[Instance] = state.instances
         if not self._seen:
             instances = sorted(instances, key=lambda each: (each.launched_at, each.id))
-        died = [dead for each in instances if (dead := self._notice(each)) is not None]
+        for each in instances:
+            self._notice(each)
         if state.complete:
-            died += self._missing({each.id for each in state.instances})
-        return Changes(tuple(died), tuple(self._ring()))
+            self._miss({each.id for each in state.instances})
+        return Changes(tuple(self._dead()), tuple(self._ring()))
 
-    def _missing(self, present: set[str]) -> list[Instance]:
+    def _miss(self, present: set[str]) -> None:
         if len(present) == len(self._seen) and present == self._seen.keys():
-            return []
-        missing = [each for name, each in self._seen.items() if name not in present]
-        gone = [self._notice(evolve(each, state=InstanceState.GONE)) for each in missing]
-        return [each for each in gone if each is not None]
+            return
+        for missing in [each for name, each in self._seen.items() if name not in present]:
+            self._bury(missing)
 
-    def _notice(self, new: Instance) -> Instance | None:
-        """Count an instance anew; returns it if it died without being asked to."""
+    def _dead(self) -> Iterator[Instance]:
+        """Yield those that vanished without being asked to, once that is certain."""
+        for name, (since, instance) in tuple(self._vanished.items()):
+            if self.at - since >= self._staleness:
+                del self._vanished[name]
+                yield instance
+
+    def _notice(self, new: Instance) -> None:
+        """Count an instance anew."""
         name, state = new.id, new.state
         old = self._seen.get(name)
         if old is new or name in self._buried:
-            return None
+            return
         if state is InstanceState.GONE:
-            return self._bury(new)
+            self._bury(new)
+            return
+        if old is None:
+            self._vanished.pop(name, None)
         self._seen[name] = new
         self._count(new, InstanceState.DRAINING if name in self.retiring else state)
         if old is None or old.state is not state:
@@ -131,19 +145,19 @@ class Census:
         elif old.ready_since != new.ready_since:
             self._members[new.revision].proven.pop(name, None)  # It flapped between two looks.
             self._wind(new)
-        return None
 
-    def _bury(self, instance: Instance) -> Instance | None:
+    def _bury(self, instance: Instance) -> None:
+        """Count an instance no more; one that was asked to go never again."""
         known = self._seen.pop(instance.id, None)
-        self._buried.add(instance.id)
-        asked = instance.id in self.retiring
-        self.retiring.discard(instance.id)
-        if known is None:
-            return None
-        was = self._counted[instance.id]
-        self._count(known, InstanceState.GONE)
-        del self._counted[instance.id]
-        return None if asked or was is InstanceState.DRAINING else known
+        leaving = self._counted.get(instance.id) is InstanceState.DRAINING
+        if leaving or instance.id in self.retiring:
+            self._buried.add(instance.id)
+            self.retiring.discard(instance.id)
+        elif known is not None:
+            self._vanished[instance.id] = (self.at, known)
+        if known is not None:
+            self._count(known, InstanceState.GONE)
+            del self._counted[instance.id]
 
     def _count(self, instance: Instance, new: InstanceState) -> None:
         old = self._counted.get(instance.id)

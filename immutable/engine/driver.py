@@ -16,7 +16,7 @@ from immutable.engine.mind import Mind
 from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Action, Clock, Create, Event, Result, Retire, Status
+from immutable.model import Action, Clock, Create, Event, Result, Retire, Settle, Status
 from immutable.model.records import (
     Claimed,
     Committed,
@@ -151,7 +151,9 @@ class _Driver:
         done = await self._hands.act(action, why)
         if done.outcome is Outcome.REFUSED:
             await self._give_up(done.detail)
-        self._look_soon = done.outcome is not Outcome.DONE or isinstance(action, Create)
+        # A new group must be seen beside any rival's; one that has no size to lower may show
+        # members that an old look did not.
+        self._look_soon = done.outcome is not Outcome.DONE or isinstance(action, (Create, Settle))
         return not self._look_soon
 
     async def _give_up(self, why: str) -> None:

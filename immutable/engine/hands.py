@@ -8,7 +8,8 @@ from math import inf
 from attrs import evolve
 
 from immutable.engine.calls import Answer, Calls
-from immutable.engine.session import CALL_SECONDS, Session
+from immutable.engine.retrying import CALL_SECONDS
+from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.model import (
     Action,

@@ -7,14 +7,12 @@ import hashlib
 
 from immutable.backend import Context
 from immutable.engine.ledger import Ledger, fold
+from immutable.engine.retrying import CALL_SECONDS
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Action, Event, Plan, Record, Result
 from immutable.model.serial import digest
 
-__all__ = ["CALL_SECONDS", "Session"]
-
-CALL_SECONDS = 60.0
-"""How long one attempt of a call may take."""
+__all__ = ["Session"]
 
 
 class Session:

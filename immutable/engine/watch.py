@@ -35,7 +35,7 @@ class Watch:
     """
 
     def __init__(self, plan: Plan, *, staleness: float, late_effect: float, now: float) -> None:
-        self.census = Census(plan.limits.min_ready, plan.limits.boot_timeout)
+        self.census = Census(plan.limits.min_ready, plan.limits.boot_timeout, staleness)
         self.cursor: int | None = None
         self.settled = False
         self._plan = plan
@@ -58,7 +58,7 @@ class Watch:
         Returns:
             What the journal should know about it.
         """
-        self.settled = asked - self._staleness >= self._acted
+        self.settled = not self._staleness or asked - self._staleness > self._acted
         changes = self.census.absorb(state, groups=self.settled or not self.census.groups)
         self.cursor = state.cursor
         records = list(self._attribute(now, ledger))

@@ -269,15 +269,20 @@ class MemoryBackend(Backend):
         cloud.calls[name] += 1
         fault = cloud.faults.pick(name)
         if fault is None:
-            return effect()
+            return self._take(effect)
         if fault.when is When.AFTER:
-            _quietly(effect)
+            self._quietly(effect)
         elif fault.when is When.LATE:
-            cloud.after(fault.delay, lambda: _quietly(effect))
+            cloud.after(fault.delay, lambda: self._quietly(effect))
         raise fault.error()
 
+    def _take(self, effect: Callable[[], T]) -> T:
+        try:
+            return effect()
+        finally:
+            self.cloud.remember()
 
-def _quietly(effect: Callable[[], object]) -> None:
-    """Let a call take effect whose answer nobody will get."""
-    with suppress(BackendError):
-        effect()
+    def _quietly(self, effect: Callable[[], object]) -> None:
+        """Let a call take effect whose answer nobody will get."""
+        with suppress(BackendError):
+            self._take(effect)

@@ -344,6 +344,11 @@ class Cloud:
         if self.faults.stale:
             fleet.history.append(self._whole(fleet))
 
+    def remember(self) -> None:
+        """Let stale observers see, later, how things are now."""
+        for fleet in self.fleets.values():
+            self._remember(fleet)
+
     def _groups(self, fleet: SimulatedFleet) -> tuple[Group, ...]:
         for group in fleet.groups.values():
             hold = group.shown.hold

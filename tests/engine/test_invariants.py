@@ -1,0 +1,191 @@
+"""Whatever happens to a fleet, a rollout keeps its bounds and ends in one of the honest ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from attrs import frozen
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from immutable import (
+    Limits,
+    PlanRefused,
+    Result,
+    RolledBack,
+    Rolling,
+    Rollout,
+    RolloutFailed,
+    Status,
+)
+from immutable.backend import Group, Throttled, Transient
+from immutable.memory import Behaviour, Fault, Laws, fixed, lognormal
+from immutable.memory.faults import When
+from immutable.testing import run
+from tests.support.world import NAME, World, revision, whole, world
+
+
+@frozen
+class Script:
+    """What happens during one rollout."""
+
+    size: int
+    surge: int | str
+    unavailable: int | str
+    boot: float
+    seed: int
+    stale: float = 0.0
+    probe: bool = True
+    bad: bool = False
+    dies: bool = False
+    deaths: tuple[tuple[float, int], ...] = ()
+    faults: tuple[tuple[str, str, float, int], ...] = ()
+    shortage: tuple[float, float] | None = None
+    crashes: tuple[float, ...] = ()
+    scalings: tuple[tuple[float, int], ...] = ()
+    sick: int = 0
+
+
+CALLS = ("observe", "grow", "retire", "hold", "create_revision", "release", "delete_revision", "*")
+
+seconds = st.floats(0, 2_000)
+counts = st.one_of(
+    st.integers(0, 12), st.sampled_from(["0%", "5%", "10%", "25%", "33%", "50%", "100%"])
+)
+sizes = st.one_of(st.integers(0, 12), st.integers(0, 200))
+
+
+def _nonzero(script: Script) -> bool:
+    zero = (0, "0%")
+    return not (script.surge in zero and script.unavailable in zero)
+
+
+scripts = st.builds(
+    Script,
+    size=sizes,
+    surge=counts,
+    unavailable=counts,
+    boot=st.floats(1, 60),
+    seed=st.integers(0, 2**16),
+    stale=st.sampled_from([0.0, 0.0, 3.0, 8.0]),
+    probe=st.booleans(),
+    bad=st.sampled_from([False, False, True]),
+    dies=st.sampled_from([False, False, False, True]),
+    deaths=st.lists(st.tuples(seconds, st.integers(0, 1000)), max_size=6).map(tuple),
+    faults=st.lists(
+        st.tuples(
+            st.sampled_from(CALLS),
+            st.sampled_from(["throttled", "lost", "refused before", "late"]),
+            st.floats(0.05, 0.4),
+            st.integers(1, 12),
+        ),
+        max_size=4,
+    ).map(tuple),
+    shortage=st.none() | st.tuples(seconds, st.floats(10, 3_000)),
+    crashes=st.lists(seconds, max_size=3).map(tuple),
+    scalings=st.lists(st.tuples(seconds, st.integers(-3, 5)), max_size=2).map(tuple),
+    sick=st.sampled_from([0, 0, 0, 1, 3]),
+).filter(_nonzero)
+
+
+def _arrange(w: World, script: Script) -> None:
+    cloud = w.cloud
+    if script.bad:
+        cloud.behaviours["v2"] = Behaviour(ready=False)
+    elif script.dies:
+        cloud.behaviours["v2"] = Behaviour(dies_after=lognormal(60, 0.5))
+    for at, which in script.deaths:
+        w.at(at, lambda which=which: _kill_one(w, which))
+    for call, kind, chance, times in script.faults:
+        cloud.faults.add(_fault(call, kind, chance, times))
+    for name in w.members()[: script.sick]:
+        cloud.set_state(w.truth, name, "unready")
+    if script.shortage is not None:
+        begins, lasts = script.shortage
+        w.at(begins, lambda: cloud.capacity.update(dict.fromkeys(cloud.zones, 0)))
+        w.at(begins + lasts, cloud.capacity.clear)
+    for at, by in script.scalings:
+        w.at(at, lambda by=by: _scale(w, by))
+
+
+def _fault(call: str, kind: str, chance: float, times: int) -> Fault:
+    if kind == "throttled":
+        return Fault(call, lambda: Throttled("slow down"), times=times, chance=chance)
+    if kind == "refused before":
+        return Fault(call, lambda: Transient("503"), times=times, chance=chance)
+    when = When.AFTER if kind == "lost" or call in ("observe", "*") else When.LATE
+    return Fault(call, when=when, times=times, chance=chance, delay=20.0)
+
+
+def _kill_one(w: World, which: int) -> None:
+    names = w.members()
+    if names:
+        w.cloud.kill(NAME, names[which % len(names)])
+
+
+def _scale(w: World, by: int) -> None:
+    """An autoscaler moves the largest group; a held one is not scaled in."""
+    group = max(w.truth.groups.values(), key=lambda each: each.shown.size)
+    w.cloud.resize(NAME, group.shown.number, max(0, group.shown.size + by))
+
+
+async def _live_through(script: Script) -> None:
+    laws = Laws(boot=lognormal(script.boot + 1, 0.6, least=1), drain=fixed(4), terminate=fixed(6))
+    limits = Limits(
+        script.surge, script.unavailable, min_ready=5, boot_timeout=180, drain_timeout=30
+    )
+    async with world(script.size, laws=laws, stale=script.stale, seed=script.seed) as w:
+        before = w.truth.groups[1].shown
+        _arrange(w, script)
+        w.backend.begin(limits, script.size)
+        w.backend.follows_size = bool(script.scalings)
+        try:
+            result = await _to_the_end(
+                w, lambda: w.fleet.replace("v2", Rolling(probe=script.probe), limits=limits), script
+            )
+        except PlanRefused:
+            assert list(w.truth.groups) == [1]
+            return
+        event(result.status.value)
+        if not script.scalings:
+            assert not w.backend.breaches, w.backend.breaches
+            assert result.wanted == script.size
+        if result.status is Status.FAILED:
+            assert result.left
+            return
+        plan = (await w.journal.entries(rollout=result.rollout))[0].plan
+        whole(w, result.status, before, plan, result.wanted)
+
+
+async def _to_the_end(w: World, begin: Callable[[], Rollout], script: Script) -> Result:
+    """Await the end, which must come, through all the crashes of controllers."""
+    async with asyncio.timeout(500_000):
+        return await _awaited(w, begin, script)
+
+
+async def _awaited(w: World, begin: Callable[[], Rollout], script: Script) -> Result:
+    running: Rollout | None = begin()
+    for crash in sorted(script.crashes):
+        task = asyncio.ensure_future(running._outcome())
+        await asyncio.wait({task}, timeout=max(0.0, crash - asyncio.get_running_loop().time()))
+        if task.done():
+            running = None
+            break
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        begun = await w.journal.entries(unfinished=True)
+        running = w.fleet.recover() if begun else begin()
+    try:
+        result = await (task if running is None else running)
+    except (RolledBack, RolloutFailed) as end:
+        result = end.result
+    return result
+
+
+@settings(max_examples=150)
+@given(scripts)
+def test_a_rollout_keeps_its_bounds_and_ends_whole_or_says_what_is_left(script):
+    run(_live_through(script))

@@ -1,0 +1,205 @@
+"""A small world for tests: a simulated cloud, a journal, one fleet, and somebody who watches.
+
+The watcher looks at the cloud itself, past everything that the engine believes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from attrs import define, evolve, field
+
+from immutable import Fleet, Image, Journal, Limits, Plan, Revision, Status, open_journal
+from immutable.backend import FleetState, Group, Instance, InstanceState
+from immutable.memory import Cloud, Laws, MemoryBackend, fixed
+from immutable.memory.cloud import SimulatedFleet
+from immutable.planning.arithmetic import window
+from immutable.testing import LoopClock
+
+T = TypeVar("T")
+
+READY, DRAINING, GONE = InstanceState.READY, InstanceState.DRAINING, InstanceState.GONE
+NAME = "web"
+URL = f"memory://{NAME}"
+
+
+class WatchedBackend(MemoryBackend):
+    """The memory backend, with an eye on what the rollout's own calls do to the fleet.
+
+    Each retirement of a READY server is held against the floor, as far as the observation on which
+    it was decided could show: what died after it counts as there, and a server that became READY
+    after it counts as not READY. Each launch is held against the ceiling.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.limits: Limits | None = None
+        self.wanted = 0
+        self.ready_at_start = 0
+        self.follows_size = False
+        self.breaches: list[str] = []
+        self._told = 0.0
+        self._decided = 0.0
+        self._lost: list[float] = []
+        self._states: dict[str, Instance] = {}
+        cloud.watchers.append(self._notice)
+
+    def begin(self, limits: Limits, wanted: int) -> None:
+        """Start to watch a rollout with these limits."""
+        self.limits, self.wanted = limits, wanted
+        self.ready_at_start = self.cloud.fleets[NAME].ready
+
+    @property
+    def floor(self) -> int:
+        assert self.limits is not None
+        sizes = window(self.limits, self.wanted)
+        return min(sizes.wanted - sizes.unavailable, self.ready_at_start)
+
+    @property
+    def ceiling(self) -> int:
+        assert self.limits is not None
+        sizes = window(self.limits, self.wanted)
+        return sizes.wanted + sizes.surge
+
+    def _notice(self, fleet: SimulatedFleet, instance: Instance) -> None:
+        before = self._states.get(instance.id)
+        self._states[instance.id] = instance
+        if before is None or before.state is not READY or before.ready_since is None:
+            return
+        if instance.state is not DRAINING:
+            self._lost.append(self.cloud.at)
+        elif self.limits is not None and before.ready_since <= self._decided:
+            unseen = sum(at >= self._decided for at in self._lost)
+            if fleet.ready + unseen < self.floor:
+                self.breaches.append(
+                    f"{self.cloud.at}: {instance.id} retired with {fleet.ready} READY left"
+                    f" (+{unseen} unseen), floor {self.floor}"
+                )
+
+    async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
+        state = await super().observe(fleet, since=since)
+        self._told = self.cloud.at - self.cloud.faults.stale
+        return state
+
+    def _call(self, name: str, effect: Callable[[], T]) -> T:
+        told = self._told
+
+        def watched() -> T:
+            self._decided = told
+            before = self._total()
+            try:
+                return effect()
+            finally:
+                after = self._total()
+                if name == "grow" and self.limits is not None and after > before:
+                    if after > self.ceiling:
+                        self.breaches.append(f"{after} servers, ceiling {self.ceiling}")
+
+        return super()._call(name, watched)
+
+    def _total(self) -> int:
+        fleet = self.cloud.fleets.get(NAME)
+        if fleet is None:
+            return 0
+        leaving = sum(s.seen.state is DRAINING for s in fleet.servers.values())
+        return leaving + sum(max(g.shown.size, g.live) for g in fleet.groups.values())
+
+
+@define
+class World:
+    """Everything that a test of a rollout needs."""
+
+    clock: LoopClock
+    cloud: Cloud
+    backend: WatchedBackend
+    journal: Journal
+    fleet: Fleet
+    notes: dict[str, Any] = field(factory=dict)
+
+    @property
+    def truth(self) -> SimulatedFleet:
+        """The fleet as the cloud has it."""
+        return self.cloud.fleets[NAME]
+
+    def sizes(self) -> dict[int, int]:
+        """Return the size of each group, by revision number."""
+        return {number: g.shown.size for number, g in self.truth.groups.items()}
+
+    def members(self, state: InstanceState | None = None, revision: int | None = None) -> list[str]:
+        """Return the names of servers, the oldest first."""
+        return [
+            s.seen.id
+            for s in self.truth.servers.values()
+            if state in (None, s.seen.state) and revision in (None, s.seen.revision)
+        ]
+
+    def kill(self, name: str) -> None:
+        self.cloud.advance()
+        self.cloud.kill(NAME, name)
+
+    def at(self, seconds: float, event: Callable[[], object]) -> None:
+        """Let *event* happen in the cloud so many seconds from now."""
+        self.cloud.advance()
+        self.cloud.after(seconds, lambda: (event(), None)[1])
+
+    @asynccontextmanager
+    async def other_process(self) -> AsyncIterator[Fleet]:
+        """The same fleet, as another controller with the same journal sees it."""
+        async with Fleet.connect(
+            URL, backend=self.backend, journal=self.journal, clock=self.clock
+        ) as fleet:
+            yield fleet
+
+
+def revision(number: int = 1, artifact: str = "v1") -> Revision:
+    return Revision(number, Image.of_artifact("memory", artifact))
+
+
+@asynccontextmanager
+async def world(
+    size: int = 4,
+    *,
+    laws: Laws | None = None,
+    stale: float = 0.0,
+    seed: int = 0,
+    zones: tuple[str, ...] = ("a", "b", "c"),
+    group: Group | None = None,
+    journal: str = ":memory:",
+) -> AsyncIterator[World]:
+    """A fleet of *size* long-READY servers of image v1, revision 1."""
+    clock = LoopClock()
+    cloud = Cloud(
+        clock,
+        laws=laws or Laws(boot=fixed(20), drain=fixed(5), terminate=fixed(5)),
+        seed=seed,
+        zones=zones,
+    )
+    cloud.settled_fleet(NAME, group or Group(revision(), 0), size)
+    cloud.faults.stale = stale
+    backend = WatchedBackend(cloud)
+    book = await open_journal(journal, clock=clock)
+    try:
+        async with Fleet.connect(URL, backend=backend, journal=book, clock=clock) as fleet:
+            yield World(clock, cloud, backend, book, fleet)
+    finally:
+        await book.close()
+
+
+LIMITS = Limits(max_surge=1, min_ready=5, boot_timeout=60, drain_timeout=30)
+"""Ordinary limits for a small fleet whose servers boot in 20 s."""
+
+
+def whole(world: World, status: Status, before: Group, plan: Plan | None, wanted: int) -> None:
+    """Assert that a rollout ended whole: all new, or all as before."""
+    groups = {number: g.shown for number, g in world.truth.groups.items()}
+    if status is Status.SUCCEEDED:
+        assert plan is not None
+        assert list(groups) == [plan.candidate.number]
+        group = groups[plan.candidate.number]
+        assert (group.size, group.hold) == (wanted, None)
+        assert group.revision == plan.candidate
+        assert {s.seen.revision for s in world.truth.servers.values()} <= {group.number}
+    elif status is Status.ROLLED_BACK:
+        assert groups == {before.number: evolve(before, size=wanted)}
