@@ -33,7 +33,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -200,14 +200,12 @@ class _Tally:
 
     def quantile(self, client: str, share: float) -> float:
         # Of 10 latencies, the median is the 5th from below, the 99th percentile the 10th.
-        mine = sorted(
-            (bucket, n) for (whose, bucket), n in self.latencies.items() if whose == client
-        )
+        mine = sorted((at, n) for (whose, at), n in self.latencies.items() if whose == client)
         rank = math.ceil(sum(n for _, n in mine) * share)
-        for bucket, n in mine:
+        for at, n in mine:
             rank -= n
             if rank <= 0:
-                return math.exp(bucket * _GROWTH)
+                return math.exp(at * _GROWTH)
         return 0.0
 
     def figures(self, client: str) -> ClientFigures:
@@ -346,12 +344,7 @@ class Traffic:
             self._tasks += [asyncio.create_task(self._run(client)) for _ in range(count)]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, *rest: object) -> None:
         if kind is None:
             await self.stop()
         for task in self._tasks:
@@ -406,7 +399,7 @@ class Traffic:
             failed = _Failed(Reason.TIMEOUT, f"not over within {limit:g} s")
         except _Failed as error:
             failed = error
-        self._count(client, time.monotonic() - begun, link.headers if link else {}, failed)
+        self._count(client, time.monotonic() - begun, link, failed)
         if link is None or (link.keep and not failed):
             return link
         self._links.discard(link)
@@ -442,17 +435,16 @@ class Traffic:
         if client == "post":
             _compare(answer, body)
 
-    def _count(
-        self, client: str, after: float, headers: Mapping[str, str], failed: _Failed | None
-    ) -> None:
-        now, tally = time.time(), self._tallies[-1]
+    def _count(self, client: str, after: float, link: _Link | None, failed: _Failed | None) -> None:
+        now, tally, headers = time.time(), self._tallies[-1], link.headers if link else {}
         version, instance = headers.get("x-version", ""), headers.get("immutable-instance", "")
         if version:
             tally.see(version, Seen(1, now, now))
         if failed is None:
             tally.succeed(client, after)
         else:
-            tally.fail(Failure(now, after, client, *failed.args, version, instance))
+            reason, detail = failed.args
+            tally.fail(Failure(now, after, client, reason, detail, version, instance))
 
 
 def _compare(echo: bytes, sent: bytes) -> None:
@@ -478,9 +470,7 @@ async def _main(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="Strict traffic; exits with 1 if a request failed."
-    )
+    parser = argparse.ArgumentParser(description="Strict traffic; exits with 1 if any failed.")
     parser.add_argument("url", help="like http://127.0.0.1:8000")
     parser.add_argument("--seconds", type=float, default=10.0, help="for how long (10)")
     parser.add_argument("--rate", type=float, default=300.0, help="most requests a second (300)")

@@ -94,8 +94,7 @@ def _number(environ: Mapping[str, str], name: str, default: str, most: float) ->
 def _version() -> str:
     here = __file__.rpartition("/")[0]
     with suppress(FileNotFoundError):
-        file = open(f"{here}/VERSION", encoding="utf-8")  # noqa: PTH123 - pathlib starts slowly.
-        with file:
+        with open(f"{here}/VERSION", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow.
             return file.read().strip()
     return "1"
 

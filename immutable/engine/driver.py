@@ -16,7 +16,7 @@ from immutable.engine.mind import Mind
 from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Action, Clock, Create, Event, Result, Retire, Settle, Status
+from immutable.model import Action, Clock, Create, Event, OnProtected, Result, Retire, Settle, Status
 from immutable.model.records import (
     Claimed,
     Committed,
@@ -28,7 +28,7 @@ from immutable.model.records import (
 )
 from immutable.planning import script
 from immutable.planning.comparison import remains
-from immutable.planning.kernel import Move, Situation, next_move
+from immutable.planning.kernel import Give, Move, Situation, next_move
 
 __all__ = ["drive"]
 
@@ -145,7 +145,11 @@ class _Driver:
 
     async def _walk(self, now: Situation, move: Move) -> bool:
         action = self._mind.action(now, move)
-        return action is not None and await self._act(action, move.why)
+        if action is not None:
+            return await self._act(action, move.why)
+        if isinstance(move, Give) and self._session.plan.limits.on_protected is OnProtected.WAIT:
+            self._watch.suspend(_now())  # Only protected ones are left.
+        return False
 
     async def _act(self, action: Action, why: str) -> bool:
         done = await self._hands.act(action, why)

@@ -13,8 +13,11 @@ class Lasting:
     0 until it has been watched for that long: what is not known to last does not.
 
     >>> deficit = Lasting(60)
-    >>> for second, value in ((0, 7), (30, 3), (60, 5)):
+    >>> for second, value in ((0, 0), (30, 3), (60, 5), (80, 3)):
     ...     deficit.watch(second, value)
+    >>> deficit.least
+    0
+    >>> deficit.watch(90, 4)
     >>> deficit.least
     3
     """
@@ -30,9 +33,10 @@ class Lasting:
         """Note *value* at time *now*, which never goes back."""
         self._began = now if self._began is None else self._began
         self._now = now
-        while self._values and self._values[-1][1] >= value:
+        while self._values and self._values[-1][1] > value:
             self._values.pop()
-        self._values.append((now, value))
+        if not self._values or self._values[-1][1] < value:
+            self._values.append((now, value))
         # The value before the span's beginning held until the next one was noted.
         while len(self._values) > 1 and self._values[1][0] <= now - self._span:
             self._values.popleft()

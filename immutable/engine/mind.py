@@ -160,6 +160,6 @@ class Mind:
         if len(ledger.failed) >= failures:
             return f"{len(ledger.failed)} candidate instances failed, {failures} are too many"
         most = longest(plan.limits, window(plan.limits, ledger.wanted), self._terminate)
-        if wall - self._session.entry.started_at > most:
+        if wall - self._session.entry.started_at - self._watch.suspended > most:
             return f"it took longer than {most:.0f} s"
         return None

@@ -32,6 +32,7 @@ class Watch:
         census: The members and groups.
         cursor: Where the next observation goes on.
         settled: Whether everything that was done so far must be visible.
+        suspended: Seconds that no deadline counts.
     """
 
     def __init__(self, plan: Plan, *, staleness: float, late_effect: float, now: float) -> None:
@@ -49,6 +50,7 @@ class Watch:
         self._least_source: float = inf
         self._least_gap: float = inf
         self._moved = now
+        self.suspended = 0.0
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -157,6 +159,11 @@ class Watch:
     def restart(self, now: float) -> None:
         """Begin to measure progress anew: another step, or the other direction."""
         self._most_ready, self._least_source, self._least_gap = -1, inf, inf
+        self._moved = now
+
+    def suspend(self, now: float) -> None:
+        """Let no deadline run: what is waited for is up to the user."""
+        self.suspended += now - self._moved
         self._moved = now
 
     def stuck(self, now: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 from attrs import frozen
@@ -10,7 +11,7 @@ from immutable.model.image import Revision
 from immutable.model.limits import Limits
 from immutable.model.steps import Step
 
-__all__ = ["Bounds", "Plan", "PlanKind"]
+__all__ = ["Bounds", "Plan", "PlanKind", "duration"]
 
 
 class PlanKind(StrEnum):
@@ -78,3 +79,46 @@ class Plan:
     bounds: Bounds
     on_failure: str = ""
     notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<12} {value}".rstrip() for name, value in _rows(self))
+
+
+def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    bounds, limits = plan.bounds, plan.limits
+    yield "fleet", plan.fleet
+    yield "from", str(plan.stable)
+    yield "to", str(plan.candidate)
+    yield "strategy", plan.strategy
+    yield (
+        "limits",
+        f"max_surge {limits.max_surge}, max_unavailable {limits.max_unavailable},"
+        f" min_ready {duration(limits.min_ready)}, boot_timeout {duration(limits.boot_timeout)},"
+        f" drain_timeout {duration(limits.drain_timeout)}",
+    )
+    for number, step in enumerate(plan.steps, 1):
+        yield f"step {number}", str(step)
+    yield (
+        "bounds",
+        f"{bounds.wanted} wanted: at least {bounds.floor} available,"
+        f" at most {bounds.ceiling} existing",
+    )
+    least = duration(max(bounds.work, bounds.api))
+    length = f"about {duration(bounds.expected)}; no schedule beats {least}"
+    if 0 < bounds.useful_surge < bounds.surge:
+        length += f"; a surge above {bounds.useful_surge} only costs money"
+    yield "length", length
+    yield "on failure", plan.on_failure
+    for note in plan.notes:
+        yield "note", note
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: ``duration(95) == "1 min 35 s"``."""
+    if seconds < 60:
+        return f"{seconds:g} s" if seconds == int(seconds) else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

@@ -94,7 +94,8 @@ def test_room_counts_launches_that_were_asked_for_and_servers_that_are_leaving()
 
 
 @pytest.mark.parametrize(
-    ("goal", "size", "free", "expected"), [(10, 4, 3, 3), (10, 9, 3, 1), (3, 4, 3, 0), (5, 1, -2, 0)]
+    ("goal", "size", "free", "expected"),
+    [(10, 4, 3, 3), (10, 9, 3, 1), (3, 4, 3, 0), (5, 1, -2, 0)],
 )
 def test_growth_stays_within_goal_and_room(goal, size, free, expected):
     assert growth(goal, size, free) == expected
