@@ -14,11 +14,11 @@ from immutable.engine.driver import drive
 from immutable.engine.retrying import patiently
 from immutable.errors import (
     Conflict,
+    FleetBusy,
     FleetNotFound,
     Gone,
     InvalidValue,
     PlanRefused,
-    Problem,
 )
 from immutable.journal import Journal, open_journal
 from immutable.model import (
@@ -275,13 +275,11 @@ class Fleet:
             config: What the instances are told; None for what they are told now.
 
         Raises:
+            FleetBusy: A rollout runs on the fleet.
             PlanRefused: It can't be done; with every problem that was found.
         """
+        await self._idle()
         state = await self.state()
-        running = await self._journal.entries(fleet=self.address, unfinished=True)
-        if running:
-            problem = f"rollout {running[0].rollout} runs on {self.address}"
-            raise PlanRefused((Problem(problem, "wait for it, or recover it"),))
         there = only_group(state).revision.image
         plan = replacement(
             self.address,
@@ -373,6 +371,7 @@ class Fleet:
         able = self.backend.capabilities
 
         async def planned() -> Plan:
+            await self._idle()
             state = await self.state()
             return resizing(self.address, state, size, limits or able.limits, able)
 
@@ -390,6 +389,11 @@ class Fleet:
         await self.backend.delete_fleet(self.name)
 
     # -- inside --------------------------------------------------------------------------------
+
+    async def _idle(self) -> None:
+        running = await self._journal.entries(fleet=self.address, unfinished=True)
+        if running:
+            raise FleetBusy(self.address, running[0].rollout)
 
     async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
         return await patiently(question, attempts=_ATTEMPTS)

@@ -138,4 +138,3 @@ class Calls:
             case Delete(revision):
                 await backend.delete_revision(fleet, revision, ctx)
         return Answer(Done(ctx.token, size=size), again=again)
-

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from immutable.model import FleetState, Group, Instance, InstanceState
 from immutable.planning.arithmetic import Counts

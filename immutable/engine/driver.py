@@ -16,7 +16,17 @@ from immutable.engine.mind import Mind
 from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Action, Clock, Create, Event, OnProtected, Result, Retire, Settle, Status
+from immutable.model import (
+    Action,
+    Clock,
+    Create,
+    Event,
+    OnProtected,
+    Result,
+    Retire,
+    Settle,
+    Status,
+)
 from immutable.model.records import (
     Claimed,
     Committed,

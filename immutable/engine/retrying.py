@@ -52,7 +52,9 @@ async def patiently(
         return too_many or _now() - began >= patience
 
     def pause(state: RetryCallState) -> float:
-        return _pause(state.outcome.exception() if state.outcome else None, state.attempt_number + 1)
+        return _pause(
+            state.outcome.exception() if state.outcome else None, state.attempt_number + 1
+        )
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((Throttled, Transient)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self, TypeVar
+from weakref import WeakKeyDictionary
 
 from attrs import evolve
 
@@ -34,20 +36,21 @@ from immutable.backend import (
 )
 from immutable.memory.cloud import Cloud, SimulatedGroup
 from immutable.memory.faults import When
-from immutable.memory.laws import Laws
+from immutable.model import LoopClock
 
 __all__ = ["MemoryBackend"]
 
 T = TypeVar("T")
 
-_clouds: dict[str, Cloud] = {}
+# One world for each event loop, since each has a time of its own.
+_worlds: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Cloud]] = WeakKeyDictionary()
 
 
 class MemoryBackend(Backend):
     """Fleets in the memory of this process.
 
     ``memory://web`` and ``memory://lab/web`` are fleets of two clouds, each made when first
-    named. Pass a `Cloud` of your own to set its laws and faults.
+    named, and gone with the event loop. Pass a `Cloud` of your own to set its laws and faults.
 
     Args:
         cloud: The cloud to work on.
@@ -69,9 +72,10 @@ class MemoryBackend(Backend):
     @classmethod
     def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
         """Return a backend on the cloud that the URL's location names."""
-        if url.location not in _clouds:
-            _clouds[url.location] = Cloud(clock, laws=Laws())
-        return cls(_clouds[url.location])
+        clouds = _worlds.setdefault(asyncio.get_running_loop(), {})
+        if url.location not in clouds:
+            clouds[url.location] = Cloud(LoopClock(clock.now()))
+        return cls(clouds[url.location])
 
     async def open(self) -> None:
         """Do nothing: memory is there."""

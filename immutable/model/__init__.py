@@ -12,7 +12,7 @@ from immutable.model.actions import (
     Settle,
 )
 from immutable.model.capabilities import Capabilities, Rate
-from immutable.model.clock import Clock, SystemClock
+from immutable.model.clock import Clock, LoopClock, SystemClock
 from immutable.model.fleet import FleetState, Group, Hold, Instance, InstanceState, Origin, Pool
 from immutable.model.frozenmap import FrozenMap
 from immutable.model.image import Assurance, Image, ImageState, Revision, RuntimeConfig, SecretRef
@@ -56,6 +56,7 @@ __all__ = [
     "Instance",
     "InstanceState",
     "Limits",
+    "LoopClock",
     "OnProtected",
     "Origin",
     "Plan",

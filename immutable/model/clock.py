@@ -6,10 +6,11 @@ replaced together, so that hours of a rollout pass in milliseconds of a test.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "LoopClock", "SystemClock"]
 
 
 class Clock(Protocol):
@@ -26,3 +27,18 @@ class SystemClock:
     def now(self) -> float:
         """Return seconds since 1970-01-01T00:00:00Z."""
         return time.time()
+
+
+class LoopClock:
+    """A wall clock that follows the running loop's time, virtual or not.
+
+    Args:
+        epoch: What it shows when the loop's time is 0, in seconds since 1970.
+    """
+
+    def __init__(self, epoch: float = 1_800_000_000.0) -> None:
+        self._epoch = epoch
+
+    def now(self) -> float:
+        """Return seconds since 1970-01-01T00:00:00Z."""
+        return self._epoch + asyncio.get_running_loop().time()

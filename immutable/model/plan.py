@@ -90,19 +90,16 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "from", str(plan.stable)
     yield "to", str(plan.candidate)
     yield "strategy", plan.strategy
-    yield (
-        "limits",
-        f"max_surge {limits.max_surge}, max_unavailable {limits.max_unavailable},"
-        f" min_ready {duration(limits.min_ready)}, boot_timeout {duration(limits.boot_timeout)},"
-        f" drain_timeout {duration(limits.drain_timeout)}",
+    most = f"max_surge {limits.max_surge}, max_unavailable {limits.max_unavailable}"
+    spans = ", ".join(
+        f"{name} {duration(getattr(limits, name))}"
+        for name in ("min_ready", "boot_timeout", "drain_timeout")
     )
+    yield "limits", f"{most}, {spans}"
     for number, step in enumerate(plan.steps, 1):
         yield f"step {number}", str(step)
-    yield (
-        "bounds",
-        f"{bounds.wanted} wanted: at least {bounds.floor} available,"
-        f" at most {bounds.ceiling} existing",
-    )
+    kept = f"at least {bounds.floor} available, at most {bounds.ceiling} existing"
+    yield "bounds", f"{bounds.wanted} wanted: {kept}"
     least = duration(max(bounds.work, bounds.api))
     length = f"about {duration(bounds.expected)}; no schedule beats {least}"
     if 0 < bounds.useful_surge < bounds.surge:

@@ -12,7 +12,7 @@ import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["LoopClock", "VirtualLoop", "run"]
+__all__ = ["VirtualLoop", "run"]
 
 T = TypeVar("T")
 
@@ -79,21 +79,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _returned(self, _: asyncio.Future[Any]) -> None:
         self.outside -= 1
-
-
-class LoopClock:
-    """A wall clock that follows the running loop's time.
-
-    Args:
-        epoch: What it shows when the loop's time is 0, in seconds since 1970.
-    """
-
-    def __init__(self, epoch: float = 1_800_000_000.0) -> None:
-        self._epoch = epoch
-
-    def now(self) -> float:
-        """Return seconds since 1970-01-01T00:00:00Z."""
-        return self._epoch + asyncio.get_running_loop().time()
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

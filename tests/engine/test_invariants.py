@@ -20,11 +20,11 @@ from immutable import (
     RolloutFailed,
     Status,
 )
-from immutable.backend import Group, Throttled, Transient
+from immutable.backend import Throttled, Transient
 from immutable.memory import Behaviour, Fault, Laws, fixed, lognormal
 from immutable.memory.faults import When
 from immutable.testing import run
-from tests.support.world import NAME, World, revision, whole, world
+from tests.support.world import NAME, World, whole, world
 
 
 @frozen

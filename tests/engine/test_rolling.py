@@ -6,7 +6,6 @@ import pytest
 from attrs import evolve
 
 from immutable import (
-    Limits,
     PlanRefused,
     RolledBack,
     Rolling,

@@ -93,9 +93,9 @@ class WatchedBackend(MemoryBackend):
                 return effect()
             finally:
                 after = self._total()
-                if name == "grow" and self.limits is not None and after > before:
-                    if after > self.ceiling:
-                        self.breaches.append(f"{after} servers, ceiling {self.ceiling}")
+                grown = name == "grow" and self.limits is not None and after > before
+                if grown and after > self.ceiling:
+                    self.breaches.append(f"{after} servers, ceiling {self.ceiling}")
 
         return super()._call(name, watched)
 
