@@ -26,17 +26,18 @@ class Lasting:
         self._span = span
         self._began: float | None = None
         self._now = 0.0
-        # Both times and values rise: a value stands until a later one is less.
+        # Both times and values rise: each value is the least since its time.
         self._values: deque[tuple[float, int]] = deque()
 
     def watch(self, now: float, value: int) -> None:
         """Note *value* at time *now*, which never goes back."""
         self._began = now if self._began is None else self._began
         self._now = now
+        since = now
         while self._values and self._values[-1][1] > value:
-            self._values.pop()
+            since = self._values.pop()[0]
         if not self._values or self._values[-1][1] < value:
-            self._values.append((now, value))
+            self._values.append((since, value))
         # The value before the span's beginning held until the next one was noted.
         while len(self._values) > 1 and self._values[1][0] <= now - self._span:
             self._values.popleft()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
 from attrs import frozen
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -185,7 +186,16 @@ async def _awaited(w: World, begin: Callable[[], Rollout], script: Script) -> Re
     return result
 
 
-@settings(max_examples=150)
+@pytest.mark.timeout(300)
+@settings(max_examples=60)
 @given(scripts)
 def test_a_rollout_keeps_its_bounds_and_ends_whole_or_says_what_is_left(script):
+    run(_live_through(script))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(max_examples=1500)
+@given(scripts)
+def test_the_same_over_many_more_schedules(script):
     run(_live_through(script))

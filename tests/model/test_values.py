@@ -1,0 +1,233 @@
+"""The words of the SDK: checked when built, equal by content, the same after a trip as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from immutable import (
+    Image,
+    InvalidValue,
+    Limits,
+    Revision,
+    RuntimeConfig,
+    SecretRef,
+    Status,
+    digest,
+    dump_plan,
+    load_plan,
+)
+from immutable.backend import Capabilities, FleetState, Group, Hold, Instance, InstanceState, Pool
+from immutable.model import (
+    Create,
+    Delete,
+    FleetURL,
+    FrozenMap,
+    Grow,
+    HoldGroup,
+    Plan,
+    Record,
+    Release,
+    Resize,
+    Retire,
+    Settle,
+)
+from immutable.model.plan import duration
+from immutable.model.records import (
+    Claimed,
+    Committed,
+    Done,
+    Ended,
+    Entered,
+    Failed,
+    Intended,
+    Outcome,
+    Proved,
+    Resized,
+    Resynced,
+    Started,
+    Turned,
+)
+from immutable.model.serial import canonical, from_json, to_json
+from immutable.planning.compile import replacement
+from immutable.strategies import Rolling
+from tests.support.world import revision
+
+
+def plan(**facts: object) -> Plan:
+    members = tuple(Instance(f"i-{n}", 1, InstanceState.READY) for n in range(10))
+    state = FleetState("web", 0.0, (Group(revision(), 10),), members)
+    limits = Limits("25%", boot_timeout=timedelta(minutes=2))
+    made = replacement(
+        "memory://web", state, revision(2, "v2").image, None, Rolling(), limits, Capabilities()
+    )
+    return evolve(made, **facts)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"max_surge": 0, "max_unavailable": 0}, "nothing could move"),
+        ({"max_surge": "0%", "max_unavailable": 0}, "nothing could move"),
+        ({"max_surge": -1}, "not negative"),
+        ({"max_surge": 1.5}, "not a count"),
+        ({"max_surge": True}, "not a count"),
+        ({"max_unavailable": "30"}, "not a percentage"),
+        ({"boot_timeout": -1}, "boot_timeout=-1: a duration"),
+        ({"min_ready": float("nan")}, "finite"),
+        ({"drain_timeout": "5 s"}, "not a duration"),
+        ({"max_failures": 0}, "at least one"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused_with_the_value_and_the_reason(values, message):
+    with pytest.raises(InvalidValue, match=message):
+        Limits(**values)
+
+
+def test_limits_know_their_defaults():
+    limits = Limits(boot_timeout=100, min_ready=10, drain_timeout=timedelta(seconds=20))
+    assert limits.deadline == 390
+    assert evolve(limits, progress_deadline=7).deadline == 7
+    assert [limits.failures(size) for size in (1, 10, 100)] == [3, 3, 20]
+    assert evolve(limits, max_failures=1).failures(100) == 1
+
+
+def test_values_are_frozen_and_changed_by_evolve():
+    with pytest.raises(FrozenInstanceError):
+        Limits().min_ready = 3
+    assert evolve(Limits(), min_ready=3).min_ready == 3
+
+
+def test_a_frozen_map_is_a_mapping_with_a_hash_that_cannot_change():
+    made = FrozenMap({"b": 2, "a": 1})
+    assert (dict(made), len(made), made["a"]) == ({"a": 1, "b": 2}, 2, 1)
+    assert made == {"a": 1, "b": 2}
+    assert hash(made) == hash(FrozenMap({"a": 1, "b": 2}))
+    with pytest.raises(TypeError):
+        made["c"] = 3
+
+
+def test_configuration_takes_references_and_never_values_of_secrets():
+    config = RuntimeConfig({"B": "2", "A": "1"}, {"DB": "vault://kv/web#db"})
+    assert list(config.environment) == ["A", "B"]
+    assert config.secrets["DB"] == SecretRef("vault://kv/web#db")
+    with pytest.raises(InvalidValue, match="not a reference"):
+        RuntimeConfig(secrets={"DB": "hunter2"})
+
+
+def test_an_image_known_by_its_identifier_has_the_same_digest_everywhere():
+    one, other = Image.of_artifact("aws", "ami-1"), Image.of_artifact("gcp", "ami-1")
+    assert one == Image.of_artifact("aws", "ami-1")
+    assert one.digest != other.digest
+    assert one.digest.startswith("sha256:")
+    assert str(Image("ami-1", name="web", version="2")) == "web:2 (ami-1)"
+    assert str(Revision(3, one)) == "r3 ami-1"
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "location", "name", "identity"),
+    [
+        ("local://web", "local", "", "web", "local://web"),
+        ("local:web", "local", "", "web", "local://web"),
+        ("aws://eu-west-1/web", "aws", "eu-west-1", "web", "aws://eu-west-1/web"),
+        ("azure://s/rg/web?x=1&dir=%2Ftmp", "azure", "s/rg", "web", "azure://s/rg/web?dir=%2Ftmp"),
+        ("memory://füße", "memory", "", "füße", "memory://füße"),
+    ],
+)
+def test_an_address_is_taken_apart(text, scheme, location, name, identity):
+    url = FleetURL.parse(text)
+    assert (url.scheme, url.location, url.name) == (scheme, location, name)
+    assert url.identity("dir") == identity
+
+
+@pytest.mark.parametrize("text", ["web", "aws://", "", "local://web#x"])
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(InvalidValue, match="not a fleet's address"):
+        FleetURL.parse(text)
+
+
+def test_a_plan_survives_the_trip_through_a_file_and_keeps_its_digest():
+    made = plan()
+    back = load_plan(dump_plan(made))
+    assert back == made
+    assert digest(back) == digest(made)
+    assert hash(back) == hash(made)
+    assert digest(evolve(made, strategy="other")) != digest(made)
+
+
+def test_a_plan_file_that_was_changed_is_refused():
+    document = json.loads(dump_plan(plan()))
+    document["plan"]["limits"]["max_surge"] = "100%"
+    with pytest.raises(InvalidValue, match="digest"):
+        load_plan(json.dumps(document))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"digest": "x", "plan": {}}', "\x00"])
+def test_what_is_no_plan_file_is_refused(text):
+    with pytest.raises(InvalidValue):
+        load_plan(text)
+
+
+def test_a_plan_prints_as_a_table_that_says_what_will_happen():
+    text = str(plan())
+    for part in (
+        "memory://web", "r1 v1", "r2 v2", "Rolling(probe=True)", "one candidate instance first",
+        "point of no return", "at least 10 available, at most 13 existing", "boot_timeout 2 min",
+        "no schedule beats", "back to stable", "r1's group is deleted when done",
+    ):  # fmt: skip
+        assert part in text
+    assert max(map(len, text.splitlines())) < 130
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (0.25, "0.2 s"), (59, "59 s"), (60, "1 min"), (95, "1 min 35 s"),
+     (3600, "1 h"), (3661, "1 h 1 min"), (90_000, "25 h")],
+)  # fmt: skip
+def test_durations_read_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
+
+
+GROUP = Group(revision(), 3, minimum=1, maximum=9, hold=Hold("r", 2, 5.5), settings={"policy": "x"})
+ACTIONS = (
+    HoldGroup(1, 5.5), Create(2, Pool.OWN), Grow(2, 5, 4), Retire(1, ("a", "ü")), Settle(1),
+    Release(2), Delete(1),
+)  # fmt: skip
+RECORDS = (
+    Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
+    Done("t", size=4), Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"),
+    Proved("i-1"), Entered(1), Committed(), Turned("bad"),
+    Ended(Status.FAILED, "worse", ("r1 of size 2",)),
+    *(Intended("t", action, "because") for action in ACTIONS),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(type(record).__name__))
+def test_every_record_survives_the_trip_through_the_journal(record):
+    data = json.loads(canonical(to_json(record, Record)))
+    assert from_json(Record, data) == record
+
+
+def test_every_kind_of_record_is_covered():
+    assert {type(record) for record in RECORDS} == set(Record.__args__)
+
+
+def test_data_that_describes_nothing_is_refused():
+    with pytest.raises(InvalidValue, match="does not describe"):
+        from_json(Limits, {"max_surge": -1})
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_canonical_json_does_not_depend_on_the_order_of_keys(data):
+    assert canonical(data) == canonical(dict(reversed(data.items())))
+
+
+def test_a_size_below_none_is_refused():
+    with pytest.raises(InvalidValue, match="fewer than 0"):
+        Resize(-1)
