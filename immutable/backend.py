@@ -93,6 +93,7 @@ __all__ = [
     "SecretRef",
     "SupportsAdopt",
     "SupportsCreate",
+    "SupportsImages",
     "SystemClock",
     "Throttled",
     "Transient",
@@ -170,6 +171,14 @@ class Backend(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Let go of connections and threads. Called once, also after a failed `open`."""
+
+    def notes(self, fleet: str) -> tuple[str, ...]:
+        """Return what a user should know of how a fleet runs here, such as weak isolation.
+
+        Said after an `observe`; by default nothing.
+        """
+        del fleet
+        return ()
 
     @abstractmethod
     async def fleets(self) -> tuple[str, ...]:
@@ -332,6 +341,23 @@ class SupportsCreate(Protocol):
             Conflict: It has members.
             Gone: No such fleet.
         """
+        ...
+
+
+@runtime_checkable
+class SupportsImages(Protocol):
+    """A backend that keeps images itself."""
+
+    async def build_image(self, source: str) -> Image:
+        """Make an image of what *source* names, or return the one that is equal to it.
+
+        Raises:
+            Invalid: The source makes no sense; says which part.
+        """
+        ...
+
+    async def images(self) -> tuple[Image, ...]:
+        """Return the images that are kept, sorted by name and version."""
         ...
 
 

@@ -20,7 +20,7 @@ from immutable.errors import (
     InvalidValue,
     PlanRefused,
 )
-from immutable.journal import Journal, open_journal
+from immutable.journal import Entry, Journal, open_journal
 from immutable.model import (
     Clock,
     FleetState,
@@ -251,10 +251,9 @@ class Fleet:
             raise InvalidValue("rollout", rollout, f"{self.address} had none such")
         return Rollout(entries[-1].rollout, self._journal, self._clock)
 
-    async def history(self) -> tuple[Rollout, ...]:
-        """Return the fleet's rollouts, the oldest first."""
-        entries = await self._journal.entries(fleet=self.address)
-        return tuple(Rollout(entry.rollout, self._journal, self._clock) for entry in entries)
+    async def history(self) -> tuple[Entry, ...]:
+        """Return the fleet's rollouts as the journal lists them, the oldest first."""
+        return tuple(await self._journal.entries(fleet=self.address))
 
     # -- changing ------------------------------------------------------------------------------
 

@@ -110,13 +110,15 @@ class _Driver:
 
     async def _pass(self) -> float:
         """Look, do all that can be done now, and return for how long to wait."""
+        written = self._session.writes
         await self._look()
         await self._hands.advance()
         self._look_soon = False
         while self._session.ledger.ended is None and await self._next():
             pass
         seconds = self._wait()
-        if self._session.ledger.ended is not None or seconds > self._poll:
+        # What the last call came to waits for the next intent to take it along, but not for long.
+        if seconds > self._poll or self._session.writes == written:
             await self._session.write()
         return seconds
 

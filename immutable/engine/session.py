@@ -29,6 +29,7 @@ class Session:
         lease: The right to do so.
         ledger: The records so far, folded.
         renewed_at: The loop's time when the lease was last renewed.
+        writes: How often something was written.
     """
 
     def __init__(self, entry: Entry, journal: Journal, lease: Lease) -> None:
@@ -38,6 +39,7 @@ class Session:
         self.ledger = Ledger()
         self._digest = digest(entry.plan)
         self.renewed_at = asyncio.get_running_loop().time()
+        self.writes = 0
         self._unwritten: list[Record] = []
 
     @property
@@ -74,6 +76,7 @@ class Session:
             began = asyncio.get_running_loop().time()
             await self.journal.append(self.lease, unwritten)
             self.renewed_at = began
+            self.writes += 1
 
     async def renew(self) -> None:
         """Let the lease last, and make sure that it is still the newest.

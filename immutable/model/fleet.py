@@ -44,6 +44,11 @@ class Pool(StrEnum):
     """The group has a pool of its own, with a weight."""
 
 
+def _state(value: InstanceState | str) -> InstanceState:
+    # The engine compares states by identity, so a backend's "ready" has to become READY.
+    return value if type(value) is InstanceState else InstanceState(value)
+
+
 @frozen
 class Instance:
     """One server.
@@ -61,7 +66,7 @@ class Instance:
 
     id: str
     revision: int
-    state: InstanceState
+    state: InstanceState = field(converter=_state)
     zone: str = ""
     launched_at: float = 0.0
     ready_since: float | None = None

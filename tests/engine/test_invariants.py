@@ -146,8 +146,10 @@ async def _live_through(script: Script) -> None:
             result = await _to_the_end(
                 w, lambda: w.fleet.replace("v2", Rolling(probe=script.probe), limits=limits), script
             )
-        except PlanRefused:
+        except (PlanRefused, Transient, Throttled):
+            # It could not be planned; a rollout that has begun has an end.
             assert list(w.truth.groups) == [1]
+            assert await w.journal.entries() == []
             return
         event(result.status.value)
         if not script.scalings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import sqlite3
 from pathlib import Path
 
@@ -194,7 +193,7 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path):
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(JournalError, match="version 99.*upgrade the SDK"):
+    with pytest.raises(JournalError, match=r"version 99.*upgrade the SDK"):
         run(opened(path))
 
 
@@ -286,6 +285,6 @@ def test_nothing_stays_open(tmp_path):
             await (await opened(tmp_path / "journal.db")).close()
 
     run(main())
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     run(main())
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

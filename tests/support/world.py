@@ -40,6 +40,7 @@ class WatchedBackend(MemoryBackend):
         self.ready_at_start = 0
         self.follows_size = False
         self.breaches: list[str] = []
+        self._begun = False
         self._told = 0.0
         self._decided = 0.0
         self._lost: list[float] = []
@@ -85,6 +86,10 @@ class WatchedBackend(MemoryBackend):
 
     def _call(self, name: str, effect: Callable[[], T]) -> T:
         told = self._told
+
+        if name == "hold" and not self._begun:
+            self._begun = True
+            self.ready_at_start = min(self.ready_at_start, self.cloud.fleets[NAME].ready)
 
         def watched() -> T:
             self._decided = told

@@ -1,0 +1,21 @@
+"""The ``immutable`` command."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command; the entry point of the ``immutable`` script."""
+    missing = [name for name in ("click", "rich") if find_spec(name) is None]
+    if missing:
+        # The extra `cli` brings them; the core does without.
+        way_out = "install it with: pip install 'immutable-sdk[cli]'"
+        print(f"immutable: {' and '.join(missing)} missing; {way_out}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1)
+    from immutable.cli.commands import cli
+
+    cli(prog_name="immutable")

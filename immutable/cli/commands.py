@@ -1,0 +1,27 @@
+"""All commands, under one."""
+
+from __future__ import annotations
+
+import click
+
+from immutable.cli.fleets import fleet
+from immutable.cli.images import image
+from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
+
+__all__ = ["cli"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="immutable-sdk", prog_name="immutable")
+def cli() -> None:
+    """Replace fleets of servers instead of patching them.
+
+    A fleet's address is backend://location/name, such as local://web.
+
+    Exit codes: 0 succeeded, 1 error, 2 wrong usage, 3 rolled back, 4 failed, 5 refused,
+    6 cancelled, 130 interrupted and recoverable.
+    """
+
+
+for each in (fleet, image, plan, apply, replace, watch, recover, rollback, history):
+    cli.add_command(each)

@@ -1,0 +1,148 @@
+"""Commands on fleets as such."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from immutable.cli.options import as_json, environment, limits_from, limits_options, where
+from immutable.cli.running import command, console, show_json
+from immutable.cli.tables import fleet_table
+from immutable.fleet import Fleet
+from immutable.model import FleetURL, RuntimeConfig, SystemClock
+from immutable.registry import backend_class
+from immutable.report import documents
+
+__all__ = ["fleet"]
+
+
+@click.group()
+def fleet() -> None:
+    """Make, list, look at, resize and delete fleets."""
+
+
+@fleet.command("create")
+@click.argument("url")
+@click.argument("image")
+@click.option("--size", type=int, required=True, help="How many instances it shall have.")
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Setting of the instances.")
+@click.option(
+    "--set", "template", multiple=True, metavar="NAME=VALUE",
+    help="How instances are launched, in the backend's own words.",
+)  # fmt: skip
+@limits_options
+@where
+@as_json
+@command
+async def create(
+    url: str,
+    image: str,
+    size: int,
+    env: tuple[str, ...],
+    template: tuple[str, ...],
+    journal: str | None,
+    actor: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make a fleet at URL whose instances start from IMAGE."""
+    default = backend_class(FleetURL.parse(url).scheme).capabilities.limits
+    async with Fleet.create(
+        url,
+        image,
+        size,
+        template=environment(template),
+        config=RuntimeConfig(environment(env)),
+        limits=limits_from(default, options),
+        journal=journal,
+        actor=actor,
+    ) as made:
+        state = await made.state()
+    if as_json:
+        show_json(documents.fleet(made.address, state))
+    else:
+        console().print(fleet_table(made.address, state))
+
+
+@fleet.command("list")
+@click.argument("backend")
+@as_json
+@command
+async def list_(backend: str, as_json: bool) -> None:
+    """List the fleets of a BACKEND, such as local or aws://eu-west-1."""
+    place = FleetURL.parse(f"{backend}/*" if "://" in backend else f"{backend}://*")
+    found = backend_class(place.scheme).from_url(place, clock=SystemClock())
+    try:
+        await found.open()
+        names = await found.fleets()
+    finally:
+        await found.close()
+    location = f"{place.location}/" if place.location else ""
+    addresses = [f"{place.scheme}://{location}{name}" for name in names]
+    if as_json:
+        show_json(addresses)
+    else:
+        for address in addresses or ["no fleets"]:
+            console().print(address, markup=False)
+
+
+@fleet.command("status")
+@click.argument("url")
+@where
+@as_json
+@command
+async def status(url: str, journal: str | None, actor: str | None, as_json: bool) -> None:
+    """Show what runs in the fleet at URL."""
+    async with Fleet.connect(url, journal=journal, actor=actor) as found:
+        state = await found.state()
+        notes = found.backend.notes(found.name)
+    if as_json:
+        show_json({**documents.fleet(found.address, state), "notes": list(notes)})
+        return
+    console().print(fleet_table(found.address, state))
+    for note in notes:
+        console().print(note, markup=False)
+
+
+@fleet.command("scale")
+@click.argument("url")
+@click.argument("size", type=int)
+@click.option("--reason", default="", help="Why; goes into the record.")
+@limits_options
+@where
+@as_json
+@command
+async def scale(
+    url: str,
+    size: int,
+    reason: str,
+    journal: str | None,
+    actor: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Bring the fleet at URL to SIZE instances; those that go are drained first."""
+    async with Fleet.connect(url, journal=journal, actor=actor) as found:
+        limits = limits_from(found.backend.capabilities.limits, options)
+        result = await found.scale(size, limits=limits, reason=reason)
+    if as_json:
+        show_json(documents.result(result))
+    else:
+        console().print(f"{found.address} has {result.wanted} instances", markup=False)
+
+
+@fleet.command("delete")
+@click.argument("url")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@where
+@command
+async def delete(url: str, yes: bool, journal: str | None, actor: str | None) -> None:
+    """Drain and end all instances of the fleet at URL, and remove it."""
+    async with Fleet.connect(url, journal=journal, actor=actor) as found:
+        size = sum(group.size for group in (await found.state()).groups)
+        question = f"Delete {found.address} with its {size} instances?"
+        if not yes and not click.confirm(question):
+            raise click.Abort
+        await found.delete()
+    console().print(f"{found.address} is deleted", markup=False)

@@ -1,0 +1,120 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from attrs import evolve
+
+from immutable.errors import InvalidValue
+from immutable.model import Limits
+from immutable.model.quantities import percent
+
+__all__ = ["DURATION", "as_json", "environment", "limits_from", "limits_options", "where"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+class _Duration(click.ParamType[float]):
+    """``90``, ``90s``, ``5m``, ``1.5h``: seconds unless a unit is given."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|)", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a duration; write 90, 90s, 5m or 1.5h", param, ctx)
+        return float(match[1]) * _UNITS[match[2]]
+
+
+class _Count(click.ParamType[int | str]):
+    """``3`` or ``25%``."""
+
+    name = "count"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        text = str(value).strip()
+        if text.isdigit():
+            return int(text)
+        try:
+            percent(text)
+        except InvalidValue as error:
+            self.fail(str(error), param, ctx)
+        return text
+
+
+DURATION = _Duration()
+
+_LIMITS: tuple[tuple[str, Any, str], ...] = (
+    ("max-surge", _Count(), "Servers above the fleet's size: 3 or 25%."),
+    ("max-unavailable", _Count(), "Servers that may be missing from service: 1 or 10%."),
+    ("min-ready", DURATION, "How long a new server must stay ready to count."),
+    ("boot-timeout", DURATION, "How long a server may take to become ready."),
+    ("drain-timeout", DURATION, "How long requests in flight may take to finish."),
+    ("progress-deadline", DURATION, "How long without progress before going back."),
+    ("max-duration", DURATION, "How long the whole may take before going back."),
+    ("max-failures", int, "How many new servers may fail before going back."),
+)
+
+
+def limits_options(function: F) -> F:
+    """Add an option for each limit; those not given are the backend's."""
+    for name, kind, text in reversed(_LIMITS):
+        function = click.option(f"--{name}", type=kind, default=None, help=text)(function)
+    return function
+
+
+def limits_from(default: Limits, options: dict[str, Any]) -> Limits:
+    """Return the backend's limits with those changed that the user gave.
+
+    Raises:
+        InvalidValue: They make no sense together.
+    """
+    names = {name.replace("-", "_") for name, _, _ in _LIMITS}
+    given = {n: v for n, v in options.items() if n in names and v is not None}
+    return evolve(default, **given)
+
+
+def where(function: F) -> F:
+    """Add where the rollout is written down and on whose behalf it runs."""
+    function = click.option(
+        "--actor",
+        envvar="IMMUTABLE_ACTOR",
+        help="On whose behalf; default the user. [env: IMMUTABLE_ACTOR]",
+    )(function)
+    return click.option(
+        "--journal",
+        envvar="IMMUTABLE_JOURNAL",
+        help="File that rollouts are written down in. [env: IMMUTABLE_JOURNAL]",
+    )(function)
+
+
+def as_json(function: F) -> F:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def environment(values: tuple[str, ...]) -> dict[str, str]:
+    """Return ``NAME=VALUE`` words as a mapping.
+
+    Raises:
+        InvalidValue: One has no ``=``.
+    """
+    pairs = {}
+    for word in values:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise InvalidValue("env", word, "not a setting", "write NAME=VALUE")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,87 @@
+"""From a command to an exit code: running coroutines, saying errors, printing JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec
+
+import click
+from rich.console import Console
+
+from immutable.errors import FleetBusy, ImmutableError, InvalidValue, PlanRefused, PlanStale
+from immutable.model import RolledBack, RolloutCancelled, RolloutFailed
+
+__all__ = ["Interrupted", "command", "console", "fail", "show_json"]
+
+P = ParamSpec("P")
+
+ROLLED_BACK, FAILED, REFUSED, CANCELLED, INTERRUPTED = 3, 4, 5, 6, 130
+"""Exit codes, besides 0 for success, 1 for an error and 2 for wrong usage."""
+
+
+class Interrupted(Exception):  # It is no error.
+    """The user stopped a rollout that can be recovered.
+
+    Args:
+        address: The fleet's address.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+def console(*, error: bool = False) -> Console:
+    """Return a console on standard output, or on standard error."""
+    return Console(stderr=error, highlight=False, soft_wrap=True)
+
+
+def show_json(document: object) -> None:
+    """Print *document* on one line."""
+    click.echo(json.dumps(document, ensure_ascii=False, sort_keys=True))
+
+
+def fail(code: int, message: str, *hints: str) -> None:
+    """Say what went wrong and what to type next, and leave.
+
+    Raises:
+        SystemExit: Always.
+    """
+    screen = console(error=True)
+    screen.print(f"immutable: {message}", style="red", markup=False)
+    for hint in hints:
+        screen.print(f"  {hint}", markup=False)
+    raise SystemExit(code)
+
+
+_CODES: tuple[tuple[type[ImmutableError], int], ...] = (
+    (InvalidValue, 2),
+    (PlanRefused, REFUSED),
+    (PlanStale, REFUSED),
+    (FleetBusy, REFUSED),
+    (RolledBack, ROLLED_BACK),
+    (RolloutFailed, FAILED),
+    (RolloutCancelled, CANCELLED),
+)
+
+
+def command(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a command's coroutine, and turn its errors into messages and exit codes."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            asyncio.run(function(*args, **kwargs))
+        except Interrupted as error:
+            way_on = f"carry on with: immutable recover {error.address}"
+            fail(INTERRUPTED, "stopped at a safe point; the fleet is stable", way_on)
+        except KeyboardInterrupt:
+            fail(INTERRUPTED, "stopped")
+        except ImmutableError as error:
+            code = next((code for kind, code in _CODES if isinstance(error, kind)), 1)
+            fail(code, str(error))
+
+    return run

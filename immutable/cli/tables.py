@@ -1,0 +1,96 @@
+"""Fleets, images and histories as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rich.console import Group as Rows
+from rich.table import Table
+from rich.text import Text
+
+from immutable.journal import Entry
+from immutable.model import FleetState, Image, Instance, InstanceState, Status
+from immutable.model.plan import duration
+
+__all__ = ["fleet_table", "history_table", "image_table", "stamp"]
+
+STYLES = {
+    Status.SUCCEEDED: "green",
+    Status.ROLLED_BACK: "yellow",
+    Status.FAILED: "red",
+    Status.CANCELLED: "red",
+}
+_STATES = {
+    InstanceState.STARTING: "cyan",
+    InstanceState.READY: "green",
+    InstanceState.UNREADY: "red",
+    InstanceState.DRAINING: "yellow",
+}
+
+
+def stamp(seconds: float) -> str:
+    """Return a time in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def fleet_table(address: str, state: FleetState) -> Rows:
+    """Return a fleet: a row for each group, then one for each instance."""
+    groups = _table("revision", "image", "size", "ready", "held by", title=address)
+    for group in state.groups:
+        ready = sum(each.state is InstanceState.READY for each in state.members(group.number))
+        groups.add_row(
+            f"r{group.number}",
+            str(group.revision.image),
+            str(group.size),
+            str(ready),
+            group.hold.rollout if group.hold else "",
+        )
+    instances = _table("instance", "revision", "state", "since", "zone", "address")
+    for instance in sorted(state.instances, key=lambda each: (each.revision, each.id)):
+        instances.add_row(
+            instance.id,
+            f"r{instance.revision}",
+            Text(instance.state.value, style=_STATES.get(instance.state, "")),
+            _age(instance, state.at),
+            instance.zone,
+            instance.address,
+        )
+    return Rows(groups, Text(""), instances)
+
+
+def _age(instance: Instance, now: float) -> str:
+    since = instance.ready_since or instance.launched_at
+    return duration(max(0.0, round(now - since))) if since else ""
+
+
+def history_table(entries: Iterable[Entry]) -> Table:
+    """Return rollouts, a row each."""
+    made = _table("rollout", "started (UTC)", "status", "from", "to", "image", "actor", "reason")
+    for entry in entries:
+        made.add_row(
+            entry.rollout,
+            stamp(entry.started_at),
+            Text(entry.status.value, style=STYLES.get(entry.status, "cyan")),
+            f"r{entry.plan.stable.number}",
+            f"r{entry.plan.candidate.number}",
+            str(entry.plan.candidate.image),
+            entry.actor,
+            entry.reason,
+        )
+    return made
+
+
+def image_table(images: Iterable[Image]) -> Table:
+    """Return images, a row each."""
+    made = _table("name", "version", "digest", "assurance")
+    for image in images:
+        made.add_row(image.name, image.version, image.digest, image.assurance.value)
+    return made

@@ -1,0 +1,1 @@
+"""Rollouts and fleets as people read them: sentences, rows, and JSON."""

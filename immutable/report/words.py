@@ -1,0 +1,146 @@
+"""What happened, one sentence a record."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from immutable.model import (
+    Action,
+    Create,
+    Delete,
+    Grow,
+    HoldGroup,
+    Record,
+    Release,
+    Retire,
+    Settle,
+)
+from immutable.model.records import (
+    Claimed,
+    Committed,
+    Done,
+    Ended,
+    Entered,
+    Failed,
+    Intended,
+    Outcome,
+    Proved,
+    Resized,
+    Resynced,
+    Started,
+    Turned,
+)
+
+__all__ = ["action_words", "noteworthy", "words"]
+
+_SHOWN_IDS = 5
+
+
+def action_words(action: Action) -> str:
+    """Return what an action does: ``grow r2 to 3``."""
+    group = f"r{action.revision}"
+    match action:
+        case HoldGroup():
+            return f"hold {group}"
+        case Create():
+            return f"create {group}'s group"
+        case Grow(_, size):
+            return f"grow {group} to {size}"
+        case Retire(_, ids):
+            return f"retire {len(ids)} of {group}: {_names(ids)}"
+        case Settle():
+            return f"settle {group} at the members that it has"
+        case Release():
+            return f"release {group}"
+        case Delete():
+            return f"remove {group} from the fleet"
+
+
+def _names(ids: tuple[str, ...]) -> str:
+    shown = ", ".join(ids[:_SHOWN_IDS])
+    return shown if len(ids) <= _SHOWN_IDS else f"{shown} and {len(ids) - _SHOWN_IDS} more"
+
+
+def noteworthy(record: Record) -> bool:
+    """Whether a record is news; that an action went well is not."""
+    return not (isinstance(record, Done) and record.outcome is Outcome.DONE)
+
+
+@singledispatch
+def words(record: Record) -> str:
+    """Return what a record says, as a sentence."""
+    raise TypeError(f"no words for {type(record).__name__}")
+
+
+@words.register
+def _(record: Started) -> str:
+    return f"started with {record.wanted} wanted, {record.ready} ready"
+
+
+@words.register
+def _(record: Claimed) -> str:
+    return f"driven by {record.controller}"
+
+
+@words.register
+def _(record: Intended) -> str:
+    return f"{action_words(record.action)} ({record.why})"
+
+
+@words.register
+def _(record: Done) -> str:
+    ends = {
+        Outcome.DONE: "done",
+        Outcome.UNKNOWN: "no answer: it may have taken effect, or may yet",
+        Outcome.CONFLICT: "things are not as expected: looking again",
+        Outcome.SHORTAGE: "no room now: trying again later",
+        Outcome.REFUSED: "refused",
+    }
+    end = ends[record.outcome]
+    return f"{end} ({record.detail})" if record.detail else end
+
+
+@words.register
+def _(record: Resized) -> str:
+    return (
+        f"somebody else changed r{record.revision} from {record.expected} to {record.found}:"
+        f" {record.wanted} wanted from here on"
+    )
+
+
+@words.register
+def _(record: Resynced) -> str:
+    sizes = ", ".join(f"r{number} of size {size}" for number, size in record.sizes.items())
+    return f"sizes taken as they are found: {sizes}"
+
+
+@words.register
+def _(record: Failed) -> str:
+    return f"{len(record.ids)} candidate instances {record.why}: {_names(record.ids)}"
+
+
+@words.register
+def _(record: Proved) -> str:
+    return f"{record.id} has proven the image: the window opens"
+
+
+@words.register
+def _(record: Entered) -> str:
+    return f"step {record.step + 1} begins"
+
+
+@words.register
+def _(_: Committed) -> str:
+    return "point of no return"
+
+
+@words.register
+def _(record: Turned) -> str:
+    return f"going back: {record.reason}"
+
+
+@words.register
+def _(record: Ended) -> str:
+    end = record.status.value.replace("_", " ")
+    reason = f": {record.reason}" if record.reason else ""
+    return "\n".join([f"{end}{reason}", *(f"  left: {each}" for each in record.left)])
