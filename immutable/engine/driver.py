@@ -10,14 +10,13 @@ import asyncio
 
 from immutable.backend import Backend
 from immutable.engine.calls import Calls
-from immutable.engine.hands import Hands
+from immutable.engine.hands import Hands, Intent
 from immutable.engine.keeper import keeping
 from immutable.engine.mind import Mind
 from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import (
-    Action,
     Clock,
     Create,
     Event,
@@ -139,7 +138,7 @@ class _Driver:
         move = next_move(now)
         match script.next_act(self._mind.facts(move)):
             case script.Act(action, why):
-                return await self._act(action, why)
+                return await self._act((action, why))
             case script.Walk():
                 return await self._walk(now, move)
             case script.Waits():
@@ -156,20 +155,31 @@ class _Driver:
         return True
 
     async def _walk(self, now: Situation, move: Move) -> bool:
-        action = self._mind.action(now, move)
-        if action is not None:
-            return await self._act(action, move.why)
+        """Make all moves about sizes that can be made now, each counted before the next."""
+        intents: list[Intent] = []
+        while (action := self._mind.action(now, move)) is not None:
+            intents.append((action, move.why))
+            self._hands.expect(action)
+            if isinstance(action, Settle):
+                break
+            now = self._mind.situation(short=self._hands.short)
+            move = next_move(now)
+        if intents:
+            return await self._act(*intents)
         if isinstance(move, Give) and self._session.plan.limits.on_protected is OnProtected.WAIT:
             self._watch.suspend(_now())  # Only protected ones are left.
         return False
 
-    async def _act(self, action: Action, why: str) -> bool:
-        done = await self._hands.act(action, why)
-        if done.outcome is Outcome.REFUSED:
-            await self._give_up(done.detail)
+    async def _act(self, *intents: Intent) -> bool:
+        ends = await self._hands.act(intents)
+        refused = [done.detail for done in ends if done.outcome is Outcome.REFUSED]
+        if refused:
+            await self._give_up(refused[0])
         # A new group must be seen beside any rival's; one that has no size to lower may show
         # members that an old look did not.
-        self._look_soon = done.outcome is not Outcome.DONE or isinstance(action, (Create, Settle))
+        done = all(each.outcome is Outcome.DONE for each in ends)
+        looks = any(isinstance(action, (Create, Settle)) for action, _ in intents)
+        self._look_soon = looks or not done
         return not self._look_soon
 
     async def _give_up(self, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from math import inf
 
 from attrs import evolve
@@ -27,7 +28,10 @@ from immutable.model import (
 from immutable.model.records import Done, Intended, Outcome
 from immutable.planning import script
 
-__all__ = ["Hands"]
+__all__ = ["Hands", "Intent"]
+
+Intent = tuple[Action, str]
+"""What is to be done, and why."""
 
 _LONGEST_PAUSE = 60.0
 
@@ -60,38 +64,65 @@ class Hands:
         """Try launches again at once: the rollout has turned."""
         self._short_until, self._pause = -inf, 0.0
 
-    async def act(self, action: Action, why: str) -> Done:
-        """Do *action* and return what came of it.
+    def expect(self, action: Action) -> None:
+        """Count *action* as done already: what is decided next must still hold if it is."""
+        groups, number = self._watch.census.groups, action.revision
+        match action:
+            case Grow(_, size):
+                groups[number] = evolve(groups[number], size=size)
+            case Retire(_, ids):
+                self._watch.census.retire(ids)
+                size = max(0, groups[number].size - len(ids))
+                groups[number] = evolve(groups[number], size=size)
 
-        A cancelled task stops only after that: a call that has begun gets its answer recorded.
+    async def act(self, actions: Sequence[Intent]) -> tuple[Done, ...]:
+        """Do *actions*, one after the other, and return what came of them.
+
+        All are written down before the first is done. Each was decided with the earlier ones
+        counted as done, and none needs them to be: if one fails, the others are still right.
+
+        A cancelled task stops only after them: a call that has begun gets its answer recorded.
         """
-        doing = asyncio.ensure_future(self._act(action, why))
+        doing = asyncio.ensure_future(self._act(actions))
         try:
             return await asyncio.shield(doing)
         except asyncio.CancelledError:
             await asyncio.wait({doing}, timeout=CALL_SECONDS)
             raise
 
-    async def _act(self, action: Action, why: str) -> Done:
+    async def _act(self, actions: Sequence[Intent]) -> tuple[Done, ...]:
         session = self._session
-        token = session.token(action)
+        intended = []
+        for action, why in actions:
+            intended.append(Intended(session.token(action), action, why))
+            session.note(intended[-1])
         # Fenced: this fails if another controller owns the rollout. Nothing lies between it and
-        # the call, so it is also the reading of ownership right before a termination.
-        await session.write(Intended(token, action, why))
-        if isinstance(action, Retire):
-            self._watch.census.retire(action.ids)
-        answer = await self._calls.perform(action, session.context(token))
+        # the calls, so it is also the reading of ownership right before a termination.
+        await session.write()
+        return tuple([await self._do(each) for each in intended])
+
+    async def _do(self, intended: Intended) -> Done:
+        action = intended.action
+        answer = await self._calls.perform(action, self._session.context(intended.token))
         done = answer.done
         self._watch.acted(_now(), doubtful=done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE))
-        session.note(done)
+        self._session.note(done)
         if done.outcome is Outcome.DONE:
             self._count(action, answer)
-        elif isinstance(action, Retire) and done.outcome is not Outcome.UNKNOWN:
-            self._watch.census.spare(action.ids)
+        elif done.outcome is not Outcome.UNKNOWN:
+            self._uncount(action)
         if done.outcome is Outcome.SHORTAGE:
             self._pause = min(_LONGEST_PAUSE, 2 * self._pause or self._poll)
             self._short_until = _now() + self._pause
         return done
+
+    def _uncount(self, action: Action) -> None:
+        """Count a group as our last action left it, after one that did not happen."""
+        groups, number = self._watch.census.groups, action.revision
+        if isinstance(action, Retire):
+            self._watch.census.spare(action.ids)
+        if isinstance(action, (Grow, Retire)) and number in groups:
+            groups[number] = evolve(groups[number], size=self._session.ledger.size(number))
 
     async def advance(self) -> None:
         """Advance the retirements that have begun and want to be called again."""

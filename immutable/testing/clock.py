@@ -77,6 +77,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._returned)
         return future
 
+    async def shutdown_default_executor(self) -> None:
+        """Wait for the default executor's threads, which ends outside of this loop."""
+        self.outside += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self.outside -= 1
+
     def _returned(self, _: asyncio.Future[Any]) -> None:
         self.outside -= 1
 

@@ -1,0 +1,40 @@
+"""What every benchmark shares: its options, its table, its last line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["options", "say", "show"]
+
+
+def options(text: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON line")
+    parser.add_argument("--quick", action="store_true", help="the small sizes only")
+    return parser
+
+
+def say(line: str) -> None:
+    """Print a line that is no result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def show(rows: Iterable[Mapping[str, Any]], *, as_json: bool, **more: Any) -> None:
+    """Print rows as a table, unless only JSON is wanted, and as one line of JSON."""
+    listed = list(rows)
+    if not as_json and listed:
+        columns = list(listed[0])
+        texts = [[_text(row[column]) for column in columns] for row in listed]
+        widths = [max(map(len, each)) for each in zip(columns, *texts, strict=True)]
+        for line in (columns, *texts):
+            print("  ".join(word.rjust(width) for word, width in zip(line, widths, strict=True)))
+    print(json.dumps({"rows": listed, **more}))
+
+
+def _text(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

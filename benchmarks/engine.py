@@ -1,0 +1,150 @@
+"""What the engine costs: processor time and memory of one rolling replacement.
+
+Each row runs in a process of its own, on virtual time. ``cpu`` is the whole process from the first
+plan to the end, the simulated cloud included; ``cloud`` is the cloud's part of it, which a real
+backend would spend elsewhere. ``journal`` is where records go: a file (written through to disk),
+memory, or nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import evolve
+
+from benchmarks.common import options, say, show
+from immutable import Fleet, Image, Limits, Revision, Rolling, open_journal
+from immutable.backend import Capabilities, Group
+from immutable.journal import Entry, Journal, Lease
+from immutable.memory import Cloud, Laws, MemoryBackend, fixed, vm
+from immutable.model import Event, Record
+from immutable.testing import LoopClock, run
+
+T = TypeVar("T")
+
+
+class NoJournal(Journal):
+    """Forgets everything at once: what the engine costs without one."""
+
+    async def open(self) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    async def begin(self, entry: Entry, records: Sequence[Record]) -> Lease:
+        """Keep the first records only: the engine folds them."""
+        self._first = [Event(entry.rollout, n, 0.0, r) for n, r in enumerate(records, 1)]
+        self._entry = entry
+        return Lease(entry.rollout, entry.controller, 1)
+
+    async def claim(self, rollout: str, controller: str) -> Lease:
+        """Give the lease to anybody."""
+        return Lease(rollout, controller, 1)
+
+    async def renew(self, lease: Lease) -> None:
+        """Do nothing."""
+
+    async def release(self, lease: Lease) -> None:
+        """Do nothing."""
+
+    async def append(self, lease: Lease, records: Sequence[Record]) -> None:
+        """Do nothing."""
+
+    async def events(self, rollout: str, *, after: int = 0) -> list[Event]:
+        """Return the first records."""
+        return self._first[after:]
+
+    async def entries(
+        self, *, fleet: str | None = None, rollout: str | None = None, unfinished: bool = False
+    ) -> list[Entry]:
+        """Return nothing."""
+        return []
+
+
+class TimedBackend(MemoryBackend):
+    """Adds up the processor time that the simulated cloud takes."""
+
+    spent = 0.0
+
+    def _call(self, name: str, effect: Callable[[], T]) -> T:
+        began = time.thread_time()
+        try:
+            return super()._call(name, effect)
+        finally:
+            TimedBackend.spent += time.thread_time() - began
+
+
+async def _opened(kind: str, folder: str, clock: LoopClock) -> Journal:
+    if kind == "off":
+        return NoJournal()
+    where = ":memory:" if kind == "memory" else str(Path(folder) / "journal.db")
+    return await open_journal(where, clock=clock)
+
+
+async def measure(n: int, journal: str, folder: str) -> dict[str, Any]:
+    """Replace a fleet of *n* with a surge of 5 %."""
+    clock = LoopClock()
+    laws = Laws(boot=vm(90), drain=fixed(20), terminate=fixed(30))
+    cloud = Cloud(clock, laws=laws)
+    cloud.settled_fleet("web", Group(Revision(1, Image.of_artifact("memory", "v1")), 0), n)
+    backend = TimedBackend(cloud)
+    backend.capabilities = evolve(Capabilities(), poll=2.0)
+    book = await _opened(journal, folder, clock)
+    limits = Limits("5%", min_ready=30, boot_timeout=3600)
+    TimedBackend.spent = 0.0
+    began = time.process_time()
+    async with Fleet.connect("memory://web", backend=backend, journal=book, clock=clock) as web:
+        result = await web.replace("v2", Rolling(probe=False), limits=limits)
+    cpu = time.process_time() - began
+    await book.close()
+    assert result.wanted == n
+    return {
+        "n": n,
+        "journal": journal,
+        "cpu": round(cpu, 3),
+        "cloud": round(TimedBackend.spent, 3),
+        "us_per_replacement": round(1e6 * cpu / n, 1),
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "calls": sum(cloud.calls.values()),
+    }
+
+
+def rows(sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each size and journal."""
+    for n in sizes:
+        for journal in ("off", "memory", "file"):
+            say(f"n={n} journal={journal}")
+            made = subprocess.run(
+                [sys.executable, "-m", "benchmarks.engine", "--row", str(n), journal],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            yield json.loads(made.stdout)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = options(__doc__ or "")
+    parser.add_argument("--row", nargs=2, metavar=("N", "JOURNAL"), help="measure one row")
+    parser.add_argument("--large", action="store_true", help="100,000 as well")
+    chosen = parser.parse_args()
+    if chosen.row:
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(run(measure(int(chosen.row[0]), chosen.row[1], folder))))
+        return
+    sizes = (1_000,) if chosen.quick else (1_000, 10_000)
+    show(rows((*sizes, 100_000) if chosen.large else sizes), as_json=chosen.json)
+
+
+if __name__ == "__main__":
+    main()
