@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -289,20 +290,20 @@ class Fleet:
             limits or self.backend.capabilities.limits,
             self.backend.capabilities,
         )
-        problems = await self._ask(lambda: self.backend.preflight(plan)) if plan.steps else ()
-        if problems:
-            raise PlanRefused(problems)
+        await self._check(plan)
         return plan
 
     def apply(self, plan: Plan, *, reason: str = "") -> Rollout:
         """Return a rollout of *plan*, which runs here once awaited or followed.
 
         Awaiting it raises, besides how it ended:
+            PlanRefused: It can't be done any more; with every problem that was found.
             PlanStale: The fleet is no longer what the plan was made for.
             FleetBusy: Another rollout runs on it.
         """
 
         async def planned() -> Plan:
+            await self._check(plan)
             return plan
 
         return self._running(planned, reason)
@@ -389,6 +390,11 @@ class Fleet:
 
     # -- inside --------------------------------------------------------------------------------
 
+    async def _check(self, plan: Plan) -> None:
+        problems = await self._ask(lambda: self.backend.preflight(plan)) if plan.steps else ()
+        if problems:
+            raise PlanRefused(problems)
+
     async def _idle(self) -> None:
         running = await self._journal.entries(fleet=self.address, unfinished=True)
         if running:
@@ -457,7 +463,9 @@ async def _opened(
     where, time = FleetURL.parse(url), clock or SystemClock()
     async with AsyncExitStack() as stack:
         if backend is None:
-            backend = backend_class(where.scheme).from_url(where, clock=time)
+            # On a thread: finding reads the disk, and loading may import a cloud's SDK.
+            found = await asyncio.to_thread(backend_class, where.scheme)
+            backend = found.from_url(where, clock=time)
             stack.push_async_callback(backend.close)
             await backend.open()
         if not isinstance(journal, Journal):

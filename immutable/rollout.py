@@ -125,7 +125,7 @@ class Rollout:
             stable=entry.plan.stable.number,
             candidate=entry.plan.candidate.number,
             wanted=ledger.wanted,
-            seconds=event.at - entry.started_at,
+            seconds=record.seconds,
             reason=record.reason,
             left=record.left,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import click
@@ -47,14 +48,14 @@ async def create(
     **options: Any,
 ) -> None:
     """Make a fleet at URL whose instances start from IMAGE."""
-    default = backend_class(FleetURL.parse(url).scheme).capabilities.limits
+    kind = await asyncio.to_thread(backend_class, FleetURL.parse(url).scheme)
     async with Fleet.create(
         url,
         image,
         size,
         template=environment(template),
         config=RuntimeConfig(environment(env)),
-        limits=limits_from(default, options),
+        limits=limits_from(kind.capabilities.limits, options),
         journal=journal,
         actor=actor,
     ) as made:
@@ -72,7 +73,8 @@ async def create(
 async def list_(backend: str, as_json: bool) -> None:
     """List the fleets of a BACKEND, such as local or aws://eu-west-1."""
     place = FleetURL.parse(f"{backend}/*" if "://" in backend else f"{backend}://*")
-    found = backend_class(place.scheme).from_url(place, clock=SystemClock())
+    kind = await asyncio.to_thread(backend_class, place.scheme)
+    found = kind.from_url(place, clock=SystemClock())
     try:
         await found.open()
         names = await found.fleets()

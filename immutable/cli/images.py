@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,7 +27,8 @@ BACKEND = click.option(
 @asynccontextmanager
 async def _keeper(name: str) -> AsyncIterator[SupportsImages]:
     place = FleetURL.parse(f"{name}/*" if "://" in name else f"{name}://*")
-    backend = backend_class(place.scheme).from_url(place, clock=SystemClock())
+    found = await asyncio.to_thread(backend_class, place.scheme)
+    backend = found.from_url(place, clock=SystemClock())
     if not isinstance(backend, SupportsImages):
         raise InvalidValue("backend", name, "does not keep images itself")
     try:

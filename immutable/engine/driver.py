@@ -87,11 +87,14 @@ class _Driver:
         """Make passes until the rollout ends."""
         session = self._session
         self._recall(await session.remember())
-        if session.ledger.ended is None:
-            await session.write(Claimed(session.lease.controller, session.lease.fence))
-        while session.ledger.ended is None:
-            await asyncio.sleep(await self._pass())
-        return session.result(self._clock.now())
+        if session.over():
+            return session.result()
+        await session.write(Claimed(session.lease.controller, session.lease.fence))
+        while True:
+            seconds = await self._pass()
+            if session.over():
+                return session.result()
+            await asyncio.sleep(seconds)
 
     def _recall(self, events: list[Event]) -> None:
         """Count those as leaving whom a predecessor sent to retire, or may have sent."""
@@ -113,7 +116,7 @@ class _Driver:
         await self._look()
         await self._hands.advance()
         self._look_soon = False
-        while self._session.ledger.ended is None and await self._next():
+        while not self._session.over() and await self._next():
             pass
         seconds = self._wait()
         # What the last call came to waits for the next intent to take it along, but not for long.
@@ -151,7 +154,7 @@ class _Driver:
             case script.Turns(reason):
                 await self._turn(reason)
             case script.Ends(status, reason, left):
-                await self._session.write(Ended(status, reason, left))
+                await self._end(status, reason, left)
         return True
 
     async def _walk(self, now: Situation, move: Move) -> bool:
@@ -190,7 +193,11 @@ class _Driver:
             return
         reason = f"{ledger.reason}; then {why}" if ledger.reason else why
         whole = await self._calls.observe(None, patience=self._session.plan.limits.deadline)
-        await self._session.write(Ended(Status.FAILED, reason, remains(whole)))
+        await self._end(Status.FAILED, reason, remains(whole))
+
+    async def _end(self, status: Status, reason: str, left: tuple[str, ...]) -> None:
+        took = self._clock.now() - self._session.entry.started_at
+        await self._session.write(Ended(status, reason, left, round(took, 3)))
 
     async def _turn(self, reason: str) -> None:
         self._watch.restart(_now())

@@ -47,6 +47,10 @@ class Session:
         """The plan that is carried out."""
         return self.entry.plan
 
+    def over(self) -> bool:
+        """Whether the rollout has ended."""
+        return self.ledger.ended is not None
+
     async def remember(self) -> list[Event]:
         """Fold what the journal has, and return it."""
         events = await self.journal.events(self.lease.rollout)
@@ -112,12 +116,8 @@ class Session:
             deadline=CALL_SECONDS,
         )
 
-    def result(self, now: float) -> Result:
-        """Return how the rollout ended, once it has.
-
-        Args:
-            now: The wall-clock time.
-        """
+    def result(self) -> Result:
+        """Return how the rollout ended, once it has."""
         ended = self.ledger.ended
         assert ended is not None, "the rollout has not ended"
         return Result(
@@ -127,7 +127,7 @@ class Session:
             stable=self.plan.stable.number,
             candidate=self.plan.candidate.number,
             wanted=self.ledger.wanted,
-            seconds=now - self.entry.started_at,
+            seconds=ended.seconds,
             reason=ended.reason,
             left=ended.left,
         )

@@ -262,6 +262,17 @@ class MemoryBackend(Backend):
 
         self._call("delete_fleet", delete)
 
+    async def adopt_fleet(self, fleet: str, *, delete_when_replaced: bool) -> None:
+        """Take a fleet whose one group was made by somebody else."""
+
+        def adopt() -> None:
+            groups = list(self.cloud.fleet(fleet).groups.values())
+            if len(groups) != 1 or groups[0].shown.origin is not Origin.ADOPTED:
+                raise Invalid(f"{fleet} is no single group that somebody else made")
+            groups[0].deletable = delete_when_replaced
+
+        self._call("adopt_fleet", adopt)
+
     def _owned(self, fleet: str, revision: int, ctx: Context) -> SimulatedGroup:
         group = self.cloud.group(fleet, revision)
         self.cloud.check(group, ctx.rollout, ctx.fence)

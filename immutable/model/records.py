@@ -199,11 +199,13 @@ class Ended:
         status: How it ended.
         reason: Why it ended so.
         left: What is left where, or differs from the start.
+        seconds: How long it took.
     """
 
     status: Status
     reason: str = ""
     left: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 Record = (

@@ -1,0 +1,54 @@
+"""Build all wheels, install them into a clean environment, and run the tests on them there.
+
+The tests are copied away from the sources first, so that nothing but the wheels can be imported.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECTS = (ROOT, ROOT / "backends" / "local")
+TESTS = ("tests/api", "tests/planning", "tests/engine/test_rolling.py", "tests/cli")
+NEEDED = ("blockbuster", "hypothesis", "pytest", "pytest-asyncio", "pytest-timeout")
+
+
+def run(*words: str | Path, cwd: Path = ROOT) -> None:
+    """Run a command, and stop if it fails."""
+    print("$", *words, flush=True)  # noqa: T201
+    subprocess.run([str(word) for word in words], cwd=cwd, check=True)  # noqa: S603
+
+
+def build(into: Path) -> list[Path]:
+    """Build a wheel and a source distribution of every project."""
+    for project in PROJECTS:
+        run(sys.executable, "-m", "build", "--outdir", into, project)
+    return sorted(into.glob("*.whl"))
+
+
+def main() -> None:
+    """Build, install, test."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        wheels = build(place / "dist")
+        venv.create(place / "venv", with_pip=True)
+        python = place / "venv" / "bin" / "python"
+        quiet = ("--quiet", "--disable-pip-version-check", "-c", ROOT / "constraints.txt")
+        core = next(wheel for wheel in wheels if wheel.name.startswith("immutable_sdk"))
+        others = [wheel for wheel in wheels if wheel != core]
+        run(python, "-m", "pip", "install", *quiet, f"{core}[cli]", *others, *NEEDED)
+        shutil.copytree(ROOT / "tests", place / "project" / "tests")
+        shutil.copytree(ROOT / "examples", place / "project" / "examples")
+        shutil.copy(ROOT / "pyproject.toml", place / "project")
+        run(
+            python, "-m", "pytest", "-q", "-m", "not slow", *TESTS, cwd=place / "project"
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

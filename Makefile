@@ -1,0 +1,63 @@
+# `make install` needs Python 3.11 or newer with venv and pip; the rest follows from it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PACKAGES = -e '.[cli,dev]' -e backends/local
+SOURCES = immutable backends/local/immutable_local
+CODE = $(SOURCES) tests backends/local/tests examples benchmarks docs
+
+.PHONY: help install demo test slow check lint format bench docs wheels clean
+
+help:
+	@echo "make install   .venv with everything that is needed"
+	@echo "make demo      watch a fleet change image under traffic (JSON=1 for one line of JSON)"
+	@echo "make test      the tests, in a few minutes"
+	@echo "make check     what CI runs: lint, all tests, wheels tried in a clean environment"
+	@echo "make lint      ruff, mypy, import-linter"
+	@echo "make format    let ruff format the code"
+	@echo "make bench     all benchmarks"
+	@echo "make clean     remove what the above made"
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml backends/local/pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "Python's venv and pip are missing; on Debian: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(PACKAGES)
+	@touch $@
+
+demo: install
+	@$(BIN)/python examples/demo/demo.py $(if $(JSON),--json)
+
+test: install
+	$(BIN)/pytest -m "not slow"
+
+slow: install
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --fail-under=95
+
+check: lint slow wheels
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES) benchmarks
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install
+	$(BIN)/python -m benchmarks.makespan
+	$(BIN)/python -m benchmarks.engine
+
+wheels: install
+	$(BIN)/python .ci/wheels.py
+
+clean:
+	rm -rf $(VENV) dist build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

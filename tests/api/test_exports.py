@@ -1,0 +1,38 @@
+"""What can be imported from where, and what importing costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import immutable
+import immutable.backend
+
+
+@pytest.mark.parametrize("module", [immutable, immutable.backend])
+def test_public_names_exist_are_sorted_and_documented(module):
+    assert module.__all__ == sorted(module.__all__, key=lambda name: (not name.isupper(), name))
+    for name in module.__all__:
+        found = getattr(module, name)
+        if isinstance(found, type) or callable(found):
+            assert found.__doc__, name
+    assert len(immutable.__all__) <= 40
+
+
+def test_nothing_else_is_public_at_the_top():
+    modules = {"errors", "fleet", "journal", "model", "rollout", "strategies", "backend",
+               "engine", "planning", "registry", "memory", "testing", "cli", "report"}  # fmt: skip
+    public = {name for name in vars(immutable) if not name.startswith("_")}
+    assert public - modules == set(immutable.__all__)
+
+
+def test_importing_loads_no_extra_and_no_cloud():
+    code = "import sys, json, immutable; print(json.dumps(sorted(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(found.stdout))
+    heavy = {"click", "rich", "tenacity", "sqlite3", "cattrs", "rfc8785", "importlib.metadata",
+             "boto3", "google", "azure", "immutable.memory", "immutable.cli", "pytest"}  # fmt: skip
+    assert loaded & heavy == set()
