@@ -17,7 +17,7 @@ from immutable.errors import (
     Problem,
     RegistryError,
 )
-from immutable.fleet import Fleet, ImageLike, replace
+from immutable.fleet import Fleet, ImageLike
 from immutable.journal import Journal, open_journal
 from immutable.model import (
     Event,
@@ -40,6 +40,7 @@ from immutable.model import (
 )
 from immutable.model.serial import digest, dump_plan, load_plan
 from immutable.rollout import Rollout
+from immutable.scripting import replace
 from immutable.strategies import Rolling
 
 __all__ = [

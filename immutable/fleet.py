@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
 from immutable.backend import Backend, SupportsAdopt, SupportsCreate
+from immutable.connecting import Connection, connected
 from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
 from immutable.engine.driver import drive
+from immutable.engine.history import earlier_revision
 from immutable.engine.retrying import patiently
 from immutable.errors import (
     Conflict,
@@ -21,34 +21,28 @@ from immutable.errors import (
     InvalidValue,
     PlanRefused,
 )
-from immutable.journal import Entry, Journal, open_journal
+from immutable.journal import Entry, Journal
 from immutable.model import (
     Clock,
     FleetState,
-    FleetURL,
     Image,
     Limits,
     Plan,
-    PlanKind,
     Result,
     Revision,
     RuntimeConfig,
-    Status,
     Strategy,
-    SystemClock,
 )
 from immutable.model.frozenmap import settings
 from immutable.planning.compile import only_group, replacement, resizing
-from immutable.registry import backend_class
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
-__all__ = ["Fleet", "ImageLike", "replace"]
+__all__ = ["Fleet", "ImageLike"]
 
 ImageLike = Image | str
 """An `Image`, or the words by which a backend finds one."""
 
-F = TypeVar("F", bound="Fleet")
 T = TypeVar("T")
 _ROLLING = Rolling()
 _ATTEMPTS = 10
@@ -75,15 +69,13 @@ class Fleet:
         backend: Where it lives.
     """
 
-    def __init__(
-        self, url: FleetURL, backend: Backend, journal: Journal, clock: Clock, actor: str
-    ) -> None:
-        self.address = url.identity(*backend.identifying)
-        self.name = url.name
-        self.actor = actor
-        self.backend = backend
-        self._journal = journal
-        self._clock = clock
+    def __init__(self, connection: Connection) -> None:
+        self.address = connection.address
+        self.name = connection.url.name
+        self.actor = connection.actor
+        self.backend = connection.backend
+        self._journal = connection.journal
+        self._clock = connection.clock
         self._rollouts: list[Rollout] = []
 
     def __repr__(self) -> str:
@@ -120,7 +112,7 @@ class Fleet:
             JournalError: The journal can't be opened.
             BackendError: The backend can't be reached, or refuses.
         """
-        async with _opened(cls, url, backend, journal, actor, clock) as fleet:
+        async with cls._connected(url, backend, journal, actor, clock) as fleet:
             await fleet.state()
             yield fleet
 
@@ -159,7 +151,7 @@ class Fleet:
             RolloutFailed: The instances did not become READY; the fleet is there with those
                 that did.
         """
-        async with _opened(cls, url, backend, journal, actor, clock) as fleet:
+        async with cls._connected(url, backend, journal, actor, clock) as fleet:
             maker = fleet.backend
             if not isinstance(maker, SupportsCreate):
                 raise InvalidValue("url", url, "this backend can't make fleets", "adopt a group")
@@ -203,7 +195,7 @@ class Fleet:
         """
         if on_replace not in ("keep", "delete"):
             raise InvalidValue("on_replace", on_replace, "unknown", 'pass "keep" or "delete"')
-        async with _opened(cls, url, backend, journal, actor, clock) as fleet:
+        async with cls._connected(url, backend, journal, actor, clock) as fleet:
             taker = fleet.backend
             if not isinstance(taker, SupportsAdopt):
                 raise InvalidValue("url", url, "this backend can't adopt groups")
@@ -212,6 +204,23 @@ class Fleet:
             except Gone as error:
                 raise FleetNotFound(fleet.address) from error
             yield fleet
+
+    @classmethod
+    @asynccontextmanager
+    async def _connected(
+        cls,
+        url: str,
+        backend: Backend | None,
+        journal: Journal | str | Path | None,
+        actor: str | None,
+        clock: Clock | None,
+    ) -> AsyncIterator[Self]:
+        async with connected(url, backend, journal, actor, clock) as connection:
+            fleet = cls(connection)
+            try:
+                yield fleet
+            finally:
+                await fleet.stop()
 
     async def stop(self) -> None:
         """Stop what runs here at a safe point; it can be recovered. Done when the block ends."""
@@ -337,7 +346,8 @@ class Fleet:
         """
 
         async def planned() -> Plan:
-            earlier = await self._earlier(to)
+            current = only_group(await self.state()).number
+            earlier = earlier_revision(await self.history(), current, to)
             # The image has proven itself before: a probe would only lose time.
             return await self.plan(
                 earlier.image, Rolling(probe=False), limits=limits, config=earlier.config
@@ -403,22 +413,6 @@ class Fleet:
     async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
         return await patiently(question, attempts=_ATTEMPTS)
 
-    async def _earlier(self, number: int | None) -> Revision:
-        state = await self.state()
-        current = only_group(state).revision.number
-        done = [
-            each.plan
-            for each in await self._journal.entries(fleet=self.address)
-            if each.status is Status.SUCCEEDED and each.plan.kind is PlanKind.REPLACE
-        ]
-        known = {rev.number: rev for plan in done for rev in (plan.stable, plan.candidate)}
-        came_from = [plan.stable.number for plan in done if plan.candidate.number == current]
-        wanted = number if number is not None else next(iter(came_from[::-1]), None)
-        if wanted is None or wanted not in known or wanted == current:
-            others = ", ".join(f"r{each}" for each in sorted(known.keys() - {current})) or "none"
-            raise InvalidValue("to", number, f"the fleet is at r{current}; known are: {others}")
-        return known[wanted]
-
     def _running(self, planned: _Planner, reason: str) -> Rollout:
         async def run(rollout: Rollout) -> Result:
             plan = await planned()
@@ -448,72 +442,3 @@ class Fleet:
 
 
 _Planner = Callable[[], Awaitable[Plan]]
-
-
-@asynccontextmanager
-async def _opened(
-    kind: type[F],
-    url: str,
-    backend: Backend | None,
-    journal: Journal | str | Path | None,
-    actor: str | None,
-    clock: Clock | None,
-) -> AsyncIterator[F]:
-    """Open what isn't open yet, and close just that again."""
-    where, time = FleetURL.parse(url), clock or SystemClock()
-    async with AsyncExitStack() as stack:
-        if backend is None:
-            # On a thread: finding reads the disk, and loading may import a cloud's SDK.
-            found = await asyncio.to_thread(backend_class, where.scheme)
-            backend = found.from_url(where, clock=time)
-            stack.push_async_callback(backend.close)
-            await backend.open()
-        if not isinstance(journal, Journal):
-            journal = await open_journal(journal, clock=time)
-            stack.push_async_callback(journal.close)
-        fleet = kind(where, backend, journal, time, actor or default_actor())
-        stack.push_async_callback(fleet.stop)
-        yield fleet
-
-
-def default_actor() -> str:
-    """Return on whose behalf this process acts: as told, else the CI system's or this user."""
-    for variable in ("IMMUTABLE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER"):
-        if os.environ.get(variable):
-            return os.environ[variable]
-    import getpass  # On first use: few processes ask, and it isn't free.
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-
-
-async def replace(
-    url: str,
-    image: ImageLike,
-    strategy: Strategy = _ROLLING,
-    *,
-    limits: Limits | None = None,
-    journal: Journal | str | Path | None = None,
-    reason: str = "",
-    actor: str | None = None,
-) -> Result:
-    """Move the fleet at *url* to another image: connect, plan, apply, and wait for the end.
-
-    Args:
-        url: The fleet's address: ``backend://location/name``.
-        image: The image to go to.
-        strategy: The way to go.
-        limits: How far to go; default the backend's.
-        journal: Where it is written down; as for `Fleet.connect`.
-        reason: Why.
-        actor: On whose behalf; as for `Fleet.connect`.
-
-    Raises:
-        RolledBack: It did not work out; the fleet is as it was before.
-        RolloutFailed: It is neither; the result lists what is left where.
-        PlanRefused: It can't be done; with every problem that was found.
-    """
-    async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        return await fleet.replace(image, strategy, limits=limits, reason=reason)

@@ -1,0 +1,85 @@
+"""Getting hold of what a fleet needs: its backend, its journal, the time, and who is asking."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from attrs import frozen
+
+from immutable.backend import Backend
+from immutable.journal import Journal, open_journal
+from immutable.model import Clock, FleetURL, SystemClock
+from immutable.registry import backend_class
+
+__all__ = ["Connection", "connected", "default_actor"]
+
+
+@frozen
+class Connection:
+    """What a fleet needs, opened.
+
+    Attributes:
+        url: The fleet's address, taken apart.
+        backend: Where it lives.
+        journal: Where its rollouts are written down.
+        clock: The wall clock.
+        actor: On whose behalf it is changed.
+    """
+
+    url: FleetURL
+    backend: Backend
+    journal: Journal
+    clock: Clock
+    actor: str
+
+    @property
+    def address(self) -> str:
+        """The fleet's address, as it stands in records."""
+        return self.url.identity(*self.backend.identifying)
+
+
+@asynccontextmanager
+async def connected(
+    url: str,
+    backend: Backend | None,
+    journal: Journal | str | Path | None,
+    actor: str | None,
+    clock: Clock | None,
+) -> AsyncIterator[Connection]:
+    """Open what isn't open yet, and close just that again.
+
+    Raises:
+        InvalidValue: The URL makes no sense.
+        RegistryError: No backend for it is installed.
+        JournalError: The journal can't be opened.
+        BackendError: The backend can't be reached, or refuses.
+    """
+    where, time = FleetURL.parse(url), clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        if backend is None:
+            # On a thread: finding reads the disk, and loading may import a cloud's SDK.
+            found = await asyncio.to_thread(backend_class, where.scheme)
+            backend = found.from_url(where, clock=time)
+            stack.push_async_callback(backend.close)
+            await backend.open()
+        if not isinstance(journal, Journal):
+            journal = await open_journal(journal, clock=time)
+            stack.push_async_callback(journal.close)
+        yield Connection(where, backend, journal, time, actor or default_actor())
+
+
+def default_actor() -> str:
+    """Return on whose behalf this process acts: as told, else the CI system's or this user."""
+    for variable in ("IMMUTABLE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    import getpass  # On first use: few processes ask, and it isn't free.
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
