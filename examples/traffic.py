@@ -1,10 +1,8 @@
 """Strict traffic: a bounded load generator that never retries and says why each request failed.
 
-As a script, against anything that has the routes of ``examples/webapp``:
+Against anything that has the routes of ``examples/webapp``, as a script or a module:
 
     python examples/traffic.py http://127.0.0.1:8000 --seconds 10 --json
-
-As a module:
 
     async with Traffic("127.0.0.1", 8000, rate=300) as traffic:
         mark = traffic.mark()
@@ -37,27 +35,22 @@ from types import MappingProxyType
 from typing import Self
 from urllib.parse import urlsplit
 
-__all__ = ["CLIENTS", "ClientFigures", "Failure", "Mark", "Reason", "Report", "Seen", "Traffic"]
+__all__ = ["CLIENTS", "ClientFigures", "Failure", "Reason", "Report", "Seen", "Traffic"]
 
 CLIENTS = MappingProxyType({"keepalive": 8, "fresh": 2, "post": 1, "slow": 4, "stream": 2})
 """How many clients of each class there are by default."""
 
-SECONDS = MappingProxyType({"slow": 2.0, "stream": 5.0})
-"""How long a request of these classes takes by default."""
-
-POST_SIZE = 64 * 1024
-"""Bytes that a post sends."""
-
-LISTED = 100
-"""How many failures are listed for each stretch between two marks; all are counted."""
+SECONDS = MappingProxyType({"slow": 2.0, "stream": 5.0})  # How long a request takes by default.
+POST_SIZE = 64 * 1024  # Bytes.
+LISTED = 100  # How many failures between two marks are listed; all are counted.
 
 
 class Reason(StrEnum):
     """Why a request failed."""
 
     REFUSED = "refused"  # No connection could be made.
-    REUSED = "reused"  # A reused connection was closed before any of the answer came.
-    UNANSWERED = "unanswered"  # A new connection was, or one within an answer's head.
+    REUSED = "reused"  # A reused connection was closed before the answer's head came.
+    UNANSWERED = "unanswered"  # A new connection was.
     TRUNCATED = "truncated"  # The body ended early.
     STATUS = "status"  # The status is not 2xx.
     LENGTH = "length"  # More came than the answer, or the echo is of another length.
@@ -138,24 +131,15 @@ class Report:
     failures: tuple[Failure, ...]
 
     def __str__(self) -> str:
-        each = self.requests / self.seconds if self.seconds else 0.0
+        each = self.requests / max(self.seconds, 1e-6)
         lines = [f"{self.requests} in {self.seconds:.1f} s ({each:.0f}/s), {self.failed} failed"]
         for name, one in self.by_client.items():
             line = f"{name:9} {one.requests:7} requests {one.failed:5} failed"
             lines.append(f"{line}   p50 {one.p50 * 1e3:7.1f} ms   p99 {one.p99 * 1e3:7.1f} ms")
         for name, seen in self.by_version.items():
-            span = seen.last - seen.first
-            lines.append(f"version {name}: {seen.answers} answers within {span:.1f} s")
+            lines.append(f"version {name}: {seen.answers} in {seen.last - seen.first:.1f} s")
         lines += [f"{reason}: {count} failed" for reason, count in self.by_reason.items()]
         return "\n  ".join(lines + [f"  {failure}" for failure in self.failures[:10]])
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A point in time since which `Traffic.since` gives figures."""
-
-    stretch: int
-    at: float
 
 
 # Latencies are counted in buckets that grow by 5 %, so that hours of them take no room.
@@ -164,21 +148,19 @@ _GROWTH = math.log(1.05)
 
 @dataclass(slots=True)
 class _Tally:
-    """The counts of a stretch between two marks."""
+    """The counts of a stretch of time that begins with a mark."""
 
-    requests: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[Reason] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)
+    at: float
     latencies: Counter[tuple[str, int]] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
     versions: dict[str, Seen] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
     def succeed(self, client: str, latency: float) -> None:
-        self.requests[client] += 1
         self.latencies[client, round(math.log(max(latency, 1e-6)) / _GROWTH)] += 1
 
     def fail(self, failure: Failure) -> None:
-        self.requests[failure.client] += 1
         self.failed[failure.client] += 1
         self.reasons[failure.reason] += 1
         if len(self.failures) < LISTED:
@@ -190,38 +172,39 @@ class _Tally:
         self.versions[version] = Seen(old.answers + new.answers, first, last)
 
     def add(self, other: "_Tally") -> None:
-        self.requests.update(other.requests)
-        self.reasons.update(other.reasons)
-        self.failed.update(other.failed)
         self.latencies.update(other.latencies)
+        self.failed.update(other.failed)
+        self.reasons.update(other.reasons)
         for version, seen in other.versions.items():
             self.see(version, seen)
         self.failures += other.failures
 
-    def quantile(self, client: str, share: float) -> float:
-        # Of 10 latencies, the median is the 5th from below, the 99th percentile the 10th.
-        mine = sorted((at, n) for (whose, at), n in self.latencies.items() if whose == client)
-        rank = math.ceil(sum(n for _, n in mine) * share)
-        for at, n in mine:
-            rank -= n
-            if rank <= 0:
-                return math.exp(at * _GROWTH)
-        return 0.0
-
     def figures(self, client: str) -> ClientFigures:
-        p50, p99 = self.quantile(client, 0.5), self.quantile(client, 0.99)
-        return ClientFigures(self.requests[client], self.failed[client], p50, p99)
+        mine = sorted((at, n) for (whose, at), n in self.latencies.items() if whose == client)
+        failed = self.failed[client]
+        requests = sum(n for _, n in mine) + failed
+        return ClientFigures(requests, failed, _quantile(mine, 0.5), _quantile(mine, 0.99))
 
-    def report(self, seconds: float, clients: Iterable[str]) -> Report:
+    def report(self, until: float, clients: Iterable[str]) -> Report:
         return Report(
-            seconds,
-            self.requests.total(),
+            until - self.at,
+            self.latencies.total() + self.failed.total(),
             self.failed.total(),
             {client: self.figures(client) for client in clients},
             dict(sorted(self.versions.items(), key=lambda item: item[1].first)),
             {reason.value: count for reason, count in self.reasons.most_common()},
             tuple(self.failures),
         )
+
+
+def _quantile(buckets: list[tuple[int, int]], share: float) -> float:
+    # Of 10 latencies, the median is the 5th from below, the 99th percentile the 10th.
+    rank = math.ceil(sum(n for _, n in buckets) * share)
+    for at, n in buckets:
+        rank -= n
+        if rank <= 0:
+            return math.exp(at * _GROWTH)
+    return 0.0
 
 
 class _Failed(Exception):
@@ -233,10 +216,8 @@ class _Link:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.headers: dict[str, str] = {}
-        self.keep = False
-        self._used = False
-        self._reader = reader
-        self._writer = writer
+        self.keep, self._cut = False, Reason.UNANSWERED  # What it means if it is cut now.
+        self._reader, self._writer = reader, writer
 
     def close(self) -> None:
         self._writer.transport.abort()
@@ -247,34 +228,31 @@ class _Link:
         self._writer.write(request)
         try:
             body = await self._answer(closing=b"\r\nConnection: close\r\n" in request)
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            if self.headers:
-                raise _Failed(Reason.TRUNCATED, f"within the body: {error}") from error
-            if self._used and not getattr(error, "partial", b""):
-                raise _Failed(Reason.REUSED, f"closed while idle: {error}") from error
-            raise _Failed(Reason.UNANSWERED, f"before the head's end: {error}") from error
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise _Failed(self._cut, f"closed: {error}") from error
         except (ValueError, asyncio.LimitOverrunError) as error:
             raise _Failed(Reason.MALFORMED, f"no HTTP/1 answer: {error}") from error
-        self._used = True
+        self._cut = Reason.REUSED
         return body
 
     async def _answer(self, *, closing: bool) -> bytes:
         status = 100
         while 100 <= status < 200:  # 100 Continue and the like come before the answer.
-            head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            first, *lines = head[:-4].split("\r\n")
-            if self._used and not first.startswith("HTTP/"):
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            first, *lines = head[:-4].decode("latin-1").split("\r\n")
+            if self._cut is Reason.REUSED and not first.startswith("HTTP/"):
                 raise _Failed(Reason.LENGTH, f"after the last answer's end: {first[:40]!r}")
             version, status = first[:9], int(first[9:12])
         pairs = (line.partition(":") for line in lines)
         self.headers = {name.lower(): value.strip() for name, _, value in pairs}
+        self._cut = Reason.TRUNCATED
         closing |= "close" in self.headers.get("connection", "").lower()
         self.keep = not closing and version == "HTTP/1.1 "
         body = b"" if status in {204, 304} else await self._body()
         if not 200 <= status < 300:
             raise _Failed(Reason.STATUS, f"{first[9:]}: {body[:80].decode('latin-1').strip()}")
         if closing:
-            with suppress(ConnectionError):
+            with suppress(OSError):
                 if extra := await self._reader.read(40):
                     raise _Failed(Reason.LENGTH, f"after the answer's end: {extra!r}")
         return body
@@ -330,41 +308,40 @@ class Traffic:
         self._host, self._port, self._clients = host, port, dict(clients)
         self._seconds = {**SECONDS, **seconds}
         self._gap, self._next, self._timeout = 1 / rate, 0.0, timeout
-        self._filler = os.urandom(POST_SIZE - 16)
-        self._numbers = itertools.count(1)
+        self._numbers, self._filler = itertools.count(1), os.urandom(POST_SIZE - 16)
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._links: set[_Link] = set()
-        self._tallies = [_Tally()]
-        self._began, self._ended = time.time(), 0.0
+        self._tallies, self._ended = [_Tally(time.time())], 0.0
 
     async def __aenter__(self) -> Self:
-        self._began = time.time()
+        self._tallies[0].at = time.time()
         for client, count in self._clients.items():
             self._tasks += [asyncio.create_task(self._run(client)) for _ in range(count)]
         return self
 
     async def __aexit__(self, kind: object, *rest: object) -> None:
-        if kind is None:
-            await self.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for link in self._links:
-            link.close()
+        try:
+            if kind is None:
+                await self.stop()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for link in self._links:
+                link.close()
 
-    def mark(self) -> Mark:
-        """Return this point in time, for `since`."""
-        self._tallies.append(_Tally())
-        return Mark(len(self._tallies) - 1, time.time())
+    def mark(self) -> int:
+        """Return the number of this point in time, for `since`."""
+        self._tallies.append(_Tally(time.time()))
+        return len(self._tallies) - 1
 
-    def since(self, mark: Mark | None = None) -> Report:
-        """Return the figures of the requests that ended after a mark; None: all."""
-        start = mark or Mark(0, self._began)
-        total = _Tally()
-        for tally in self._tallies[start.stretch :]:
+    def since(self, mark: int = 0) -> Report:
+        """Return the figures of the requests that ended since a mark; 0 is the beginning."""
+        total = _Tally(self._tallies[mark].at)
+        for tally in self._tallies[mark:]:
             total.add(tally)
-        return total.report((self._ended or time.time()) - start.at, self._clients)
+        return total.report(self._ended or time.time(), self._clients)
 
     async def stop(self) -> Report:
         """Begin no more requests, wait for those in flight, and return the figures of all."""
@@ -379,8 +356,7 @@ class Traffic:
             link = await self._request(client, link)
 
     async def _turn(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        self._next = max(self._next + self._gap, now)
+        self._next = max(self._next + self._gap, asyncio.get_running_loop().time())
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._next):
                 await self._stopping.wait()
@@ -432,8 +408,10 @@ class Traffic:
             raise _Failed(Reason.SWAPPED, f"the answer to request {to}, not to {number}")
         if client == "stream" and not answer.endswith(b"end\n"):
             raise _Failed(Reason.TRUNCATED, f"no last line; it ends in {answer[-20:]!r}")
-        if client == "post":
-            _compare(answer, body)
+        right = b"%d %s\n" % (len(body), hashlib.sha256(body).hexdigest().encode())
+        if client == "post" and answer != right:
+            reason = Reason.HASH if answer.split()[:1] == right.split()[:1] else Reason.LENGTH
+            raise _Failed(reason, f"sent {right!r}, heard {answer[:99]!r}")
 
     def _count(self, client: str, after: float, link: _Link | None, failed: _Failed | None) -> None:
         now, tally, headers = time.time(), self._tallies[-1], link.headers if link else {}
@@ -447,18 +425,16 @@ class Traffic:
             tally.fail(Failure(now, after, client, reason, detail, version, instance))
 
 
-def _compare(echo: bytes, sent: bytes) -> None:
-    length, _, digest = echo.decode("latin-1").strip().partition(" ")
-    if length != str(len(sent)):
-        raise _Failed(Reason.LENGTH, f"{length[:40]} bytes heard of {len(sent)} sent")
-    if digest != hashlib.sha256(sent).hexdigest():
-        raise _Failed(Reason.HASH, f"heard SHA-256 {digest[:64]}, another than sent")
-
-
-async def _main(arguments: argparse.Namespace) -> int:
+async def _main() -> int:
+    parser = argparse.ArgumentParser(description="Strict traffic; exits with 1 if any failed.")
+    parser.add_argument("url", help="like http://127.0.0.1:8000")
+    parser.add_argument("--seconds", type=float, default=10.0, help="for how long (10)")
+    parser.add_argument("--rate", type=float, default=300.0, help="most requests a second (300)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    arguments = parser.parse_args()
     url = urlsplit(arguments.url)
     if url.scheme != "http" or not url.hostname or url.path not in {"", "/"}:
-        sys.exit(f"{arguments.url} is no address like http://127.0.0.1:8000")
+        parser.error(f"{arguments.url} is no address like http://127.0.0.1:8000")
     enough = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, enough.set)
     async with Traffic(url.hostname, url.port or 80, rate=arguments.rate) as traffic:
@@ -470,9 +446,4 @@ async def _main(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Strict traffic; exits with 1 if any failed.")
-    parser.add_argument("url", help="like http://127.0.0.1:8000")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for how long (10)")
-    parser.add_argument("--rate", type=float, default=300.0, help="most requests a second (300)")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    sys.exit(asyncio.run(_main(parser.parse_args())))
+    sys.exit(asyncio.run(_main()))

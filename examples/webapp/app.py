@@ -93,16 +93,16 @@ def _number(environ: Mapping[str, str], name: str, default: str, most: float) ->
 
 def _version() -> str:
     here = __file__.rpartition("/")[0]
-    with suppress(FileNotFoundError):
-        with open(f"{here}/VERSION", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow.
-            return file.read().strip()
+    path = f"{here}/VERSION"
+    with suppress(FileNotFoundError), open(path, encoding="utf-8") as file:  # noqa: PTH123 - slow.
+        return file.read().strip()
     return "1"
 
 
 def _say(text: str) -> None:
-    # Whoever read our output may be gone; that is no reason to fall over.
+    # Whoever reads our output may be gone; print() would make us fall over that, if only at exit.
     with suppress(OSError):
-        print(text, flush=True)
+        os.write(1, f"{text}\n".encode())
 
 
 class Request:
@@ -324,11 +324,12 @@ class App:
         connection = Connection(self, reader, writer)
         self._connections.add(connection)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            # A handler is cancelled when the rest is cut; asyncio would print that as an error.
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while await connection.turn():
                     pass
             writer.close()
-            with suppress(ConnectionError):
+            with suppress(OSError):
                 await writer.wait_closed()  # The answer is out before the process may end.
         finally:
             self._connections.discard(connection)
@@ -353,7 +354,6 @@ class App:
         _say(f"{settings.instance or 'web'} version {settings.version}: listening on port {port}")
         await end.wait()
         self.ending = True
-        await asyncio.sleep(0)  # Accepts what has connected already; to close would reset it.
         server.close()
         return 0 if await self.finished(cut) else 1
 

@@ -1,0 +1,25 @@
+"""Every example runs, and says what it promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def output(name: str, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_rolling_in_memory():
+    said = output("rolling_in_memory.py")
+    assert "at least 10 available, at most 12 existing" in said
+    assert "v2: succeeded" in said
+    assert "bad: rolled_back, 3 candidate instances failed" in said
+    assert "now: 10 ready on r2 v2" in said
