@@ -56,7 +56,10 @@ from immutable.model import (
     RuntimeConfig,
     SecretRef,
     SystemClock,
+    Trouble,
+    TroubleKind,
 )
+from immutable.model.serial import from_json, to_json
 
 __all__ = [
     "CONTRACT",
@@ -97,6 +100,10 @@ __all__ = [
     "SystemClock",
     "Throttled",
     "Transient",
+    "Trouble",
+    "TroubleKind",
+    "from_json",
+    "to_json",
 ]
 
 CONTRACT = 1
@@ -141,12 +148,13 @@ class Backend(ABC):
     """One cloud, or one place in it, that fleets live on.
 
     Attributes:
-        contract: The version of the contract that the class was written for.
+        contract: The version of the contract that the class was written for, as a number:
+            ``contract = 1``.
         capabilities: What it can do.
         identifying: The URL options that tell two fleets of one name apart.
     """
 
-    contract: ClassVar[int] = CONTRACT
+    contract: ClassVar[int]
     capabilities: Capabilities
     identifying: ClassVar[tuple[str, ...]] = ()
 
@@ -204,7 +212,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    async def preflight(self, plan: Plan) -> tuple[Problem, ...]:
+    async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Return everything that would stop *plan*: permissions, quota, capacity, a missing image.
 
         Changes nothing. All problems at once, each with a way out.
@@ -220,9 +228,11 @@ class Backend(ABC):
 
     @abstractmethod
     async def create_revision(
-        self, fleet: str, revision: Revision, pool: Pool, ctx: Context
+        self, fleet: str, revision: Revision, pool: Pool, until: float, ctx: Context
     ) -> None:
-        """Make the empty group of a new revision, held by ``ctx.rollout`` from its birth.
+        """Make the empty group of a new revision, held by ``ctx.rollout`` until a time.
+
+        No later call is needed for the hold: it is there from the group's birth.
 
         First the revision's number is marked as given out on the fleet, then the group is made
         under a name that only one creator can use, tagged with fleet, revision, rollout and
@@ -246,6 +256,7 @@ class Backend(ABC):
 
         Raises:
             Conflict: The size is neither *expected* nor *size*, where the cloud can tell.
+            Invalid: *size* is above the group's maximum.
             CapacityShortage: There is no room, now or as a result of an earlier launch.
             QuotaExceeded: The account's limit is reached.
         """

@@ -401,7 +401,9 @@ class Fleet:
     # -- inside --------------------------------------------------------------------------------
 
     async def _check(self, plan: Plan) -> None:
-        problems = await self._ask(lambda: self.backend.preflight(plan)) if plan.steps else ()
+        if not plan.steps:
+            return
+        problems = await self._ask(lambda: self.backend.preflight(self.name, plan))
         if problems:
             raise PlanRefused(problems)
 

@@ -68,9 +68,12 @@ def _load(name: str, found: EntryPoints) -> type[Backend]:
         raise RegistryError(f"the backend for {name}:// can't be imported: {error}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
         raise RegistryError(f"the backend for {name}:// is {loaded!r}, not a Backend class")
-    if loaded.contract != CONTRACT:
+    contract = getattr(loaded, "contract", None)
+    if not isinstance(contract, int):
+        raise RegistryError(f"the backend for {name}:// states no contract; write contract = 1")
+    if contract != CONTRACT:
         raise RegistryError(
-            f"the backend for {name}:// is written for contract {loaded.contract}, this SDK has"
-            f" {CONTRACT}; upgrade {'the SDK' if loaded.contract > CONTRACT else 'the backend'}"
+            f"the backend for {name}:// is written for contract {contract}, this SDK has"
+            f" {CONTRACT}; upgrade {'the SDK' if contract > CONTRACT else 'the backend'}"
         )
     return loaded

@@ -16,6 +16,7 @@ from immutable.backend import (
     Invalid,
     Plan,
     QuotaExceeded,
+    Retiring,
     Throttled,
     Transient,
 )
@@ -101,20 +102,20 @@ class Calls:
             return Answer(Done(ctx.token, Outcome.REFUSED, str(error)))
         except (Conflict, Throttled, Transient) as error:
             outcome = Outcome.UNKNOWN if lost else Outcome.CONFLICT
-            return Answer(Done(ctx.token, outcome, str(error)))
+            owner = error.owner if isinstance(error, Conflict) else None
+            return Answer(Done(ctx.token, outcome, str(error), owner=owner or ""))
 
-    async def advance(self, revision: int, ids: tuple[str, ...], ctx: Context) -> float | None:
-        """Advance retirements that have begun; returns when to call again.
+    async def advance(self, revision: int, ids: tuple[str, ...], ctx: Context) -> Retiring | None:
+        """Advance retirements that have begun; None when that failed.
 
         A failure is left to the next time: what has begun stays begun.
         """
         try:
-            retiring = await self._backend.retire(
+            return await self._backend.retire(
                 self._fleet, revision, ids, drain_timeout=self._plan.limits.drain_timeout, ctx=ctx
             )
         except BackendError:
-            return self._backend.capabilities.poll
-        return retiring.again
+            return None
 
     async def _call(self, action: Action, ctx: Context) -> Answer:
         backend, fleet = self._backend, self._fleet
@@ -123,8 +124,8 @@ class Calls:
         match action:
             case HoldGroup(revision, until):
                 await backend.hold(fleet, revision, until, ctx)
-            case Create(_, pool):
-                await backend.create_revision(fleet, self._plan.candidate, pool, ctx)
+            case Create(_, pool, until):
+                await backend.create_revision(fleet, self._plan.candidate, pool, until, ctx)
             case Grow(revision, wanted, expected):
                 size = await backend.grow(fleet, revision, wanted, expected=expected, ctx=ctx)
             case Retire(revision, ids):

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from immutable.model import FleetState, Group, Instance, InstanceState
 from immutable.planning.arithmetic import Counts
@@ -116,27 +116,26 @@ class Census:
     def _miss(self, present: set[str]) -> None:
         if len(present) == len(self._seen) and present == self._seen.keys():
             return
-        for missing in [each for name, each in self._seen.items() if name not in present]:
-            self._bury(missing)
-
-    def _dead(self) -> Iterator[Instance]:
-        """Yield those that vanished without being asked to, once that is certain."""
-        for name, (since, instance) in tuple(self._vanished.items()):
-            if self.at - since >= self._staleness:
-                del self._vanished[name]
-                yield instance
+        for name in [name for name in self._seen if name not in present]:
+            self._lose(name)
 
     def _notice(self, new: Instance) -> None:
         """Count an instance anew."""
         name, state = new.id, new.state
         old = self._seen.get(name)
-        if old is new or name in self._buried:
+        if name in self._buried:
             return
         if state is InstanceState.GONE:
-            self._bury(new)
+            self._lose(name)
             return
-        if old is None:
+        if self._vanished:
             self._vanished.pop(name, None)
+        if old is new:
+            return
+        if state is InstanceState.READY and new.ready_since is None:
+            # A backend that doesn't know: since it was first seen so, which is never too early.
+            known = old is not None and old.state is InstanceState.READY
+            new = evolve(new, ready_since=old.ready_since if known and old else self.at)
         self._seen[name] = new
         self._count(new, InstanceState.DRAINING if name in self.retiring else state)
         if old is None or old.state is not state:
@@ -146,18 +145,36 @@ class Census:
             self._members[new.revision].proven.pop(name, None)  # It flapped between two looks.
             self._wind(new)
 
-    def _bury(self, instance: Instance) -> None:
-        """Count an instance no more; one that was asked to go never again."""
-        known = self._seen.pop(instance.id, None)
-        leaving = self._counted.get(instance.id) is InstanceState.DRAINING
-        if leaving or instance.id in self.retiring:
-            self._buried.add(instance.id)
-            self.retiring.discard(instance.id)
-        elif known is not None:
-            self._vanished[instance.id] = (self.at, known)
-        if known is not None:
-            self._count(known, InstanceState.GONE)
-            del self._counted[instance.id]
+    def _lose(self, name: str) -> None:
+        """Note that a member isn't listed any more.
+
+        It stops counting as available at once. One that is leaving goes on counting as existing,
+        and one that isn't is not yet dead, until no old look could have left it out.
+        """
+        known = self._seen.get(name)
+        if known is None or name in self._vanished:
+            return
+        self._vanished[name] = (self.at, known)
+        if self._counted[name] is not InstanceState.DRAINING:
+            self._forget(known)
+
+    def _dead(self) -> Iterator[Instance]:
+        """Yield those that are certainly gone and weren't asked to go."""
+        for name, (since, instance) in tuple(self._vanished.items()):
+            if self.at - since < self._staleness:
+                continue
+            del self._vanished[name]
+            if name in self._seen:
+                self._forget(instance)
+                self._buried.add(name)
+                self.retiring.discard(name)
+            else:
+                yield instance
+
+    def _forget(self, instance: Instance) -> None:
+        self._count(instance, InstanceState.GONE)
+        del self._counted[instance.id]
+        del self._seen[instance.id]
 
     def _count(self, instance: Instance, new: InstanceState) -> None:
         old = self._counted.get(instance.id)
@@ -249,8 +266,9 @@ class Census:
         return tuple(self._members[revision].overdue)
 
     def leaving(self, revision: int) -> tuple[str, ...]:
-        """Return the members that are leaving."""
-        return tuple(self._members[revision].of(InstanceState.DRAINING))
+        """Return the members that were sent to retire and aren't gone."""
+        leaving = self._members[revision].of(InstanceState.DRAINING)
+        return tuple(name for name in leaving if name in self.retiring)
 
     def moving(self) -> bool:
         """Whether anything is about to change by itself."""

@@ -75,9 +75,7 @@ class _Driver:
         self._session = session
         self._clock = clock
         self._poll = able.poll
-        self._watch = Watch(
-            session.plan, staleness=able.staleness, late_effect=able.late_effect, now=_now()
-        )
+        self._watch = Watch(session.plan, able, _now())
         self._mind = Mind(session, self._watch, able.terminate)
         self._calls = Calls(backend, fleet, session.plan)
         self._hands = Hands(session, self._calls, self._watch, able.poll)
@@ -159,6 +157,9 @@ class _Driver:
 
     async def _walk(self, now: Situation, move: Move) -> bool:
         """Make all moves about sizes that can be made now, each counted before the next."""
+        if self._watch.doubtful:
+            self._look_soon = True
+            return False
         intents: list[Intent] = []
         while (action := self._mind.action(now, move)) is not None:
             intents.append((action, move.why))
@@ -176,8 +177,11 @@ class _Driver:
     async def _act(self, *intents: Intent) -> bool:
         ends = await self._hands.act(intents)
         refused = [done.detail for done in ends if done.outcome is Outcome.REFUSED]
+        rivals = {done.owner for done in ends} - {"", self._session.lease.rollout}
         if refused:
             await self._give_up(refused[0])
+        elif rivals and not self._session.ledger.back:
+            await self._give_up(f"rollout {rivals.pop()} owns the fleet: {ends[-1].detail}")
         # A new group must be seen beside any rival's; one that has no size to lower may show
         # members that an old look did not.
         done = all(each.outcome is Outcome.DONE for each in ends)
@@ -193,7 +197,9 @@ class _Driver:
             return
         reason = f"{ledger.reason}; then {why}" if ledger.reason else why
         whole = await self._calls.observe(None, patience=self._session.plan.limits.deadline)
-        await self._end(Status.FAILED, reason, remains(whole))
+        moved = ledger.committed and not whole.members(self._session.plan.stable.number)
+        # All serve from the candidate: what could not be tidied up is said, and no failure.
+        await self._end(Status.SUCCEEDED if moved else Status.FAILED, reason, remains(whole))
 
     async def _end(self, status: Status, reason: str, left: tuple[str, ...]) -> None:
         took = self._clock.now() - self._session.entry.started_at

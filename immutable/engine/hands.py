@@ -8,6 +8,7 @@ from math import inf
 
 from attrs import evolve
 
+from immutable.backend import Context
 from immutable.engine.calls import Answer, Calls
 from immutable.engine.retrying import CALL_SECONDS
 from immutable.engine.session import Session
@@ -25,8 +26,7 @@ from immutable.model import (
     Retire,
     Settle,
 )
-from immutable.model.records import Done, Intended, Outcome
-from immutable.planning import script
+from immutable.model.records import Advanced, Done, Intended, Outcome
 
 __all__ = ["Hands", "Intent"]
 
@@ -52,6 +52,7 @@ class Hands:
         self._watch = watch
         self._poll = poll
         self._again: dict[int, float] = {}
+        self._advances = 0
         self._pause = 0.0
         self._short_until = -inf
 
@@ -111,6 +112,8 @@ class Hands:
             self._count(action, answer)
         elif done.outcome is not Outcome.UNKNOWN:
             self._uncount(action)
+        elif isinstance(action, Retire):
+            self._call_again(action.revision, self._poll)
         if done.outcome is Outcome.SHORTAGE:
             self._pause = min(_LONGEST_PAUSE, 2 * self._pause or self._poll)
             self._short_until = _now() + self._pause
@@ -132,8 +135,18 @@ class Hands:
             leaving = self._watch.census.leaving(number) if due else ()
             if leaving:
                 await session.renew()
-                context = session.context(f"{session.lease.rollout}/advance/{number}")
-                self._call_again(number, await self._calls.advance(number, leaving, context))
+                self._advances += 1
+                token = session.advance_token(number, self._advances)
+                await self._advance(number, leaving, session.context(token))
+
+    async def _advance(self, number: int, leaving: tuple[str, ...], context: Context) -> None:
+        left = await self._calls.advance(number, leaving, context)
+        self._watch.acted(_now(), doubtful=False)
+        self._call_again(number, self._poll if left is None else left.again)
+        if left is not None and left.size != self._session.ledger.size(number):
+            self._session.note(Advanced(number, left.size))
+            groups = self._watch.census.groups
+            groups[number] = evolve(groups[number], size=left.size)
 
     def _call_again(self, number: int, seconds: float | None) -> None:
         self._again[number] = inf if seconds is None else _now() + seconds
@@ -142,11 +155,11 @@ class Hands:
         """Count what was done as done, before it can be seen."""
         groups = self._watch.census.groups
         match action:
-            case Create(number, pool):
-                until = self._watch.census.at + script.HOLD
+            case Create(number, pool, until):
                 new = self._session.plan.candidate
                 hold = Hold(self._session.lease.rollout, self._session.lease.fence, until)
-                groups[number] = Group(new, 0, Origin.OURS, pool, hold=hold)
+                rollout = self._session.lease.rollout
+                groups[number] = Group(new, 0, Origin.OURS, pool, hold=hold, rollout=rollout)
             case Delete(number):
                 groups.pop(number, None)
             case HoldGroup(number, until) if number in groups:

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from immutable.model import Action, Create, FrozenMap, Group, Grow, Record, Retire, Settle
 from immutable.model.records import (
+    Advanced,
     Claimed,
     Committed,
     Done,
@@ -48,6 +49,7 @@ class Ledger:
         committed: Whether the point of no return is behind.
         back: Whether it goes back.
         reason: Why it goes back.
+        refills: How often somebody brought stable back to its first size.
         failed: Candidate instances that failed, each once.
         ended: How it ended, once it has.
     """
@@ -65,6 +67,7 @@ class Ledger:
     committed: bool = False
     back: bool = False
     reason: str = ""
+    refills: int = 0
     failed: frozenset[str] = frozenset()
     ended: Ended | None = None
 
@@ -123,8 +126,18 @@ def _sized(ledger: Ledger, revision: int, size: int) -> Ledger:
 
 
 @fold.register
+def _(record: Advanced, ledger: Ledger) -> Ledger:
+    return _sized(ledger, record.revision, record.size)
+
+
+@fold.register
 def _(record: Resized, ledger: Ledger) -> Ledger:
-    return evolve(_sized(ledger, record.revision, record.found), wanted=record.wanted)
+    grown = record.found > record.expected and record.wanted == ledger.wanted
+    return evolve(
+        _sized(ledger, record.revision, record.found),
+        wanted=record.wanted,
+        refills=ledger.refills + grown,
+    )
 
 
 @fold.register

@@ -15,6 +15,8 @@ from immutable.model import (
     Retire,
     Settle,
     Step,
+    Trouble,
+    TroubleKind,
 )
 from immutable.planning import script
 from immutable.planning.arithmetic import Counts, floor, window
@@ -25,6 +27,8 @@ from immutable.planning.invariants import Standing, breaches
 from immutable.planning.kernel import Give, Move, Raise, Reached, Shrink, Situation
 
 __all__ = ["Mind"]
+
+_REFILLS = 3
 
 
 class Mind:
@@ -69,8 +73,8 @@ class Mind:
         return Situation(
             window=sizes,
             floor=floor(sizes, ledger.ready),
-            source=watch.counts(source, pending) if source != target else Counts(),
-            target=watch.counts(target, pending),
+            source=self._counts(source, pending) if source != target else Counts(),
+            target=self._counts(target, pending),
             source_goal=goal.candidate if ledger.back else goal.stable,
             target_goal=goal.stable if ledger.back else goal.candidate,
             forward=not ledger.back,
@@ -82,6 +86,15 @@ class Mind:
             short=short,
         )
 
+    def _counts(self, number: int, pending: tuple[Action, ...]) -> Counts:
+        """Return one side, counted; a rival's group of the candidate's number is none of ours."""
+        return Counts() if self._is_foreign(number) else self._watch.counts(number, pending)
+
+    def _is_foreign(self, number: int) -> bool:
+        session, group = self._session, self._watch.census.groups.get(number)
+        ours = session.plan.stable.number, session.lease.rollout
+        return group is not None and number != ours[0] and group.rollout != ours[1]
+
     def facts(self, move: Move) -> script.Facts:
         """Return what the order of things depends on, *move* being the next about sizes."""
         session, watch = self._session, self._watch
@@ -90,7 +103,8 @@ class Mind:
         reached = isinstance(move, Reached) and move.yes
         changed: tuple[str, ...] = ()
         if ledger.back and reached:
-            changed = differences(ledger.groups, tuple(groups.values()), ledger.wanted)
+            after = tuple(groups.values())
+            changed = differences(ledger.groups, after, ledger.wanted, session.lease.rollout)
         return script.Facts(
             plan=session.plan,
             step=ledger.step,
@@ -98,10 +112,14 @@ class Mind:
             fence=session.lease.fence,
             rollout=session.lease.rollout,
             stable=groups.get(stable),
-            candidate=groups.get(candidate),
-            others=tuple(sorted(groups.keys() - {stable, candidate})),
+            candidate=None if self._is_foreign(candidate) else groups.get(candidate),
+            others=tuple(
+                number
+                for number in sorted(groups)
+                if number not in (stable, candidate) or self._is_foreign(number)
+            ),
             created=ledger.created,
-            settled=watch.settled,
+            settled=watch.clear,
             back=ledger.back,
             reason=ledger.reason,
             committed=ledger.committed,
@@ -153,9 +171,21 @@ class Mind:
         ledger, plan = self._session.ledger, self._session.plan
         stuck = self._watch.stuck(now)
         if stuck > plan.limits.deadline:
-            return f"no progress for {stuck:.0f} s, the deadline is {plan.limits.deadline:.0f} s"
-        if ledger.back or ledger.committed or plan.kind is PlanKind.SCALE:
+            why = f"no progress for {stuck:.0f} s, the deadline is {plan.limits.deadline:.0f} s"
+            trouble = self._trouble()
+            return f"{why}; the last trouble was: {trouble.message}" if trouble else why
+        if ledger.back or ledger.committed:
             return None
+        trouble = self._trouble()
+        if trouble is not None and trouble.kind is TroubleKind.REFUSED:
+            return trouble.message
+        if plan.kind is PlanKind.SCALE:
+            return None
+        if ledger.refills >= _REFILLS:
+            return (
+                f"somebody has brought r{plan.stable.number} back to its first size"
+                f" {ledger.refills} times; stop what sets it"
+            )
         failures = plan.limits.failures(ledger.wanted)
         if len(ledger.failed) >= failures:
             return f"{len(ledger.failed)} candidate instances failed, {failures} are too many"
@@ -163,3 +193,8 @@ class Mind:
         if wall - self._session.entry.started_at - self._watch.suspended > most:
             return f"it took longer than {most:.0f} s"
         return None
+
+    def _trouble(self) -> Trouble | None:
+        """Return why the group that grows doesn't, if the backend knows."""
+        group = self._watch.census.groups.get(self._sides()[1])
+        return group.trouble if group else None

@@ -17,6 +17,7 @@ T = TypeVar("T")
 CALL_SECONDS = 60.0
 """How long one attempt of a call may take."""
 _LONGEST_PAUSE = 30.0
+_LONGEST_WISH = 60.0
 _random = Random()
 
 
@@ -25,8 +26,9 @@ async def patiently(
 ) -> T:
     """Make *call*, again after a pause while it is `Throttled` or `Transient`.
 
-    The pause is what the cloud asked for, else random below a bound that doubles up to 30 s
-    (full jitter; Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
+    The pause is what the cloud asked for, at most a minute, else random below a bound that
+    doubles up to 30 s (full jitter; Brooker, "Exponential Backoff and Jitter", AWS
+    Architecture Blog, 2015).
 
     Args:
         call: Makes one attempt; one that takes longer than `CALL_SECONDS` counts as `Transient`.
@@ -67,7 +69,7 @@ async def patiently(
 
 def _pause(error: BaseException | None, attempt: int) -> float:
     if isinstance(error, Throttled) and error.retry_after is not None:
-        return error.retry_after
+        return min(error.retry_after, _LONGEST_WISH)
     bound = min(_LONGEST_PAUSE, 0.5 * 2**attempt)
     return _random.uniform(bound / 4, bound)
 

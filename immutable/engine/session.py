@@ -106,6 +106,11 @@ class Session:
         )
         return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
+    def advance_token(self, revision: int, number: int) -> str:
+        """Return the token of the *number*-th call that advances retirements; never used twice."""
+        parts = (self.lease.rollout, "advance", str(revision), str(self.lease.fence), str(number))
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
     def context(self, token: str) -> Context:
         """Return on whose behalf a call is made."""
         return Context(

@@ -11,7 +11,7 @@ from attrs import evolve
 from immutable.engine.census import Census, Changes
 from immutable.engine.lasting import Lasting
 from immutable.engine.ledger import Ledger
-from immutable.model import Action, FleetState, Grow, Plan, PlanKind, Record, Retire
+from immutable.model import Action, Capabilities, FleetState, Grow, Plan, PlanKind, Record, Retire
 from immutable.model.records import Failed, Proved, Resized, Resynced
 from immutable.planning.arithmetic import Counts, wanted_after
 from immutable.planning.kernel import Situation
@@ -24,24 +24,27 @@ class Watch:
 
     Args:
         plan: What is carried out.
-        staleness: Seconds by which an observation may be out of date.
-        late_effect: Seconds after which a call without an answer has taken effect or never will.
+        able: What the backend can do, and how late it shows and acts.
         now: The loop's time.
 
     Attributes:
         census: The members and groups.
         cursor: Where the next observation goes on.
         settled: Whether everything that was done so far must be visible.
+        doubtful: Whether a size was seen for the first time that isn't as our last action left
+            it: acting on it now would lose the difference.
         suspended: Seconds that no deadline counts.
     """
 
-    def __init__(self, plan: Plan, *, staleness: float, late_effect: float, now: float) -> None:
-        self.census = Census(plan.limits.min_ready, plan.limits.boot_timeout, staleness)
+    def __init__(self, plan: Plan, able: Capabilities, now: float) -> None:
+        self.census = Census(plan.limits.min_ready, plan.limits.boot_timeout, able.staleness)
         self.cursor: int | None = None
         self.settled = False
         self._plan = plan
-        self._staleness = staleness
-        self._late_effect = late_effect
+        self._staleness = able.staleness
+        self._late_effect = able.late_effect
+        self._heals = able.heals
+        self._odd: dict[int, int] = {}  # By how much each size was other than expected.
         self._acted = now
         self._doubt_since = now
         self._deficit = Lasting(plan.limits.boot_timeout)
@@ -50,6 +53,7 @@ class Watch:
         self._least_source: float = inf
         self._least_gap: float = inf
         self._moved = now
+        self.doubtful = False
         self.suspended = 0.0
 
     # -- looking -------------------------------------------------------------------------------
@@ -71,6 +75,7 @@ class Watch:
 
     def _attribute(self, now: float, ledger: Ledger) -> Iterator[Record]:
         """Say who changed the sizes that are not as our last action left them."""
+        self.doubtful = False
         if not self.settled:
             return
         found = {number: group.size for number, group in self.census.groups.items()}
@@ -80,15 +85,31 @@ class Watch:
                 self._forgive(ledger)
                 yield Resynced(found)
             return
+        odd = {n: size - ledger.size(n) for n, size in found.items() if size != ledger.size(n)}
         wanted = ledger.wanted
-        for number, size in found.items():
-            expected = ledger.size(number)
-            if size == expected:
-                continue
-            if self._plan.kind is PlanKind.REPLACE:
-                before = ledger.groups[0]
-                wanted = wanted_after(wanted, expected, size, before.minimum, before.maximum)
-            yield Resized(number, expected, size, wanted)
+        for number, by in odd.items():
+            expected, size = ledger.size(number), found[number]
+            # One look may be wrong: a size of 0 beside ten live members has been reported by a
+            # real cloud. Two in a row must agree, and a smaller size must show in the members.
+            shown = by > 0 or self.census.counts(number).live <= size
+            if self._odd.get(number) == by and shown:
+                wanted = self._wanted_after(ledger, wanted, number, size)
+                yield Resized(number, expected, size, wanted)
+            else:
+                group = self.census.groups[number]
+                self.census.groups[number] = evolve(group, size=expected)
+        self.doubtful = any(self._odd.get(number) != by for number, by in odd.items())
+        self._odd = odd
+
+    def _wanted_after(self, ledger: Ledger, wanted: int, number: int, size: int) -> int:
+        """Return N after somebody else gave a group another size."""
+        before, expected = ledger.groups[0], ledger.size(number)
+        refilled = number == before.number and size == before.size > expected
+        fell = size < expected and not self._heals
+        if self._plan.kind is not PlanKind.REPLACE or refilled or fell:
+            # Brought back to where it was: by one who remembers a size, not by one who wants more.
+            return wanted
+        return wanted_after(wanted, expected, size, before.minimum, before.maximum)
 
     def _forgive(self, ledger: Ledger) -> None:
         """Members whose retirement got no answer, and that still serve, were not retired."""
@@ -113,11 +134,17 @@ class Watch:
         if proven and not ledger.probed:
             yield Proved(proven[0])
 
+    @property
+    def clear(self) -> bool:
+        """Whether what is seen is all that there is: settled, and no size is still in doubt."""
+        return self.settled and not self._odd
+
     # -- acting --------------------------------------------------------------------------------
 
     def acted(self, now: float, *, doubtful: bool) -> None:
         """Note that a call ended, with or without an answer."""
         self._acted = now
+        self.settled = False
         if doubtful:
             self._doubt_since = now
 

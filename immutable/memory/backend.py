@@ -56,6 +56,7 @@ class MemoryBackend(Backend):
         cloud: The cloud to work on.
     """
 
+    contract = 1
     capabilities = Capabilities(
         create_fleet=True,
         boot=30.0,
@@ -67,7 +68,9 @@ class MemoryBackend(Backend):
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.capabilities = evolve(type(self).capabilities, staleness=cloud.faults.stale)
+        self.capabilities = evolve(
+            type(self).capabilities, staleness=cloud.faults.stale, heals=cloud.heals
+        )
 
     @classmethod
     def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
@@ -91,7 +94,7 @@ class MemoryBackend(Backend):
         """Return what there is, or what changed since a cursor."""
         return self._call("observe", lambda: self.cloud.look(fleet, since))
 
-    async def preflight(self, plan: Plan) -> tuple[Problem, ...]:
+    async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Look for the image and for room."""
         return self._call("preflight", lambda: self._problems(plan))
 
@@ -120,7 +123,7 @@ class MemoryBackend(Backend):
         return self._call("resolve", look_up)
 
     async def create_revision(
-        self, fleet: str, revision: Revision, pool: Pool, ctx: Context
+        self, fleet: str, revision: Revision, pool: Pool, until: float, ctx: Context
     ) -> None:
         """Mark the number, then make the group, held from its birth."""
 
@@ -132,6 +135,9 @@ class MemoryBackend(Backend):
                     owner = there.shown.rollout
                     raise Conflict(f"r{revision.number} belongs to rollout {owner}", owner=owner)
                 return
+            if home.last_revision >= revision.number:
+                raise Conflict(f"number {revision.number} has been given out", owner=home.marked_by)
+            home.marked_by = ctx.rollout
             pattern = max(home.groups.values(), key=lambda group: group.shown.size).shown
             home.last_revision = max(home.last_revision, revision.number)
             home.groups[revision.number] = SimulatedGroup(
@@ -141,7 +147,7 @@ class MemoryBackend(Backend):
                     pool=pool,
                     weight=0.0 if pool is Pool.OWN else None,
                     maximum=pattern.maximum,
-                    hold=Hold(ctx.rollout, ctx.fence, self.cloud.at + 3600),
+                    hold=Hold(ctx.rollout, ctx.fence, until),
                     rollout=ctx.rollout,
                     plan=ctx.plan,
                 )
@@ -159,6 +165,10 @@ class MemoryBackend(Backend):
             found = group.shown.size
             if found >= size:
                 return found
+            if group.shown.maximum is not None and size > group.shown.maximum:
+                raise Invalid(
+                    f"r{revision} can't have {size} members, {group.shown.maximum} at most"
+                )
             if found != expected:
                 raise Conflict(f"r{revision} has size {found}, not {expected}")
             group.shown = evolve(group.shown, size=size)
@@ -219,6 +229,10 @@ class MemoryBackend(Backend):
             home = self.cloud.fleet(fleet)
             if group.shown.size or any(s.group is group for s in home.servers.values()):
                 raise Conflict(f"r{revision} has members")
+            holder = group.shown.hold.rollout if group.shown.hold else None
+            if ctx.rollout not in (group.shown.rollout, holder):
+                owner = holder or group.shown.rollout
+                raise Conflict(f"r{revision} belongs to rollout {owner}", owner=owner)
             del home.groups[revision]
             if group.shown.origin is Origin.ADOPTED and not group.deletable:
                 home.retired.append(evolve(group.shown, hold=None))

@@ -24,6 +24,8 @@ from immutable.backend import (
     Hold,
     Instance,
     InstanceState,
+    Trouble,
+    TroubleKind,
 )
 from immutable.memory.faults import Faults
 from immutable.memory.laws import Behaviour, Laws
@@ -75,6 +77,7 @@ class SimulatedFleet:
         groups: Its groups by revision number.
         servers: Its servers by identifier.
         last_revision: The highest number given out.
+        marked_by: The rollout that it was given to.
         retired: Adopted groups that a rollout has left behind at size 0.
         ready: How many servers are READY.
         lowest_ready: The fewest that ever were, since it was last set.
@@ -85,6 +88,7 @@ class SimulatedFleet:
     groups: dict[int, SimulatedGroup] = field(factory=dict)
     servers: dict[str, _Server] = field(factory=dict)
     last_revision: int = 0
+    marked_by: str | None = None
     retired: list[Group] = field(factory=list)
     ready: int = 0
     lowest_ready: int = 0
@@ -112,6 +116,7 @@ class Cloud:
         images: The artifacts that exist; None for every name.
         capacity: How many servers a zone holds; no bound for zones that aren't named.
         faults: What goes wrong.
+        heals: Whether groups are kept at their size; else the size falls with a member that dies.
         calls: How often each method of the backend was called.
         watchers: Called with fleet and instance after every change of an instance.
     """
@@ -133,6 +138,7 @@ class Cloud:
         self.images: set[str] | None = None
         self.capacity: dict[str, int] = {}
         self.fleets: dict[str, SimulatedFleet] = {}
+        self.heals = True
         self.calls: Counter[str] = Counter()
         self.watchers: list[Callable[[SimulatedFleet, Instance], None]] = []
         self.at = clock.now()
@@ -227,6 +233,10 @@ class Cloud:
         group.short = short
         if short is not None:
             self.after(_RETRY, lambda: self._retry(fleet, group))
+        if short is not None or group.shown.trouble is not None:
+            message = f"no room in zone {short}"
+            trouble = Trouble(TroubleKind.SHORTAGE, message, short) if short is not None else None
+            group.shown = evolve(group.shown, trouble=trouble)
         self._remember(fleet)
         return short
 
@@ -299,6 +309,9 @@ class Cloud:
             return
         self._leave(server)
         self._bury(fleet, instance)
+        if not self.heals:
+            shown = server.group.shown
+            server.group.shown = evolve(shown, size=max(0, shown.size - 1))
         self.heal(fleet, server.group)
 
     def _leave(self, server: _Server) -> None:

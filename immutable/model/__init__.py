@@ -13,7 +13,17 @@ from immutable.model.actions import (
 )
 from immutable.model.capabilities import Capabilities, Rate
 from immutable.model.clock import Clock, LoopClock, SystemClock
-from immutable.model.fleet import FleetState, Group, Hold, Instance, InstanceState, Origin, Pool
+from immutable.model.fleet import (
+    FleetState,
+    Group,
+    Hold,
+    Instance,
+    InstanceState,
+    Origin,
+    Pool,
+    Trouble,
+    TroubleKind,
+)
 from immutable.model.frozenmap import FrozenMap
 from immutable.model.image import Assurance, Image, ImageState, Revision, RuntimeConfig, SecretRef
 from immutable.model.limits import Limits, OnProtected
@@ -83,4 +93,6 @@ __all__ = [
     "Step",
     "Strategy",
     "SystemClock",
+    "Trouble",
+    "TroubleKind",
 ]

@@ -22,10 +22,11 @@ class HoldGroup:
 
 @frozen
 class Create:
-    """Make the empty group of a new revision."""
+    """Make the empty group of a new revision, held until a time."""
 
     revision: int
     pool: Pool
+    until: float
 
 
 @frozen

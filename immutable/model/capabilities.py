@@ -32,6 +32,8 @@ class Capabilities:
         traffic_stats: Can count requests, errors and latency by revision.
         volumes: Can keep volumes apart from instances.
         console_output: Can show what an instance printed.
+        heals: Keeps a group at its size: a member that dies is replaced. Without it the size
+            falls with the member, and a rollout grows its target again by itself.
         poll: Seconds between two observations while something is about to change.
         staleness: Seconds by which an observation may be out of date.
         late_effect: Seconds after which a call without an answer has taken effect or never will.
@@ -48,6 +50,7 @@ class Capabilities:
     traffic_stats: bool = False
     volumes: bool = False
     console_output: bool = False
+    heals: bool = True
     poll: float = 2.0
     staleness: float = 0.0
     late_effect: float = 30.0

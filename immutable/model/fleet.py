@@ -10,7 +10,17 @@ from immutable.model.frozenmap import FrozenMap
 from immutable.model.frozenmap import settings as frozen_settings
 from immutable.model.image import Revision
 
-__all__ = ["FleetState", "Group", "Hold", "Instance", "InstanceState", "Origin", "Pool"]
+__all__ = [
+    "FleetState",
+    "Group",
+    "Hold",
+    "Instance",
+    "InstanceState",
+    "Origin",
+    "Pool",
+    "Trouble",
+    "TroubleKind",
+]
 
 
 class InstanceState(StrEnum):
@@ -89,6 +99,30 @@ class Hold:
     until: float
 
 
+class TroubleKind(StrEnum):
+    """What a launch that failed behind the scenes calls for."""
+
+    SHORTAGE = "shortage"
+    """No room, or no quota: it may pass."""
+    REFUSED = "refused"
+    """Not allowed, or it makes no sense: it will not pass."""
+
+
+@frozen
+class Trouble:
+    """Why a group doesn't get the members that it was asked to have.
+
+    Attributes:
+        kind: Whether it may pass.
+        message: What the cloud said, naming the resource; never a secret.
+        zone: Where, when it is one zone's.
+    """
+
+    kind: TroubleKind = field(converter=TroubleKind)
+    message: str
+    zone: str = ""
+
+
 @frozen
 class Group:
     """The instances of one revision, as one group of the cloud.
@@ -104,6 +138,7 @@ class Group:
         hold: The hold on it, if any.
         rollout: The rollout that created it; empty for an adopted one.
         plan: The digest of that rollout's plan.
+        trouble: Why its last launch failed, while that is the latest news of it.
         settings: What else must be as before after a rollout back (scaling policies, suspended
             processes, …), in the backend's own words; compared, never interpreted.
     """
@@ -118,6 +153,7 @@ class Group:
     hold: Hold | None = None
     rollout: str = ""
     plan: str = ""
+    trouble: Trouble | None = None
     settings: FrozenMap[str, str] = field(factory=FrozenMap, converter=frozen_settings)
 
     @property

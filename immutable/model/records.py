@@ -16,6 +16,7 @@ from immutable.model.frozenmap import FrozenMap
 from immutable.model.result import Status
 
 __all__ = [
+    "Advanced",
     "Claimed",
     "Committed",
     "Done",
@@ -100,12 +101,27 @@ class Done:
         outcome: The answer.
         detail: What the backend said.
         size: The size that the action left its group at, where it changes sizes.
+        owner: Who owns the thing, when another rollout does.
     """
 
     token: str
     outcome: Outcome = Outcome.DONE
     detail: str = ""
     size: int | None = None
+    owner: str = ""
+
+
+@frozen
+class Advanced:
+    """Advancing a retirement that had begun changed its group's size.
+
+    Attributes:
+        revision: Whose group.
+        size: The size that it was left at.
+    """
+
+    revision: int
+    size: int
 
 
 def _sizes(value: dict[int, int]) -> FrozenMap[int, int]:
@@ -213,6 +229,7 @@ Record = (
     | Claimed
     | Intended
     | Done
+    | Advanced
     | Resized
     | Resynced
     | Failed

@@ -10,16 +10,24 @@ __all__ = ["differences", "remains"]
 # Before: r1 of size 10, minimum 5. After: r1 of size 10, minimum 2, and r2 of size 1:
 # ("r1's minimum was 5, is 2", "r2 was not there, has size 1").
 def differences(
-    before: tuple[Group, ...], after: tuple[Group, ...], wanted: int
+    before: tuple[Group, ...], after: tuple[Group, ...], wanted: int, rollout: str
 ) -> tuple[str, ...]:
     """Return how groups differ from what they were; a size that others changed counts as *wanted*.
+
+    What another rollout has made or holds meanwhile is its own affair.
 
     Args:
         before: The groups when the rollout began.
         after: The groups now.
         wanted: The fleet's size as the rollout counted it.
+        rollout: The rollout's identifier.
     """
-    there = {group.number: group for group in after}
+    known = {group.number for group in before}
+    there = {
+        group.number: group
+        for group in after
+        if group.number in known or group.rollout in ("", rollout)
+    }
     found: list[str] = []
     for old in before:
         new = there.pop(old.number, None)
@@ -34,7 +42,7 @@ def differences(
                 ("minimum", old.minimum, new.minimum),
                 ("maximum", old.maximum, new.maximum),
                 ("weight", old.weight, new.weight),
-                ("hold", _holder(old), _holder(new)),
+                ("hold", _held(old, rollout), _held(new, rollout)),
                 ("settings", dict(old.settings), dict(new.settings)),
             )
             if was != now
@@ -43,8 +51,9 @@ def differences(
     return tuple(found)
 
 
-def _holder(group: Group) -> str:
-    return f"rollout {group.hold.rollout}" if group.hold else "nobody"
+def _held(group: Group, rollout: str) -> str:
+    ours = group.hold is not None and group.hold.rollout == rollout
+    return f"held by {rollout}" if ours else "not held"
 
 
 def remains(state: FleetState) -> tuple[str, ...]:

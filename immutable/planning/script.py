@@ -165,9 +165,8 @@ def _forward(facts: Facts) -> Next:
 
 def _missing_candidate(facts: Facts) -> Next:
     if not facts.created:
-        return Act(
-            Create(facts.plan.candidate.number, Pool.SHARED), "the candidate's group, still empty"
-        )
+        create = Create(facts.plan.candidate.number, Pool.SHARED, facts.at + HOLD)
+        return Act(create, "the candidate's group, still empty")
     if not facts.settled:
         return Waits("until the candidate's group is visible")
     return Turns("the candidate's group is gone")
@@ -179,11 +178,13 @@ def _after_commit(facts: Facts) -> Next:
     if candidate is None:
         return Ends(Status.FAILED, "the candidate's group is gone", ("somebody else deleted it",))
     if facts.stable is not None and not facts.reached:
-        return Walk()
+        return _held(facts, facts.stable) or _held(facts, candidate) or Walk()
     if candidate.hold is not None:
         return Act(Release(candidate.number), "the candidate is the fleet from here on")
     if facts.stable is not None:
         return Act(Delete(facts.stable.number), "stable is empty and given up")
+    if not facts.settled:
+        return Waits("until stable's group is seen to be gone")
     return Ends(Status.SUCCEEDED)
 
 
@@ -199,7 +200,7 @@ def _backward(facts: Facts) -> Next:
             if hold is not None:
                 return hold
         return Walk()
-    if stable.hold is not None:
+    if stable.hold is not None and stable.hold.rollout == facts.rollout:
         return Act(Release(stable.number), "the fleet is itself again")
     if not facts.settled:
         return Waits("until the fleet can be compared with the start")
@@ -220,6 +221,8 @@ def _scaling(facts: Facts) -> Next:
         return Walk()
     if stable.hold is not None:
         return Act(Release(stable.number), "the size is reached" if facts.reached else "given up")
+    if not facts.settled:
+        return Waits("until the group is seen as it was left")
     if facts.reached:
         return Ends(Status.SUCCEEDED)
     return Ends(Status.FAILED, facts.reason, (f"the fleet has size {stable.size}",))

@@ -16,6 +16,7 @@ from immutable.model import (
     Settle,
 )
 from immutable.model.records import (
+    Advanced,
     Claimed,
     Committed,
     Done,
@@ -98,6 +99,11 @@ def _(record: Done) -> str:
     }
     end = ends[record.outcome]
     return f"{end} ({record.detail})" if record.detail else end
+
+
+@words.register
+def _(record: Advanced) -> str:
+    return f"r{record.revision} has size {record.size} now that more of it are ending"
 
 
 @words.register

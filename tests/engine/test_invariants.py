@@ -159,7 +159,9 @@ async def _live_through(script: Script) -> None:
             assert result.left
             return
         plan = (await w.journal.entries(rollout=result.rollout))[0].plan
-        whole(w, result.status, before, plan, result.wanted)
+        # An autoscaler may move the fleet between its release and the last look.
+        (size,) = w.sizes().values() if script.scalings else (result.wanted,)
+        whole(w, result.status, before, plan, size)
 
 
 async def _to_the_end(w: World, begin: Callable[[], Rollout], script: Script) -> Result:

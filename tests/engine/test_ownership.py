@@ -174,10 +174,10 @@ def test_a_group_of_another_rollout_is_not_taken_for_ones_own():
     async def main():
         async with world(2) as w:
             ctx = context("foreign")
-            await w.backend.create_revision(NAME, revision(2, "v9"), Pool.SHARED, ctx)
+            await w.backend.create_revision(NAME, revision(2, "v9"), Pool.SHARED, 2e9, ctx)
             with pytest.raises(Conflict) as caught:
                 await w.backend.create_revision(
-                    NAME, revision(2, "v2"), Pool.SHARED, context("mine")
+                    NAME, revision(2, "v2"), Pool.SHARED, 2e9, context("mine")
                 )
             assert caught.value.owner == "foreign"
             with pytest.raises(PlanRefused, match="made by rollout foreign"):

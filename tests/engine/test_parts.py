@@ -94,10 +94,14 @@ def test_reads_that_go_back_in_time_neither_kill_nor_revive():
     made = census(server("a"), server("b"), staleness=10)
     made.retire(["b"])
     assert made.absorb(seen(101)).died == ()
+    assert made.counts(1) == Counts(3, leaving=1)
     assert made.absorb(seen(102, server("a"), server("b"))).died == ()
-    assert made.counts(1) == Counts(3, ready=1, proven=1)
+    assert made.counts(1) == Counts(3, ready=1, proven=1, leaving=1)
     assert made.absorb(seen(103)).died == ()
     assert [each.id for each in made.absorb(seen(113)).died] == ["a"]
+    assert made.counts(1) == Counts(3)
+    assert made.absorb(seen(114, server("a"), server("b"))).died == ()
+    assert made.counts(1) == Counts(3, ready=1, proven=1)
 
 
 def test_a_retirement_that_did_not_happen_is_taken_back():

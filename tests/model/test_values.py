@@ -40,6 +40,7 @@ from immutable.model import (
 )
 from immutable.model.plan import duration
 from immutable.model.records import (
+    Advanced,
     Claimed,
     Committed,
     Done,
@@ -196,12 +197,12 @@ def test_durations_read_as_people_say_them(seconds, text):
 
 GROUP = Group(revision(), 3, minimum=1, maximum=9, hold=Hold("r", 2, 5.5), settings={"policy": "x"})
 ACTIONS = (
-    HoldGroup(1, 5.5), Create(2, Pool.OWN), Grow(2, 5, 4), Retire(1, ("a", "ü")), Settle(1),
+    HoldGroup(1, 5.5), Create(2, Pool.OWN, 9.0), Grow(2, 5, 4), Retire(1, ("a", "ü")), Settle(1),
     Release(2), Delete(1),
 )  # fmt: skip
 RECORDS = (
     Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
-    Done("t", size=4), Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"),
+    Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3), Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"),
     Proved("i-1"), Entered(1), Committed(), Turned("bad"),
     Ended(Status.FAILED, "worse", ("r1 of size 2",)),
     *(Intended("t", action, "because") for action in ACTIONS),

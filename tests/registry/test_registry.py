@@ -38,6 +38,7 @@ def site(tmp_path, monkeypatch):
 
 
 GOOD = "from immutable.memory import MemoryBackend\nclass Mine(MemoryBackend): pass\n"
+SILENT = "from immutable.backend import Backend\nclass Mine(Backend): pass\n"
 
 
 def test_an_installed_backend_is_found_by_its_name(site):
@@ -70,6 +71,7 @@ def test_a_broken_one_is_an_error_only_for_who_asks_for_it(site):
         ("class Mine: pass\n", "not a Backend class"),
         (f"{GOOD}Mine.contract = 99\n", "contract 99, this SDK has 1; upgrade the SDK"),
         (f"{GOOD}Mine.contract = 0\n", "upgrade the backend"),
+        (SILENT, "states no contract; write contract = 1"),
     ],
 )
 def test_what_is_no_backend_for_this_contract_is_refused(site, code, message):
