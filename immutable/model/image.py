@@ -58,7 +58,10 @@ class Image:
 
     def __str__(self) -> str:
         label = ":".join(part for part in (self.name, self.version) if part)
-        return f"{label} ({self.artifact})" if label and label != self.artifact else self.artifact
+        if not label or label == self.artifact:
+            return self.artifact
+        long = self.artifact.startswith("sha256:")
+        return f"{label} ({self.artifact[:19] if long else self.artifact})"
 
     @classmethod
     def of_artifact(cls, backend: str, artifact: str, *, name: str = "") -> Image:

@@ -22,7 +22,14 @@ from immutable.errors import (
     Transient,
 )
 
-__all__ = ["locked", "remove_tree", "reporting", "temporary", "write_atomically"]
+__all__ = [
+    "locked",
+    "remove_tree",
+    "reporting",
+    "sync_folder",
+    "temporary",
+    "write_atomically",
+]
 
 _ANSWERS: dict[int, tuple[type[BackendError], str]] = {
     errno.ENOSPC: (CapacityShortage, "free space on that disk"),
@@ -36,6 +43,7 @@ _ANSWERS: dict[int, tuple[type[BackendError], str]] = {
     errno.EPERM: (Denied, "run as the user that the thing belongs to"),
     errno.ENOENT: (Invalid, "check the path"),
     errno.ENOTDIR: (Invalid, "check the path"),
+    errno.EEXIST: (Invalid, "check the path"),
     errno.EISDIR: (Invalid, "check the path"),
     errno.ELOOP: (Invalid, "replace the symbolic link by what it points to"),
     errno.ENAMETOOLONG: (Invalid, "use a shorter path"),
@@ -119,5 +127,5 @@ def remove_tree(path: Path) -> None:
         if entry.is_dir(follow_symlinks=False):
             remove_tree(Path(entry.path))
         else:
-            os.unlink(entry.path)
+            Path(entry.path).unlink()
     path.rmdir()

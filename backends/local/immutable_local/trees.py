@@ -105,14 +105,17 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def _seen(directory: Path, path: str, status: os.stat_result) -> Entry:
     full = directory / path
+    link = _target(full) if stat.S_ISLNK(status.st_mode) else ""
     try:
-        path.encode()
+        f"{path}{link}".encode()
     except UnicodeEncodeError:
-        raise Invalid(f"{os.fsencode(full)!r}: the name is not UTF-8; rename it") from None
+        raise Invalid(
+            f"{os.fsencode(full)!r}: the name or target is not UTF-8; rename it"
+        ) from None
     if stat.S_ISDIR(status.st_mode):
         return Entry(path)
-    if stat.S_ISLNK(status.st_mode):
-        return Entry(path, mode=0o777, link=os.readlink(full))
+    if link:
+        return Entry(path, mode=0o777, link=link)
     if not stat.S_ISREG(status.st_mode):
         raise Invalid(f"{full}: neither file, directory nor link; leave it out of the image")
     return Entry(path, mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, sha256="?")
@@ -133,7 +136,8 @@ def write(directory: Path, entries: Iterable[Entry], sink: Sink) -> tuple[Entry,
         Invalid: A file was replaced by something else meanwhile.
         OSError: A file can't be read or became shorter, or the sink can't take more.
     """
-    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]  # A sink has all that writing needs.
+    # A sink has all that tarfile needs for writing; its stub asks for more.
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
         return tuple(_add(tar, directory, entry) for entry in entries)
 
 
@@ -148,7 +152,7 @@ def _add(tar: tarfile.TarFile, directory: Path, entry: Entry) -> Entry:
     with _open(directory / entry.path) as file:
         member.size = os.fstat(file.fileno()).st_size
         reader = _Summing(file)
-        tar.addfile(member, reader)  # type: ignore[arg-type]  # It reads, and nothing else is asked of it.
+        tar.addfile(member, reader)
     return evolve(entry, size=member.size, sha256=reader.digest.hexdigest())
 
 
@@ -192,7 +196,8 @@ def check(entries: Iterable[Entry], *, rootfs: bool = False) -> None:
     for entry in entries:
         path = entry.path
         parent, _, name = path.rpartition("/")
-        if parent not in folders or name in ("", ".", "..") or path <= last or "\0" in path:
+        orderly = path > last and not path.startswith("/") and "\0" not in path
+        if not orderly or parent not in folders or name in ("", ".", ".."):
             raise Invalid(f"the image holds {path!r}, where no entry may be; don't use it")
         if entry.link and not stays_inside(path, links, rootfs=rootfs):
             raise Invalid(f"the image's link {path} leads to {entry.link}, outside; don't use it")
@@ -213,11 +218,12 @@ def extract(tar: IO[bytes], entries: tuple[Entry, ...], into: Path) -> None:
         Invalid: The tar file holds anything else than the entries.
     """
     try:
-        with tarfile.open(fileobj=tar, mode="r|", bufsize=_CHUNK) as members:
+        with tarfile.open(fileobj=tar, mode="r:") as members:
             for entry, member in zip_longest(entries, members):
                 if entry is None or member is None or not _same(entry, member):
                     raise _unlike(entry.path if entry else member.name)
-                _place(into / entry.path, entry, members.extractfile(member))
+                content = members.extractfile(member) if entry.sha256 else None
+                _place(into / entry.path, entry, content)
     except tarfile.TarError as error:
         raise Invalid(f"the image's layer is no tar file: {error}; pack it again") from error
     for entry in reversed(entries):
@@ -306,7 +312,7 @@ def _everything(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def _is_intact(path: Path, entry: Entry, status: os.stat_result) -> bool:
     if entry.link:
-        return stat.S_ISLNK(status.st_mode) and os.readlink(path) == entry.link
+        return stat.S_ISLNK(status.st_mode) and _target(path) == entry.link
     if status.st_mode != entry.kind | _read_only(entry.mode):
         return False
     if entry.kind == stat.S_IFDIR:
@@ -324,6 +330,10 @@ def _is_intact(path: Path, entry: Entry, status: os.stat_result) -> bool:
 
 
 # -- links ----------------------------------------------------------------------------------------
+
+
+def _target(path: Path) -> str:
+    return os.readlink(path)  # noqa: PTH115 - Path.readlink() would tidy it up.
 
 
 def _links(entries: Iterable[Entry]) -> dict[str, str]:

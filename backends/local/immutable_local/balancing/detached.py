@@ -8,6 +8,7 @@ reap, and a starter that is killed halfway leaves either nothing or a whole proc
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -129,8 +130,11 @@ class Program:
         """
         try:
             handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
+        except OSError as error:
+            # EINVAL: the number is a thread's now.
+            if error.errno in {errno.ESRCH, errno.EINVAL}:
+                return
+            raise
         try:
             # The handle is of the process as it was then; whoever gets its number later is safe.
             if not await self.runs_as(pid):

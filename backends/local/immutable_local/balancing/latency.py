@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Self
+from typing import Final, Self
 
 from attrs import field, frozen
 
@@ -12,7 +13,7 @@ from immutable.errors import InvalidValue
 
 __all__ = ["BOUNDS", "Latency", "bucket"]
 
-BOUNDS = tuple(0.001 * 60_000 ** (step / 31) for step in range(31)) + (60.0,)
+BOUNDS: Final = (*(0.001 * math.pow(60_000, step / 31) for step in range(31)), 60.0)
 """Upper bounds of the buckets in seconds: 32 of them, each 1.43 times the one before.
 
 1 ms, 1.43 ms, 2.03 ms, 2.90 ms … 42.1 s, 60 s. A bucket holds what is above the bound before its

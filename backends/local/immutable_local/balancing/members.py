@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
@@ -33,7 +33,7 @@ def _address(_: object, attribute: Attribute[Any], value: str) -> None:
 
 
 def _within(low: int, high: int) -> Any:
-    def check(_: object, attribute: Attribute[Any], value: int) -> None:
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise InvalidValue(attribute.name, value, f"not a whole number from {low} to {high}")
 
@@ -87,6 +87,9 @@ def checked(members: Mapping[str, Member]) -> dict[str, Member]:
     return dict(members)
 
 
+_NONE: Final = Latency()
+
+
 @frozen
 class Traffic:
     """What went through the balancer to one member, or to one revision.
@@ -111,7 +114,7 @@ class Traffic:
     requests: int = 0
     failed: int = 0
     responses: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
-    latency: Latency = Latency()
+    latency: Latency = _NONE
 
     @property
     def past(self) -> Traffic:
@@ -141,7 +144,7 @@ def total(revision: int, parts: Iterable[Traffic]) -> Traffic:
         requests=sum(part.requests for part in each),
         failed=sum(part.failed for part in each),
         responses=(one, two, three, four, five),
-        latency=sum((part.latency for part in each), Latency()),
+        latency=sum((part.latency for part in each), _NONE),
     )
 
 

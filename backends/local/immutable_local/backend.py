@@ -1,0 +1,325 @@
+"""The contract on one machine: fleets of real processes behind a real load balancer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from immutable.backend import (
+    Assurance,
+    Backend,
+    Capabilities,
+    Clock,
+    Conflict,
+    Context,
+    FleetState,
+    FleetURL,
+    Gone,
+    Group,
+    Image,
+    Invalid,
+    Limits,
+    Plan,
+    Pool,
+    Problem,
+    Retiring,
+    Revision,
+    Transient,
+    from_json,
+    to_json,
+)
+from immutable_local import daemon, pids, processes
+from immutable_local.balancing.choosing import choice
+from immutable_local.disk import remove_tree, reporting
+from immutable_local.images import ImageStore, LocalImage
+from immutable_local.places import FleetPlaces, Places
+from immutable_local.records import FleetRecord, load, save
+from immutable_local.rpc import Nobody, ask
+from immutable_local.sandbox import Isolation, find_bubblewrap, probe
+
+__all__ = ["LocalBackend"]
+
+_ANSWER = 20.0
+_FRONT_PORTS = (26000, 26999)
+_SETTINGS = ("balancer", "isolation", "port")
+
+
+class LocalBackend(Backend):
+    """Fleets on this machine: ``local://web``.
+
+    An image is a directory packed by its content, an instance a process that can't change what it
+    runs from, the fleet stands behind HAProxy or a proxy of our own. Linux only.
+
+    How a fleet is made (its template): ``port`` of its front end, ``balancer`` (``haproxy``,
+    ``builtin``), ``isolation`` (``bubblewrap``, ``none``); each is chosen when it isn't given.
+
+    Args:
+        places: Where everything is kept.
+    """
+
+    contract = 1
+    identifying: ClassVar[tuple[str, ...]] = ("dir",)
+    capabilities = Capabilities(
+        create_fleet=True,
+        poll=0.2,
+        late_effect=_ANSWER,
+        boot=0.3,
+        drain=1.0,
+        terminate=0.1,
+        limits=Limits(min_ready=1, boot_timeout=30, drain_timeout=30),
+    )
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._images = ImageStore(places.images)
+        self._notes: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
+        """Return the backend of this machine; ``?dir=`` says where to keep things."""
+        if url.location:
+            raise Invalid(f"local:// has no place {url.location}; write local://{url.name}")
+        return cls(Places.at(url.options.get("dir")))
+
+    async def open(self) -> None:
+        """Make sure that this can work here."""
+        if sys.platform != "linux":
+            raise Invalid("the local backend needs Linux; use memory:// elsewhere")
+
+    async def close(self) -> None:
+        """Do nothing: supervisors go on."""
+
+    def notes(self, fleet: str) -> tuple[str, ...]:
+        """Return where the fleet listens, how isolated it is, and what happened."""
+        return self._notes.get(fleet, ())
+
+    # -- asking the supervisor -----------------------------------------------------------------
+
+    async def _ask(self, fleet: str, call: str, **arguments: Any) -> Any:
+        """Ask the fleet's supervisor, which is started first if there is none."""
+        places = self._places.fleet(fleet)
+        if not await asyncio.to_thread(places.record.exists):
+            raise Gone(f"no fleet {fleet} on this machine")
+        for _ in range(3):
+            try:
+                return await ask(places.socket, call, arguments, seconds=_ANSWER)
+            except Nobody:
+                await self._start(places)
+        raise Transient(f"the supervisor of {fleet} does not stay up; see {places.logs}")
+
+    async def _start(self, places: FleetPlaces) -> None:
+        await asyncio.to_thread(places.make)
+        await asyncio.to_thread(daemon.start, places, self._places.images)
+
+    async def _change(
+        self, fleet: str, call: str, revision: int, ctx: Context, **arguments: Any
+    ) -> Any:
+        caller = {"rollout": ctx.rollout, "plan": ctx.plan, "fence": ctx.fence}
+        return await self._ask(fleet, call, revision=revision, **caller, **arguments)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    async def fleets(self) -> tuple[str, ...]:
+        """Return the names of the fleets."""
+        return await asyncio.to_thread(self._places.fleets)
+
+    async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
+        """Return what there is."""
+        answer = await self._ask(fleet, "observe")
+        self._notes[fleet] = await self._known(fleet, answer["notices"])
+        state: FleetState = from_json(FleetState, answer["state"])
+        return state
+
+    async def _known(self, fleet: str, notices: list[str]) -> tuple[str, ...]:
+        record = await asyncio.to_thread(load, self._places.fleet(fleet).record, FleetRecord)
+        front = f"http://127.0.0.1:{record.port} by {record.balancer}"
+        isolation = f"isolation={record.isolation}"
+        if record.isolation == Isolation.NONE:
+            isolation += ": instances can change what they run from"
+        return (front, isolation, *notices)
+
+    async def resolve(self, reference: str) -> Image:
+        """Return the image of a digest, a name:version, or a directory, which is packed."""
+        return _known_image(await asyncio.to_thread(self._images.resolve, reference))
+
+    async def build_image(self, source: str) -> Image:
+        """Pack a directory."""
+        return _known_image(await asyncio.to_thread(self._images.pack, source))
+
+    async def images(self) -> tuple[Image, ...]:
+        """Return the images that are kept."""
+        found = await asyncio.to_thread(self._images.images)
+        return tuple(_known_image(image) for image in found)
+
+    async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
+        """Look for the images, intact, for ports, and for secrets that can't be delivered."""
+        problems = []
+        if plan.candidate.config.secrets:
+            way_out = "pass settings by --env"
+            problems.append(Problem("secrets can't be delivered to local instances yet", way_out))
+        for image in {plan.stable.image.digest, plan.candidate.image.digest}:
+            problems += await asyncio.to_thread(self._image_problems, image)
+        try:
+            taken: set[int] = set()
+            for _ in range(plan.bounds.surge):
+                taken.add(processes.free_port(taken))
+        except Exception as error:  # noqa: BLE001  # Each is a reason why it would not work.
+            problems.append(Problem(str(error)))
+        return tuple(problems)
+
+    def _image_problems(self, digest: str) -> list[Problem]:
+        try:
+            image = self._images.resolve(digest)
+            self._images.unpack(digest)
+            changed = self._images.verify(digest)
+        except Exception as error:  # noqa: BLE001  # The same.
+            return [Problem(str(error))]
+        if not changed:
+            return []
+        way_out = "build it again"
+        return [Problem(f"image {image} was changed on disk: {', '.join(changed[:5])}", way_out)]
+
+    # -- changing ------------------------------------------------------------------------------
+
+    async def create_revision(
+        self, fleet: str, revision: Revision, pool: Pool, until: float, ctx: Context
+    ) -> None:
+        """Make the empty group of a new revision."""
+        await self._change(
+            fleet,
+            "create_revision",
+            revision.number,
+            ctx,
+            new=to_json(revision),
+            pool=pool.value,
+            until=until,
+        )
+
+    async def grow(
+        self, fleet: str, revision: int, size: int, *, expected: int, ctx: Context
+    ) -> int:
+        """Raise a group's size; the supervisor launches what is missing."""
+        left = await self._change(fleet, "grow", revision, ctx, size=size, expected=expected)
+        return int(left)
+
+    async def settle(self, fleet: str, revision: int, ctx: Context) -> int:
+        """Lower a group's size to its members."""
+        return int(await self._change(fleet, "settle", revision, ctx))
+
+    async def retire(
+        self,
+        fleet: str,
+        revision: int,
+        ids: tuple[str, ...],
+        *,
+        drain_timeout: float,
+        ctx: Context,
+    ) -> Retiring:
+        """Let members drain and end; the supervisor sees to it."""
+        size = await self._change(
+            fleet, "retire", revision, ctx, ids=list(ids), drain_timeout=drain_timeout
+        )
+        return Retiring(int(size))
+
+    async def delete_revision(self, fleet: str, revision: int, ctx: Context) -> None:
+        """Remove an empty group."""
+        await self._change(fleet, "delete_revision", revision, ctx)
+
+    async def hold(self, fleet: str, revision: int, until: float, ctx: Context) -> None:
+        """Write the holder on the group."""
+        await self._change(fleet, "hold", revision, ctx, until=until)
+
+    async def release(self, fleet: str, revision: int, ctx: Context) -> None:
+        """End the hold."""
+        await self._change(fleet, "release", revision, ctx)
+
+    # -- making and removing fleets ------------------------------------------------------------
+
+    async def create_fleet(self, fleet: str, revision: Revision) -> None:
+        """Make an empty fleet, its supervisor and its load balancer."""
+        record = await asyncio.to_thread(self._first_record, fleet, revision)
+        places = self._places.fleet(fleet)
+        if await asyncio.to_thread(places.record.exists):
+            raise Conflict(f"there is a fleet {fleet} already")
+        try:
+            await asyncio.to_thread(places.make)
+            await asyncio.to_thread(save, places.record, record)
+            await self._start(places)
+        except BaseException:
+            await asyncio.to_thread(_remove, places)
+            raise
+
+    def _first_record(self, fleet: str, revision: Revision) -> FleetRecord:
+        settings = revision.template
+        unknown = sorted(set(settings) - set(_SETTINGS))
+        if unknown:
+            known = ", ".join(_SETTINGS)
+            raise Invalid(f"local fleets have no setting {unknown[0]}; there are: {known}")
+        if revision.config.secrets:
+            raise Invalid("secrets can't be delivered to local instances yet; use settings")
+        self._images.unpack(revision.image.digest)
+        return FleetRecord(
+            name=fleet,
+            port=_front_port(settings),
+            balancer=choice(settings.get("balancer")).balancer.name,
+            isolation=_isolation(settings.get("isolation")),
+            boot=pids.boot(),
+            groups=(Group(revision, 0),),
+            last_revision=revision.number,
+        )
+
+    async def delete_fleet(self, fleet: str) -> None:
+        """End the load balancer and the supervisor, and remove what was made for the fleet."""
+        await self._ask(fleet, "delete")
+        places = self._places.fleet(fleet)
+        for _ in range(100):
+            try:
+                await ask(places.socket, "hello", {}, seconds=1)
+            except (Nobody, Transient):
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(_remove, places)
+
+
+def _known_image(image: LocalImage) -> Image:
+    return Image(
+        artifact=image.digest,
+        digest=image.digest,
+        assurance=Assurance.CONTENT,
+        name=image.name,
+        version=image.version,
+    )
+
+
+def _front_port(settings: Mapping[str, str]) -> int:
+    wanted = settings.get("port")
+    if wanted is None:
+        return processes.free_port((), *_FRONT_PORTS)
+    if not wanted.isdigit() or not 1 <= int(wanted) <= 65535:
+        raise Invalid(f"port={wanted!r}: no port; write a number from 1 to 65535")
+    return int(wanted)
+
+
+def _isolation(wanted: str | None) -> str:
+    if wanted == Isolation.NONE:
+        return Isolation.NONE.value
+    if wanted not in (None, Isolation.BUBBLEWRAP):
+        raise Invalid(f"isolation={wanted!r}: unknown; write bubblewrap or none")
+    bwrap = find_bubblewrap()
+    reason = probe(bwrap) if bwrap is not None else "bubblewrap is not installed"
+    if reason is None:
+        return Isolation.BUBBLEWRAP.value
+    if wanted is not None:
+        raise Invalid(f"isolation=bubblewrap can't be had here: {reason}; write isolation=none")
+    return Isolation.NONE.value
+
+
+def _remove(places: FleetPlaces) -> None:
+    """Remove what was made for a fleet; its record first, for with it goes the fleet."""
+    with reporting(f"removing fleet {places.name}"):
+        places.record.unlink(missing_ok=True)
+        for folder in (places.state, places.runtime):
+            if folder.exists():
+                remove_tree(folder)

@@ -1,0 +1,215 @@
+"""What a fleet's supervisor answers: the contract's calls on groups, and those of its own.
+
+Each is level-set, and refused to whoever doesn't hold the group. What changes is written down
+before it is answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve, frozen
+
+from immutable.backend import (
+    Conflict,
+    FleetState,
+    FrozenMap,
+    Gone,
+    Group,
+    Hold,
+    Pool,
+    Revision,
+    from_json,
+    to_json,
+)
+from immutable_local.records import FleetRecord
+from immutable_local.rpc import Handler
+from immutable_local.supervisor import Supervisor
+
+__all__ = ["VERSION", "handlers"]
+
+VERSION = 1
+"""Of the calls between backend and supervisor; a supervisor of another version is replaced."""
+
+
+@frozen
+class _Caller:
+    """On whose behalf a call is made."""
+
+    rollout: str
+    plan: str
+    fence: int
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> _Caller:
+        return cls(arguments["rollout"], arguments["plan"], arguments["fence"])
+
+
+class _Calls:
+    """The calls, on one fleet."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    @property
+    def _record(self) -> FleetRecord:
+        return self._supervisor.record
+
+    def _group(self, arguments: Mapping[str, Any], *, owned: bool = True) -> Group:
+        number = arguments["revision"]
+        group = self._record.group(number)
+        if group is None:
+            raise Gone(f"fleet {self._record.name} has no group of r{number}")
+        if owned:
+            self._check(group, _Caller.of(arguments))
+        return group
+
+    def _check(self, group: Group, caller: _Caller) -> None:
+        hold = _alive(group.hold)
+        if hold is None:
+            return
+        if hold.rollout != caller.rollout:
+            raise Conflict(f"r{group.number} is held by {hold.rollout}", owner=hold.rollout)
+        if hold.fence > caller.fence:
+            raise Conflict(f"lease {caller.fence} is older than {hold.fence}", owner=hold.rollout)
+
+    async def _put(self, group: Group, leaving: Mapping[str, float] | None = None) -> None:
+        """Write a group down, new or changed, with those who leave from now on."""
+        others = [each for each in self._record.groups if each.number != group.number]
+        record = evolve(
+            self._record,
+            groups=tuple(sorted([*others, group], key=lambda each: each.number)),
+            last_revision=max(self._record.last_revision, group.number),
+            leaving=FrozenMap({**self._record.leaving, **(leaving or {})}),
+        )
+        await self._supervisor.change(record)
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    async def hello(self, _: Mapping[str, Any]) -> Any:
+        """Say which version this is."""
+        return VERSION
+
+    async def observe(self, _: Mapping[str, Any]) -> Any:
+        """Return what there is, and what somebody should know."""
+        groups = tuple(
+            evolve(group, hold=_alive(group.hold), trouble=self._supervisor.trouble(group.number))
+            for group in self._record.groups
+        )
+        state = FleetState(
+            fleet=self._record.name,
+            at=time.time(),
+            groups=groups,
+            instances=self._supervisor.instances(),
+            last_revision=self._record.last_revision,
+        )
+        return {"state": to_json(state), "notices": list(self._record.notices)}
+
+    async def create_revision(self, arguments: Mapping[str, Any]) -> None:
+        """Make the empty group of a new revision, held from its birth."""
+        caller = _Caller.of(arguments)
+        revision: Revision = from_json(Revision, arguments["new"])
+        there = self._record.group(revision.number)
+        if there is not None:
+            if there.rollout != caller.rollout:
+                raise Conflict(
+                    f"r{revision.number} belongs to {there.rollout}", owner=there.rollout
+                )
+            return
+        if self._record.last_revision >= revision.number:
+            raise Conflict(f"number {revision.number} has been given out")
+        until = arguments["until"]
+        hold = Hold(caller.rollout, caller.fence, until)
+        group = Group(
+            revision,
+            size=0,
+            pool=Pool(arguments["pool"]),
+            hold=hold,
+            rollout=caller.rollout,
+            plan=caller.plan,
+        )
+        await self._put(group)
+
+    async def grow(self, arguments: Mapping[str, Any]) -> int:
+        """Raise a group's size."""
+        group, size = self._group(arguments), arguments["size"]
+        if group.size >= size:
+            return group.size
+        if group.size != arguments["expected"]:
+            expected = arguments["expected"]
+            raise Conflict(f"r{group.number} has size {group.size}, not {expected}")
+        await self._put(evolve(group, size=size))
+        return int(size)
+
+    async def settle(self, arguments: Mapping[str, Any]) -> int:
+        """Lower a group's size to its members."""
+        group = self._group(arguments)
+        size = min(group.size, len(self._supervisor.live(group.number)))
+        await self._put(evolve(group, size=size))
+        return size
+
+    async def retire(self, arguments: Mapping[str, Any]) -> int:
+        """Lower the size by the members that are new to this, and let them drain."""
+        group = self._group(arguments)
+        live = set(self._supervisor.live(group.number))
+        until = time.time() + arguments["drain_timeout"]
+        leaving = {name: until for name in arguments["ids"] if name in live}
+        size = max(0, group.size - len(leaving))
+        await self._put(evolve(group, size=size), leaving)
+        return size
+
+    async def delete_revision(self, arguments: Mapping[str, Any]) -> None:
+        """Remove an empty group."""
+        group, caller = self._group(arguments), _Caller.of(arguments)
+        members = [each for each in self._supervisor.instances() if each.revision == group.number]
+        if group.size or members:
+            raise Conflict(f"r{group.number} has members")
+        hold = _alive(group.hold)
+        if caller.rollout not in (group.rollout, hold.rollout if hold else None):
+            raise Conflict(f"r{group.number} belongs to {group.rollout}", owner=group.rollout)
+        rest = tuple(each for each in self._record.groups if each.number != group.number)
+        await self._supervisor.change(evolve(self._record, groups=rest))
+
+    async def hold(self, arguments: Mapping[str, Any]) -> None:
+        """Write the holder and the end of the hold on the group."""
+        group, caller = self._group(arguments), _Caller.of(arguments)
+        await self._put(evolve(group, hold=Hold(caller.rollout, caller.fence, arguments["until"])))
+
+    async def release(self, arguments: Mapping[str, Any]) -> None:
+        """End the hold."""
+        await self._put(evolve(self._group(arguments), hold=None))
+
+    async def quit(self, _: Mapping[str, Any]) -> None:
+        """Stop, and leave everything running."""
+        self._supervisor.stop()
+
+    async def delete(self, _: Mapping[str, Any]) -> None:
+        """End the balancer of an empty fleet, and stop."""
+        if self._supervisor.instances() or any(group.size for group in self._record.groups):
+            raise Conflict(f"fleet {self._record.name} has members")
+        await self._supervisor.remove()
+        self._supervisor.stop()
+
+
+def _alive(hold: Hold | None) -> Hold | None:
+    return hold if hold is not None and hold.until > time.time() else None
+
+
+def handlers(supervisor: Supervisor) -> dict[str, Handler]:
+    """Return what answers each call."""
+    calls = _Calls(supervisor)
+    return {
+        "hello": calls.hello,
+        "observe": calls.observe,
+        "create_revision": calls.create_revision,
+        "grow": calls.grow,
+        "settle": calls.settle,
+        "retire": calls.retire,
+        "delete_revision": calls.delete_revision,
+        "hold": calls.hold,
+        "release": calls.release,
+        "quit": calls.quit,
+        "delete": calls.delete,
+    }

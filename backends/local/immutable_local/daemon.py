@@ -1,0 +1,136 @@
+"""Starting a fleet's supervisor so that it outlives whoever started it.
+
+``python -m immutable_local.daemon STATE RUNTIME IMAGES`` detaches a supervisor and returns when
+that one listens, or says why it can't: one line of JSON on standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+from immutable.backend import BackendError, Conflict, Invalid
+from immutable.errors import ImmutableError
+from immutable_local.balancing.choosing import choose
+from immutable_local.calls import handlers
+from immutable_local.images import ImageStore
+from immutable_local.places import FleetPlaces
+from immutable_local.records import FleetRecord, load
+from immutable_local.rpc import serve
+from immutable_local.sandbox import Isolation, find_bubblewrap
+from immutable_local.supervisor import Supervisor
+
+__all__ = ["start"]
+
+_PATIENCE = 40.0
+_BUSY = "another supervisor keeps this fleet"
+
+
+def start(places: FleetPlaces, images: Path) -> None:
+    """Start the supervisor of a fleet, unless there is one. Blocks until it listens.
+
+    Raises:
+        Conflict: Something else listens on the fleet's port.
+        Invalid: It can't be started; says why.
+    """
+    words = [sys.executable, "-m", "immutable_local.daemon"]
+    words += [str(places.state), str(places.runtime), str(images)]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module.
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Invalid(f"the supervisor of {places.name} did not come up; {_see(places)}") from None
+    said = done.stdout.splitlines()
+    if not said:
+        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise Invalid(f"the supervisor of {places.name} can't be started: {reason}; {_see(places)}")
+    answer = json.loads(said[-1])
+    if "error" in answer and answer["error"] != _BUSY:
+        kind = Conflict if answer["kind"] == "Conflict" else Invalid
+        raise kind(answer["error"])
+
+
+def _see(places: FleetPlaces) -> str:
+    return f"see {places.logs / 'supervisor.log'}"
+
+
+# -- in the detached process -----------------------------------------------------------------------
+
+
+def main() -> None:
+    """Detach, and be the supervisor."""
+    state, runtime, images = (Path(word) for word in sys.argv[1:4])
+    places = FleetPlaces(unquote(state.name), state, runtime)
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        with os.fdopen(reading) as said:
+            sys.stdout.write(said.read())
+        return
+    os.close(reading)
+    os.setsid()
+    _redirect(places)
+    with os.fdopen(writing, "w") as telling:
+        lock = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            telling.write(json.dumps({"error": _BUSY, "kind": "Busy"}) + "\n")
+            return
+        asyncio.run(_supervise(places, images, telling.fileno()))
+
+
+def _redirect(places: FleetPlaces) -> None:
+    """Let go of the starter's input and output; whoever waits for their end would wait for ever."""
+    log = places.logs / "supervisor.log"
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target, source in ((0, nothing), (1, output), (2, output)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(output)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+
+
+async def _supervise(places: FleetPlaces, images: Path, telling: int) -> None:
+    try:
+        supervisor = await _made(places, images)
+        await supervisor.start()
+        server = await serve(places.socket, handlers(supervisor))
+    except (ImmutableError, OSError) as error:
+        logging.getLogger("immutable_local").exception("the supervisor can't start")
+        answer = {"error": str(error), "kind": type(error).__name__}
+        os.write(telling, json.dumps(answer).encode() + b"\n")
+        return
+    os.write(telling, b'{"ready": true}\n')
+    os.close(telling)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop)
+    async with server:
+        await supervisor.run()
+    places.socket.unlink(missing_ok=True)
+
+
+async def _made(places: FleetPlaces, images: Path) -> Supervisor:
+    record = await asyncio.to_thread(load, places.record, FleetRecord)
+    kind = await asyncio.to_thread(choose, record.balancer)
+    isolated = record.isolation == Isolation.BUBBLEWRAP
+    bwrap = await asyncio.to_thread(find_bubblewrap) if isolated else None
+    if isolated and bwrap is None:
+        raise BackendError("the fleet's instances are isolated by bubblewrap, which is gone")
+    balancer = kind(places.state / "balancer", places.runtime, record.port)
+    return Supervisor(places, record, ImageStore(images), balancer, bwrap)
+
+
+if __name__ == "__main__":
+    main()

