@@ -32,7 +32,7 @@ from immutable.backend import (
 )
 from immutable_local import daemon, pids, processes
 from immutable_local.balancing.choosing import choice
-from immutable_local.disk import remove_tree, reporting
+from immutable_local.disk import locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.places import FleetPlaces, Places
 from immutable_local.records import FleetRecord, load, save
@@ -64,7 +64,7 @@ class LocalBackend(Backend):
     capabilities = Capabilities(
         create_fleet=True,
         poll=0.2,
-        late_effect=_ANSWER,
+        late_effect=5.0,
         boot=0.3,
         drain=1.0,
         terminate=0.1,
@@ -274,12 +274,6 @@ class LocalBackend(Backend):
         """End the load balancer and the supervisor, and remove what was made for the fleet."""
         await self._ask(fleet, "delete")
         places = self._places.fleet(fleet)
-        for _ in range(100):
-            try:
-                await ask(places.socket, "hello", {}, seconds=1)
-            except (Nobody, Transient):
-                break
-            await asyncio.sleep(0.05)
         await asyncio.to_thread(_remove, places)
 
 
@@ -318,7 +312,8 @@ def _isolation(wanted: str | None) -> str:
 
 def _remove(places: FleetPlaces) -> None:
     """Remove what was made for a fleet; its record first, for with it goes the fleet."""
-    with reporting(f"removing fleet {places.name}"):
+    with reporting(f"removing fleet {places.name}"), locked(places.lock):
+        # The lock is free when the supervisor has ended.
         places.record.unlink(missing_ok=True)
         for folder in (places.state, places.runtime):
             if folder.exists():

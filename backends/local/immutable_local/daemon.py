@@ -1,7 +1,7 @@
 """Starting a fleet's supervisor so that it outlives whoever started it.
 
-``python -m immutable_local.daemon STATE RUNTIME IMAGES`` detaches a supervisor and returns when
-that one listens, or says why it can't: one line of JSON on standard output.
+``python -m immutable_local STATE RUNTIME IMAGES`` detaches a supervisor and returns when that one
+listens, or says why it can't: one line of JSON on standard output.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
-from immutable.backend import BackendError, Conflict, Invalid
+from immutable.backend import BackendError, Conflict, Invalid, Transient
 from immutable.errors import ImmutableError
 from immutable_local.balancing.choosing import choose
 from immutable_local.calls import handlers
@@ -28,7 +28,7 @@ from immutable_local.rpc import serve
 from immutable_local.sandbox import Isolation, find_bubblewrap
 from immutable_local.supervisor import Supervisor
 
-__all__ = ["start"]
+__all__ = ["main", "start"]
 
 _PATIENCE = 40.0
 _BUSY = "another supervisor keeps this fleet"
@@ -40,8 +40,9 @@ def start(places: FleetPlaces, images: Path) -> None:
     Raises:
         Conflict: Something else listens on the fleet's port.
         Invalid: It can't be started; says why.
+        Transient: It was ended before it listened.
     """
-    words = [sys.executable, "-m", "immutable_local.daemon"]
+    words = [sys.executable, "-m", "immutable_local"]
     words += [str(places.state), str(places.runtime), str(images)]
     try:
         done = subprocess.run(  # noqa: S603 - our own module.
@@ -50,6 +51,8 @@ def start(places: FleetPlaces, images: Path) -> None:
     except subprocess.TimeoutExpired:
         raise Invalid(f"the supervisor of {places.name} did not come up; {_see(places)}") from None
     said = done.stdout.splitlines()
+    if not said and done.returncode <= 0:
+        raise Transient(f"the supervisor of {places.name} ended while it came up; {_see(places)}")
     if not said:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise Invalid(f"the supervisor of {places.name} can't be started: {reason}; {_see(places)}")
@@ -130,7 +133,3 @@ async def _made(places: FleetPlaces, images: Path) -> Supervisor:
         raise BackendError("the fleet's instances are isolated by bubblewrap, which is gone")
     balancer = kind(places.state / "balancer", places.runtime, record.port)
     return Supervisor(places, record, ImageStore(images), balancer, bwrap)
-
-
-if __name__ == "__main__":
-    main()

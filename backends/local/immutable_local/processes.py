@@ -79,8 +79,8 @@ async def spawn(launch: Launch, isolation: Isolation, *, bwrap: Path | None = No
 async def _settled(work: asyncio.Future[T]) -> T | None:
     """Wait for what can't be cancelled, whoever cancels meanwhile."""
     while not work.done():
-        with suppress(asyncio.CancelledError, BackendError):
-            await asyncio.shield(work)
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([work])
     return work.result() if work.exception() is None else None
 
 
@@ -132,8 +132,12 @@ def _start_plain(launch: Launch, words: list[str], log: IO[bytes]) -> Process:
         if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR):
             raise _unusable(launch, f"{words[0]}: {error.strerror}") from error
         raise
-    identity = evolve(_identity(launch, child), app=Stamp.of(child.pid))
-    return Process(identity, Handle.of(identity.app), child)
+    try:
+        identity = evolve(_identity(launch, child), app=Stamp.of(child.pid))
+        return Process(identity, Handle.of(identity.app), child)
+    except BaseException:
+        _abort(child)
+        raise
 
 
 def _start_isolated(launch: Launch, words: list[str], log: IO[bytes]) -> Process:
@@ -218,10 +222,12 @@ def _identity(launch: Launch, child: Child) -> Identity:
 
 
 def _abort(child: Child) -> None:
-    """Kill a sandbox of which not even the first process is known for sure."""
-    for pid in (*pids.children(child.pid), child.pid):
+    """Kill what was just started and can't be held; it isn't reaped, so its number is its own."""
+    for pid in pids.children(child.pid):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
     while not child.ended:
         time.sleep(0.001)
 
@@ -280,12 +286,17 @@ async def scan(marker: Path) -> list[tuple[str, int]]:
 
 def _scan(state: str) -> list[tuple[str, int]]:
     Child.reap_dropped()
-    found: dict[int, str] = {}
+    found: dict[int, tuple[str, int]] = {}
     for pid in pids.everyone():
-        seen = pids.variables(pid)
+        # The parent first: a process that ends in between then shows no environment.
+        parent, seen = pids.parent(pid), pids.variables(pid)
         if seen.get("IMMUTABLE_STATE") == state and "IMMUTABLE_ID" in seen:
-            found[pid] = seen["IMMUTABLE_ID"]
-    return sorted((name, pid) for pid, name in found.items() if found.get(pids.parent(pid)) != name)
+            found[pid] = seen["IMMUTABLE_ID"], parent
+    return sorted(
+        (name, pid)
+        for pid, (name, parent) in found.items()
+        if found.get(parent, ("", 0))[0] != name
+    )
 
 
 async def identify(marker: Path, pid: int, *, stop_signal: str = "SIGTERM") -> Identity | None:

@@ -1,0 +1,137 @@
+"""A home for fleets that vanishes with the test, images for them, and traffic at them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from attrs import define
+
+from immutable import Fleet, Limits, NothingToRecover, open_journal
+from immutable_local import LocalBackend
+from immutable_local.places import Places
+
+ROOT = Path(__file__).resolve().parents[4]
+LIMITS = Limits(max_surge=2, min_ready=0.3, boot_timeout=8, drain_timeout=8)
+
+
+def _load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+traffic = _load(ROOT / "examples" / "traffic.py")
+
+
+@define
+class Home:
+    """Directories of one test."""
+
+    folder: Path
+
+    @property
+    def places(self) -> Places:
+        return Places(self.folder / "local")
+
+    @property
+    def journal(self) -> str:
+        return str(self.folder / "journal.db")
+
+    def image(self, version: str, *, name: str = "web", **environment: str) -> str:
+        """Lay out a version of the sample application."""
+        place = self.folder / f"{name}-{version}"
+        if not place.exists():
+            place.mkdir()
+            shutil.copy(ROOT / "examples" / "webapp" / "app.py", place)
+            (place / "VERSION").write_text(version)
+            recipe = (ROOT / "examples" / "webapp" / "immutable.toml").read_text()
+            recipe = recipe.replace('version = "1"', f'version = "{version}"')
+            settings = "".join(f'{k} = "{v}"\n' for k, v in environment.items())
+            (place / "immutable.toml").write_text(f"{recipe}\n[environment]\n{settings}")
+        return str(place)
+
+    def environment(self) -> dict[str, str]:
+        """What a command needs to find this home."""
+        return {
+            **os.environ,
+            "IMMUTABLE_LOCAL_DIR": str(self.places.root),
+            "IMMUTABLE_JOURNAL": self.journal,
+        }
+
+    @asynccontextmanager
+    async def fleet(self, version="1", size=3, *, name="web", limits=LIMITS, **template):
+        """A fleet that is made and removed again."""
+        journal = await open_journal(self.journal)
+        backend = LocalBackend(self.places)
+        try:
+            async with Fleet.create(
+                f"local://{name}", self.image(version), size, limits=limits, template=template,
+                backend=backend, journal=journal,
+            ) as made:  # fmt: skip
+                try:
+                    yield made
+                finally:
+                    with suppress(NothingToRecover):
+                        await made.recover()
+                    await made.delete()
+        finally:
+            await journal.close()
+
+    def processes(self) -> dict[int, str]:
+        """Everything that runs for this home: supervisors, balancers, instances."""
+        found, mark = {}, str(self.folder).encode()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    words = (entry / "cmdline").read_bytes()
+                    marked = mark in words or mark in (entry / "environ").read_bytes()
+                except OSError:
+                    continue
+                if marked and words:
+                    found[int(entry.name)] = words.replace(b"\0", b" ").decode(errors="replace")
+        return found
+
+    def pid_of(self, what: str) -> int:
+        """The process of which *what* is in the command line."""
+        return next(pid for pid, words in self.processes().items() if what in words)
+
+
+def port_of(fleet) -> int:
+    """Where a fleet's front end listens."""
+    return int(fleet.backend.notes(fleet.name)[0].split()[0].rpartition(":")[2])
+
+
+@asynccontextmanager
+async def load(fleet, rate: float = 150.0, **clients: int):
+    """Traffic at a fleet, without retries."""
+    await fleet.state()
+    kinds = clients or {"keepalive": 6, "fresh": 2, "post": 1, "slow": 3, "stream": 1}
+    shape = {"slow": 0.7, "stream": 1.5}
+    async with traffic.Traffic(
+        "127.0.0.1", port_of(fleet), clients=kinds, rate=rate, seconds=shape
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def home(monkeypatch):
+    folder = Path(tempfile.mkdtemp(prefix="im-"))
+    (folder / "run").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
+    made = Home(folder)
+    yield made
+    left = made.processes()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+    assert not left, f"left running: {left}"

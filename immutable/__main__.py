@@ -1,0 +1,5 @@
+"""``python -m immutable``: the command."""
+
+from immutable.cli import main
+
+main()
