@@ -202,9 +202,9 @@ ACTIONS = (
 )  # fmt: skip
 RECORDS = (
     Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
-    Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3), Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"),
-    Proved("i-1"), Entered(1), Committed(), Turned("bad"),
-    Ended(Status.FAILED, "worse", ("r1 of size 2",)),
+    Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3),
+    Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"), Proved("i-1"),
+    Entered(1), Committed(), Turned("bad"), Ended(Status.FAILED, "worse", ("r1 of size 2",)),
     *(Intended("t", action, "because") for action in ACTIONS),
 )  # fmt: skip
 

@@ -107,7 +107,7 @@ class Site:
 
     async def _one(self, reader: Reader, writer: Writer) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
-        method, target, _ = head.split(b"\r\n")[0].split(b" ")
+        target = head.split(b" ", 2)[1]
         path, _, query = target.partition(b"?")
         self.active += 1
         try:
@@ -210,10 +210,10 @@ def _reply(writer: Writer, content: bytes, *, status: int = 200, bodiless: bool 
 
 async def read_body(reader: Reader, head: bytes) -> bytes:
     """Read a body by Content-Length or in chunks, in our own words and not in the proxy's."""
-    fields = dict(
-        (name.strip().lower(), value.strip())
+    fields = {
+        name.strip().lower(): value.strip()
         for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:-2])
-    )
+    }
     if fields.get(b"transfer-encoding") != b"chunked":
         return await reader.readexactly(int(fields.get(b"content-length", b"0")))
     content = b""

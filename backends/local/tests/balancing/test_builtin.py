@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -315,10 +315,8 @@ async def test_the_log_stays_empty(fresh: Balancer, sites: NewSites, tmp_path: P
     [site] = await sites("a")
     await fresh.apply({"a": site.member})
     for path in ("/", "/break", "/nonsense", "/half", "/until_close"):
-        try:
+        with suppress(OSError, EOFError):
             await get(fresh, path)
-        except (OSError, EOFError):
-            pass
     async with Visitor.to(fresh) as visitor:
         await visitor.send(b"GET /big?40000000 HTTP/1.1\r\nHost: x\r\n\r\n")
         await visitor.reader.readexactly(1000)

@@ -79,6 +79,10 @@ async def test_starts_at_the_same_time_start_one_process(drivers: NewBalancer) -
     assert len(marked(str(balancer._state))) == 1
 
 
+def descriptors() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+
+
 async def test_stop_leaves_no_process_no_file_and_no_descriptor(
     drivers: NewBalancer, sites: NewSites, runtime: Path
 ) -> None:
@@ -87,12 +91,12 @@ async def test_stop_leaves_no_process_no_file_and_no_descriptor(
     # What the first use of a loop's threads and selectors opens is no leak.
     await balancer.start()
     await balancer.stop()
-    before = set(os.listdir("/proc/self/fd"))
+    before = descriptors()
     await balancer.start()
     await balancer.apply(members)
     await balancer.traffic()
     await balancer.stop()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
     assert marked(str(balancer._state)) == []
     assert list(balancer._state.iterdir()) == []
     assert list((runtime / "fleet").iterdir()) == []
@@ -353,7 +357,7 @@ async def test_a_program_that_is_not_there_is_said(
 ) -> None:
     monkeypatch.setenv("IMMUTABLE_HAPROXY", "/nowhere/haproxy")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(Invalid, match="/nowhere/.* can't be started"):
+    with pytest.raises(Invalid, match=r"/nowhere/.* can't be started"):
         await drivers().start()
 
 

@@ -1,5 +1,7 @@
 """Values that a balancer is told and tells."""
 
+from itertools import pairwise
+
 import pytest
 from attrs import evolve
 from hypothesis import given
@@ -78,7 +80,7 @@ def test_settings_that_make_no_sense_are_refused(changes: dict[str, object]) -> 
 
 
 def test_the_buckets_reach_from_1_ms_to_60_s_in_equal_ratios() -> None:
-    ratios = [high / low for low, high in zip(BOUNDS, BOUNDS[1:], strict=False)]
+    ratios = [high / low for low, high in pairwise(BOUNDS)]
     assert len(BOUNDS) == 32
     assert (BOUNDS[0], BOUNDS[-1]) == (0.001, 60.0)
     assert max(ratios) == pytest.approx(min(ratios))
