@@ -14,7 +14,9 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from immutable.backend import BackendError, Conflict, Invalid, Transient
@@ -82,14 +84,19 @@ def main() -> None:
     os.close(reading)
     os.setsid()
     _redirect(places)
-    with os.fdopen(writing, "w") as telling:
-        lock = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            telling.write(json.dumps({"error": _BUSY, "kind": "Busy"}) + "\n")
-            return
-        asyncio.run(_supervise(places, images, telling.fileno()))
+    # Whoever started it reads until this is closed: here once it listens, else by its end.
+    lock = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _tell(writing, {"error": _BUSY, "kind": "Busy"})
+        return
+    asyncio.run(_supervise(places, images, writing))
+
+
+def _tell(telling: int, answer: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):  # It may have given up on waiting.
+        os.write(telling, json.dumps(answer).encode() + b"\n")
 
 
 def _redirect(places: FleetPlaces) -> None:
@@ -111,10 +118,9 @@ async def _supervise(places: FleetPlaces, images: Path, telling: int) -> None:
         server = await serve(places.socket, handlers(supervisor))
     except (ImmutableError, OSError) as error:
         logging.getLogger("immutable_local").exception("the supervisor can't start")
-        answer = {"error": str(error), "kind": type(error).__name__}
-        os.write(telling, json.dumps(answer).encode() + b"\n")
+        _tell(telling, {"error": str(error), "kind": type(error).__name__})
         return
-    os.write(telling, b'{"ready": true}\n')
+    _tell(telling, {"ready": True})
     os.close(telling)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

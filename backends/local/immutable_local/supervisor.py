@@ -96,8 +96,12 @@ class Supervisor:
         if self.record.boot != pids.boot():
             notice = "the machine was started again: the instances of before are lost"
             await self.change(evolve(self.record, boot=pids.boot()), notice=notice)
+        # Who was killed between telling the balancer and writing it down left members with requests
+        # in flight that are ready by no record: what the balancer knows has joined.
+        members = await self._balancer.traffic()
         for record in await asyncio.to_thread(self._read_instances):
             self._lives[record.id] = life = Life(record, self)
+            life.joined |= record.id in members
             self._tasks[record.id] = asyncio.create_task(self._live_on(life))
         await self._end_strangers()
         await self.publish()
