@@ -7,7 +7,7 @@ PACKAGES = -e '.[cli,dev]' -e backends/local
 SOURCES = immutable backends/local/immutable_local
 CODE = $(SOURCES) tests backends/local/tests examples benchmarks docs
 
-.PHONY: help install demo test slow check lint format bench docs wheels clean
+.PHONY: help install demo test slow coverage check lint format bench docs wheels clean
 
 help:
 	@echo "make install   .venv with everything that is needed"
@@ -33,14 +33,22 @@ $(VENV)/installed: pyproject.toml backends/local/pyproject.toml constraints.txt
 demo: install
 	@$(BIN)/python examples/demo/demo.py $(if $(JSON),--json)
 
+PYTEST = $(BIN)/pytest
+
 test: install
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 slow: install
-	$(BIN)/coverage run -m pytest
+	$(BIN)/pytest -m slow
+
+coverage: install
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 
-check: lint slow wheels
+# One after the other: tests that measure time must not share the machine with others.
+check: PYTEST = $(BIN)/coverage run -m pytest
+check: lint test coverage slow wheels
+.NOTPARALLEL:
 
 lint: install
 	$(BIN)/ruff check .
