@@ -33,9 +33,7 @@ napoleon_numpy_docstring = False
 _OF_USERS = {id(getattr(immutable, name)) for name in immutable.__all__}
 
 
-def left_out(
-    app: Sphinx, what: str, name: str, found: Any, skip: bool, options: Any
-) -> bool | None:
+def left_out(app: Sphinx, _what: str, name: str, found: Any, *_: Any) -> bool | None:
     """Leave out of the backend's page what is on the users' page; None for Sphinx's decision."""
     of_backend = app.env.docname == "api/backend" and name in immutable.backend.__all__
     return True if of_backend and id(found) in _OF_USERS else None
