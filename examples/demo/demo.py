@@ -169,7 +169,12 @@ class Demo:
                 await asyncio.sleep(0.05)
             process.send_signal(signal.SIGKILL)
             await process.wait()
+            if not self.quiet and self.console.is_terminal:
+                # It was drawing: the cursor is hidden, and behind its last line.
+                self.console.show_cursor()
+                self.console.print()
             self.console.print("[red]the controller was killed (SIGKILL)[/red]")
+            self.console.print("the next one waits until the lease of the dead one ends, 10 s")
             process = await self.command("recover", self.url)
             code = await process.wait()
             ended = OUTCOMES.get(code, f"exit code {code}")
