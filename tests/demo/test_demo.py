@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,17 +33,15 @@ def place():
     shutil.rmtree(folder)
 
 
-def run(place, *words):
-    """Run the demonstration without a terminal; returns what it said and how long it took."""
+def started(place, *words):
+    """Start the demonstration, without a terminal."""
     hidden = ("IMMUTABLE_", "XDG_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     env |= {"HOME": str(place / "home"), "TMPDIR": str(place / "tmp")}
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, str(DEMO), *words], cwd=place / "work", env=env, check=False,
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150,
+    return subprocess.Popen(
+        [sys.executable, str(DEMO), *words], cwd=place / "work", env=env, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    return done, time.monotonic() - began
 
 
 def still_running(place):
@@ -60,9 +59,12 @@ def still_running(place):
 
 
 def test_the_demo_keeps_what_it_promises_and_leaves_nothing_behind(place):
-    done, seconds = run(place, "--json")
-    assert done.returncode == 0, done.stderr
-    scenarios = json.loads(done.stdout.splitlines()[-1])["scenarios"]
+    began = time.monotonic()
+    demo = started(place, "--json")
+    said, errors = demo.communicate(timeout=150)
+    seconds = time.monotonic() - began
+    assert demo.returncode == 0, errors
+    scenarios = json.loads(said.splitlines()[-1])["scenarios"]
     assert {each["name"]: each["outcome"] for each in scenarios} == OUTCOMES
     for each in scenarios:
         assert each["failed"] == 0
@@ -70,5 +72,18 @@ def test_the_demo_keeps_what_it_promises_and_leaves_nothing_behind(place):
         assert each["min_available"] >= each["bound_available"] > 0
         assert each["max_total"] <= each["bound_total"]
     assert seconds < 120
+    assert still_running(place) == []
+    assert [str(left) for left in place.glob("*/*")] == []
+
+
+def test_a_demo_that_is_interrupted_leaves_nothing_behind_either(place):
+    demo = started(place)
+    for line in demo.stdout:
+        if "grow r2" in line:
+            break
+    os.killpg(demo.pid, signal.SIGINT)  # As Ctrl-C does.
+    said, errors = demo.communicate(timeout=150)
+    assert (demo.returncode, "Traceback" in errors) == (130, False), errors
+    assert "nothing is left" in said
     assert still_running(place) == []
     assert [str(left) for left in place.glob("*/*")] == []
