@@ -214,27 +214,37 @@ class Supervisor:
 
     async def _heal(self) -> None:
         for group in self.record.groups:
-            missing = group.size - len(self.live(group.number))
-            if missing > 0 and self._not_before.get(group.number, 0.0) <= time.monotonic():
-                await self._launch(group.revision, missing)
+            if not self._missing(group.number):
+                continue
+            if self._not_before.get(group.number, 0.0) <= time.monotonic():
+                await self._fill(group.revision)
 
-    async def _launch(self, revision: Revision, count: int) -> None:
+    def _missing(self, revision: int) -> int:
+        group = self.record.group(revision)
+        return max(0, group.size - len(self.live(revision))) if group is not None else 0
+
+    async def _fill(self, revision: Revision) -> None:
         try:
             image = await self._image(revision)
-            taken = {life.record.port for life in self._lives.values()}
-            for _ in range(count):
-                record = InstanceRecord(
-                    id=f"i-{secrets.token_hex(4)}",
-                    revision=revision.number,
-                    port=processes.free_port(taken | {self.record.port}),
-                    state=InstanceState.STARTING,
-                    launched_at=time.time(),
-                )
-                taken.add(record.port)
-                life = self._lives[record.id] = Life(record, self)
-                self._tasks[record.id] = asyncio.create_task(self._live(life, revision, image))
+            # Not while a change is written down, and by what is wanted now: a size that is being
+            # lowered must not be filled first.
+            async with self.changing:
+                for _ in range(self._missing(revision.number)):
+                    self._launch(revision, image)
         except BackendError as error:
             self._note_trouble(revision.number, error)
+
+    def _launch(self, revision: Revision, image: LocalImage) -> None:
+        taken = {self.record.port, *(life.record.port for life in self._lives.values())}
+        record = InstanceRecord(
+            id=f"i-{secrets.token_hex(4)}",
+            revision=revision.number,
+            port=processes.free_port(taken),
+            state=InstanceState.STARTING,
+            launched_at=time.time(),
+        )
+        life = self._lives[record.id] = Life(record, self)
+        self._tasks[record.id] = asyncio.create_task(self._live(life, revision, image))
 
     async def _image(self, revision: Revision) -> LocalImage:
         """Return a revision's image, unpacked, and exactly what its digest says."""

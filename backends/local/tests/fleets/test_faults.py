@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 from immutable import PlanRefused, Status
 from immutable.backend import CapacityShortage, Context, InstanceState, Pool
 from immutable_local import daemon, processes
+from immutable_local.calls import handlers
 from immutable_local.disk import keep_short
 from immutable_local.sandbox import find_bubblewrap, probe
 
@@ -162,6 +163,19 @@ def apps(home) -> list[str]:
     return [w for w in home.processes().values() if "app.py" in w and "bwrap" not in w]
 
 
+@asynccontextmanager
+async def supervised(home):
+    """A supervisor in this process, where a test can get at it."""
+    supervisor = await daemon._made(home.places.fleet("web"), home.places.images)
+    await supervisor.start()
+    running = asyncio.create_task(supervisor.run())
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+        await running
+
+
 # -- ports -----------------------------------------------------------------------------------------
 
 
@@ -185,17 +199,13 @@ async def test_an_instance_whose_port_was_taken_meanwhile_gets_another(home, mon
             monkeypatch.setattr(
                 processes, "free_port", lambda taken: ports.pop() if ports else free_port(taken)
             )
-            supervisor = await daemon._made(home.places.fleet("web"), home.places.images)
-            await supervisor.start()
-            running = asyncio.create_task(supervisor.run())
+            async with supervised(home) as supervisor:
 
-            async def ready():
-                return [i for i in supervisor.instances() if i.state is InstanceState.READY]
+                async def ready():
+                    return [i for i in supervisor.instances() if i.state is InstanceState.READY]
 
-            (another,) = await wait_until(ready)
-            assert (ports, another.address == f"127.0.0.1:{port}") == ([], False)
-            supervisor.stop()
-            await running
+                (another,) = await wait_until(ready)
+                assert (ports, another.address == f"127.0.0.1:{port}") == ([], False)
         assert (await web.state()).ready == 1
 
 
@@ -257,6 +267,29 @@ async def test_of_two_changes_at_once_none_is_lost(home):
             assert {each.hold.until for each in groups} == {until + turn}
         await backend.delete_revision("web", 2, ctx)
         await backend.release("web", 1, ctx)
+
+
+async def test_what_is_not_wanted_any_more_when_its_image_was_looked_at_is_not_launched(home):
+    async with home.fleet(size=1) as web:
+        await web.state()
+        os.kill(home.pid_of(SUPERVISOR), signal.SIGKILL)
+        async with supervised(home) as supervisor:
+            looking, seen, image = asyncio.Event(), asyncio.Event(), supervisor._image
+
+            async def slowly(revision):
+                looking.set()
+                await seen.wait()
+                return await image(revision)
+
+            supervisor._image = slowly
+            caller = {"revision": 1, "rollout": "someone", "plan": "plan", "fence": 1}
+            calls = handlers(supervisor)
+            await calls["grow"]({**caller, "size": 3, "expected": 1})
+            await looking.wait()
+            assert await calls["settle"](caller) == 1
+            seen.set()
+            await asyncio.sleep(0.5)
+            assert len(supervisor.instances()) == 1
 
 
 async def test_a_writer_that_was_killed_leaves_nothing_for_long(home):
