@@ -12,7 +12,8 @@ from attrs import field, frozen
 
 from immutable.model.actions import Action
 from immutable.model.fleet import Group
-from immutable.model.frozenmap import FrozenMap
+from immutable.model.frozenmap import FrozenMap, by_number
+from immutable.model.gates import Verdict
 from immutable.model.result import Status
 
 __all__ = [
@@ -25,7 +26,11 @@ __all__ = [
     "Event",
     "Failed",
     "Intended",
+    "Judged",
+    "Order",
+    "Ordered",
     "Outcome",
+    "Paused",
     "Proved",
     "Record",
     "Resized",
@@ -55,12 +60,14 @@ class Started:
         groups: The fleet's groups.
         wanted: Its size, N.
         ready: How many of its instances were READY.
+        at: When that was seen, by the backend's clock.
     """
 
     plan: str
     groups: tuple[Group, ...]
     wanted: int
     ready: int
+    at: float = 0.0
 
 
 @frozen
@@ -124,10 +131,6 @@ class Advanced:
     size: int
 
 
-def _sizes(value: dict[int, int]) -> FrozenMap[int, int]:
-    return FrozenMap({int(number): size for number, size in value.items()})
-
-
 @frozen
 class Resized:
     """Somebody else changed a group's size; the wanted size follows.
@@ -153,7 +156,7 @@ class Resynced:
         sizes: The size of each group, by revision number.
     """
 
-    sizes: FrozenMap[int, int] = field(converter=_sizes)
+    sizes: FrozenMap[int, int] = field(converter=by_number)
 
 
 @frozen
@@ -186,14 +189,90 @@ class Entered:
 
     Attributes:
         step: Its number in the plan, from 0.
+        at: When, by the backend's clock.
+        waited: Seconds of the step before that no deadline counts: a bake's, or a pause's.
     """
 
     step: int
+    at: float = 0.0
+    waited: float = 0.0
+
+
+@frozen
+class Judged:
+    """A gate changed its mind, or learned something.
+
+    Attributes:
+        gate: Its number among the plan's gates, from 0.
+        verdict: What it says now.
+        detail: Why, with its figures.
+        evidence: What it has to remember, in its own form.
+    """
+
+    gate: int
+    verdict: Verdict
+    detail: str = ""
+    evidence: str = ""
+
+
+@frozen
+class Paused:
+    """The rollout waits for somebody, by a gate's verdict.
+
+    Attributes:
+        reason: Which gate, and why.
+        at: When, by the backend's clock.
+    """
+
+    reason: str
+    at: float = 0.0
+
+
+class Order(StrEnum):
+    """What somebody can tell a rollout to do, from any process."""
+
+    PAUSE = "pause"
+    """Stop until ``resume``; gates go on watching."""
+    RESUME = "resume"
+    """Undo a pause; a bake begins again."""
+    PROMOTE = "promote"
+    """Go on without waiting for the rest of the bake, unless a gate says FAIL."""
+    ABORT = "abort"
+    """Return to stable."""
+    CANCEL = "cancel"
+    """Stop and leave everything as it is."""
+    YIELD = "yield"
+    """After the point of no return: end now, and leave stable to the next rollout."""
+
+
+@frozen
+class Ordered:
+    """An order arrived.
+
+    Attributes:
+        number: Its number in the rollout, 1, 2, 3 …
+        order: What to do.
+        actor: Who gave it, as claimed.
+        reason: Why, in the actor's words.
+        at: When it arrived, by the backend's clock.
+    """
+
+    number: int
+    order: Order
+    actor: str = ""
+    reason: str = ""
+    at: float = 0.0
 
 
 @frozen
 class Committed:
-    """The point of no return: the way back is a new rollout from here on."""
+    """The point of no return: the way back is a new rollout from here on.
+
+    Attributes:
+        at: When, by the backend's clock.
+    """
+
+    at: float = 0.0
 
 
 @frozen
@@ -235,6 +314,9 @@ Record = (
     | Failed
     | Proved
     | Entered
+    | Judged
+    | Paused
+    | Ordered
     | Committed
     | Turned
     | Ended

@@ -38,7 +38,7 @@ from immutable.model import (
     Retire,
     Settle,
 )
-from immutable.model.plan import duration
+from immutable.model.quantities import duration
 from immutable.model.records import (
     Advanced,
     Claimed,
