@@ -87,6 +87,7 @@ __all__ = [
     "InstanceState",
     "Invalid",
     "Limits",
+    "MetricSource",
     "Origin",
     "Plan",
     "Pool",
@@ -408,6 +409,27 @@ class SupportsTraffic(Protocol):
         Raises:
             Gone: No such fleet.
         """
+        ...
+
+
+class MetricSource(Protocol):
+    """Where an analysis reads traffic from, found by entry point in ``immutable.metrics``."""
+
+    @classmethod
+    def from_address(cls, address: str) -> Self:
+        """Return a source for what follows its name and a colon; connects to nothing.
+
+        Raises:
+            InvalidValue: The address makes no sense.
+        """
+        ...
+
+    async def read(self, fleet: str, revisions: tuple[int, ...]) -> Reading:
+        """Return the counters of *revisions* of a fleet. Any exception is an ERROR of the gate."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 

@@ -5,6 +5,8 @@ Absolute and by name, so that each can be repeated without harm.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import field, frozen
 
 from immutable.model.fleet import Pool
@@ -78,6 +80,10 @@ class Delete:
     revision: int
 
 
+def _weights(value: Mapping[int, float]) -> FrozenMap[int, float]:
+    return by_number(value)
+
+
 @frozen
 class Reroute:
     """Give each group its percentage of the traffic, all at once.
@@ -88,7 +94,7 @@ class Reroute:
     """
 
     revision: int
-    weights: FrozenMap[int, float] = field(converter=by_number)
+    weights: FrozenMap[int, float] = field(converter=_weights)
 
 
 Action = HoldGroup | Create | Grow | Retire | Settle | Release | Delete | Reroute

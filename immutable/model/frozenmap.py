@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 __all__ = ["FrozenMap", "by_number", "settings"]
 
 K = TypeVar("K")
+V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 
 
@@ -47,6 +48,6 @@ def settings(values: Mapping[str, str] | None = None) -> FrozenMap[str, str]:
     return FrozenMap(values)
 
 
-def by_number(values: Mapping[int, V_co]) -> FrozenMap[int, V_co]:
+def by_number(values: Mapping[int, V]) -> FrozenMap[int, V]:
     """Return values by revision number as a frozen map; JSON has made text of the numbers."""
     return FrozenMap({int(number): value for number, value in values.items()})

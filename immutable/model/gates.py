@@ -114,32 +114,41 @@ class Analysis:
         source: Where the counters come from: ``"backend"``, or the name of a metric source with
             its own address after a colon (``"prometheus:http://…"``).
         alpha: The chance of a false alarm over the whole rollout, all looks and metrics.
-        margin: How much worse than stable is still good enough: 0.25 is a quarter.
+        margin: By how much errors and slow requests may be more frequent before that is a
+            failure: 0.25 is a quarter.
+        tolerance: By how much they may be for a candidate to be certified; at least the margin.
         interval: Seconds between two looks.
-        requests: How many requests the candidate must have got before it can pass.
+        requests: How many requests each side must have answered before a bake can pass.
+        strict: Whether only a certified candidate passes: one that is proven to be within the
+            tolerance. Else one passes that has answered enough requests without a failure.
+        early: Whether a bake may end as soon as the candidate is certified.
         tempered: Whether the noise between stable's own instances weakens the evidence.
-        early: Whether a bake may end as soon as the candidate is certified to be good enough.
         reactions: What to do about a verdict.
     """
 
     source: str = "backend"
     alpha: float = 0.05
-    margin: float = 0.25
+    margin: float = 0.0
+    tolerance: float = 0.25
     interval: float = 15.0
-    requests: int = 100
-    tempered: bool = True
+    requests: int = field(default=500, validator=_at_least_one)
+    strict: bool = False
     early: bool = False
+    tempered: bool = True
     reactions: Reactions = Reactions()
 
     def __attrs_post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise InvalidValue("alpha", self.alpha, "a chance is between 0 and 1", "pass 0.05")
-        if self.margin < 0 or self.interval <= 0:
-            raise InvalidValue("analysis", self, "margin and interval can't be negative")
+        if not 0 <= self.margin <= self.tolerance or self.tolerance == 0:
+            pair = (self.margin, self.tolerance)
+            raise InvalidValue("margin, tolerance", pair, "0 <= margin <= tolerance, above 0")
+        if self.interval <= 0:
+            raise InvalidValue("interval", self.interval, "looks take time", "pass 15")
 
     def __str__(self) -> str:
-        kind = "tempered" if self.tempered else "untempered"
-        return f"analysis of {self.source} traffic (alpha {self.alpha:g}, {kind})"
+        rule = "certified only" if self.strict else f"{self.requests} requests each"
+        return f"analysis of {self.source} traffic (alpha {self.alpha:g}, {rule})"
 
 
 @frozen

@@ -6,6 +6,7 @@ written before what it announces is done, and never changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -148,6 +149,10 @@ class Resized:
     wanted: int
 
 
+def _sizes(value: Mapping[int, int]) -> FrozenMap[int, int]:
+    return by_number(value)
+
+
 @frozen
 class Resynced:
     """After a call without an answer: sizes as found, nobody's doing in particular.
@@ -156,7 +161,7 @@ class Resynced:
         sizes: The size of each group, by revision number.
     """
 
-    sizes: FrozenMap[int, int] = field(converter=by_number)
+    sizes: FrozenMap[int, int] = field(converter=_sizes)
 
 
 @frozen
