@@ -195,7 +195,8 @@ class _Driver:
 
     async def _walk(self, now: Situation, move: Move) -> bool:
         """Make all moves about sizes that can be made now, each counted before the next."""
-        if self._watch.doubtful:
+        # An old look can't tell what an answer has left open, and acting would put off the next.
+        if self._watch.doubtful or (self._session.ledger.unsure and not self._watch.settled):
             self._look_soon = True
             return False
         intents: list[Intent] = []

@@ -147,7 +147,8 @@ def _(record: Done, ledger: Ledger) -> Ledger:
         return evolve(ledger, unsure=True)
     pending = FrozenMap({t: a for t, a in ledger.pending.items() if t != record.token})
     ledger = evolve(ledger, pending=pending)
-    if record.outcome is Outcome.SHORTAGE:
+    if record.outcome in (Outcome.SHORTAGE, Outcome.CONFLICT):
+        # The size may have been raised before there was no room, or is not what we believe.
         return evolve(ledger, unsure=True)
     if record.outcome is not Outcome.DONE:
         return ledger
