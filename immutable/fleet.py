@@ -383,9 +383,16 @@ class Fleet:
             await self._let_go()
             state = await self.state()
             if len(state.groups) == 2:
-                before = (await self.history())[-1].plan.stable.number
-                able = self.backend.capabilities
-                plan = returning(self.address, state, before if to is None else to, limits, able)
+                last = (await self.history())[-1]
+                ledger = await (await self.rollout(last.rollout)).ledger()
+                plan = returning(
+                    self.address,
+                    state,
+                    last.plan.stable.number if to is None else to,
+                    ledger.wanted,
+                    limits,
+                    self.backend.capabilities,
+                )
                 await self._check(plan)
                 return plan
             current = only_group(state).number

@@ -40,6 +40,8 @@ Reader = Callable[[str], Awaitable[Reading]]
 _ERRORS = 3
 """How many errors in a row of a gate are its verdict: one may pass."""
 _PATIENCE = 30.0
+_SAVED = 60.0
+"""Seconds of evidence that a crash may cost."""
 _HEALTH_LOOK = 5.0
 """Seconds between two looks at the candidate's health while nothing else happens."""
 
@@ -54,6 +56,7 @@ class _Mind:
     study: Study | None = None
     due: float = -inf
     errors: int = 0
+    saved: float = -inf
     asking: asyncio.Task[None] | None = None
     certified: bool = False
 
@@ -74,6 +77,7 @@ class Gatekeeper:
         self._gates = gates(session.plan.steps)
         self._minds: dict[Gate, _Mind] = {gate: _Mind() for gate in self._gates}
         self._news: list[Judged] = []
+        self._begun = False
 
     @property
     def _ledger(self) -> Ledger:
@@ -105,7 +109,17 @@ class Gatekeeper:
         ledger = self._ledger
         if ledger.back or ledger.committed:
             return ()
-        return watching(self._session.plan.steps, ledger.step)
+        there = watching(self._session.plan.steps, ledger.step)
+        if self._awake:
+            return there
+        return tuple(gate for gate in there if isinstance(gate, Approval))
+
+    @property
+    def _awake(self) -> bool:
+        """Whether there is, or has been, something to watch: a candidate that serves."""
+        counts = self._watch.census.counts(self._session.plan.candidate.number)
+        self._begun |= counts.ready + counts.unready > 0
+        return self._begun
 
     def look(self, now: float) -> None:
         """Let every gate that watches see what is seen now, and note what they changed to."""
@@ -187,7 +201,10 @@ class Gatekeeper:
             return
         verdict, judgement = mind.study.verdict(gate)
         mind.certified = judgement.verdict is Verdict.PASS
-        evidence = canonical(to_json(mind.study.evidence)).decode()
+        evidence, now = "", asyncio.get_running_loop().time()
+        if verdict is not mind.verdict or now - mind.saved >= _SAVED:
+            mind.saved = now
+            evidence = canonical(to_json(mind.study.evidence)).decode()
         self._heard(gate, mind, verdict, judgement.reason, evidence)
 
     # -- saying --------------------------------------------------------------------------------

@@ -21,10 +21,12 @@ class Study:
         evidence: What all looks have shown.
         last: The reading that the next look is compared with; None at first, and for one who
             takes over: what happened in between is lost, and not made up.
+        share: The candidate's percentage of the traffic at that reading.
     """
 
     evidence: Evidence
     last: Reading | None = None
+    share: float | None = None
 
     def after(
         self, reading: Reading, stable: int, candidate: int, share: float | None, *, tempered: bool
@@ -39,15 +41,17 @@ class Study:
             tempered: Whether stable is compared with itself too.
         """
         if self.last is None:
-            return evolve(self, last=reading)
+            return evolve(self, last=reading, share=share)
         base = _since(self.last, reading, stable, fresh=False)
         # The candidate's servers are new: what one that wasn't there before shows is all news.
         new = _since(self.last, reading, candidate, fresh=True)
-        router = share / 100 if share is not None and 0 < share < 100 else None
+        # A share that has changed in between was none of both.
+        steady = share if share == self.share else None
+        router = steady / 100 if steady is not None and 0 < steady < 100 else None
         look = Look(
             total(new.values()), total(base.values()), router, halved(base) if tempered else None
         )
-        return Study(self.evidence.after(look), reading)
+        return Study(self.evidence.after(look), reading, share)
 
     def verdict(self, gate: Analysis) -> tuple[Verdict, Judgement]:
         """Return what it says by now, and all about it."""

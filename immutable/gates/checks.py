@@ -11,7 +11,7 @@ from attrs import frozen
 from immutable.errors import InvalidValue
 from immutable.model import Check, Reactions, Verdict
 
-__all__ = ["CheckLook", "Function", "call", "find", "local_check"]
+__all__ = ["CheckLook", "Function", "call", "check", "find"]
 
 
 @frozen
@@ -44,7 +44,7 @@ _local: dict[str, Function] = {}
 _numbers = count(1)
 
 
-def local_check(
+def check(
     function: Function, *, interval: float = 15.0, timeout: float = 10.0, local: bool = False
 ) -> Check:
     """Return a gate that calls *function*.

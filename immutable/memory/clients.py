@@ -4,21 +4,49 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from random import Random
 
 from attrs import define, field
 
 from immutable.backend import Instance, Reading, Traffic
-from immutable.memory.laws import Behaviour
+from immutable.memory.laws import Behaviour, Law
 
 __all__ = ["BOUNDS", "Clients"]
 
 BOUNDS = tuple(round(0.001 * 2 ** (step / 2), 6) for step in range(32))
 """Upper bounds of the latency buckets: 1 ms to 46 s, each 1.41 times the one before."""
 
-_MEASURED = 64
-"""Latencies drawn for one server at one time; more requests are counted in their proportions."""
+_DRAWN = 20_000
+_ONE_BY_ONE = 2_000
+
+
+@lru_cache(maxsize=64)
+def _buckets(law: Law) -> tuple[float, ...]:
+    """Return how likely each bucket is under a latency law, from many draws; cumulated."""
+    random = Random(0)
+    hits = Counter(bisect_left(BOUNDS, law(random)) for _ in range(_DRAWN))
+    return tuple(accumulate(hits[bucket] / _DRAWN for bucket in range(len(BOUNDS) + 1)))
+
+
+def _spread(count: int, cumulated: tuple[float, ...], random: Random) -> list[int]:
+    """Return how many of *count* requests fall into each bucket."""
+    if count <= _ONE_BY_ONE:
+        drawn = Counter(random.choices(range(len(cumulated)), cum_weights=cumulated, k=count))
+        return [drawn[bucket] for bucket in range(len(cumulated))]
+    hits, left, before = [], count, 0.0
+    for upto in cumulated:
+        # Of those that are left, by the normal law that the binomial comes close to.
+        chance = min(1.0, (upto - before) / max(1e-12, 1 - before))
+        mean, before = left * chance, upto
+        hit = min(left, max(0, round(random.gauss(mean, math.sqrt(mean * (1 - chance))))))
+        hits.append(hit)
+        left -= hit
+    hits[-1] += left
+    return hits
 
 
 @define(eq=False)
@@ -72,12 +100,10 @@ class Clients:
     def _serve(self, number: int, name: str, count: int, how: Behaviour, random: Random) -> None:
         series = self.counted.setdefault(number, {})
         before = series.get(name, Traffic(latency=(0,) * (len(BOUNDS) + 1)))
-        latency = list(before.latency)
-        drawn = [bisect_left(BOUNDS, how.latency(random)) for _ in range(min(count, _MEASURED))]
-        for place, bucket in enumerate(drawn):
-            latency[bucket] += count // len(drawn) + (place < count % len(drawn))
+        spread = _spread(count, _buckets(how.latency), random)
+        latency = tuple(a + b for a, b in zip(before.latency, spread, strict=True))
         errors = min(count, _poisson(count * how.errors, random))
-        series[name] = Traffic(before.requests + count, before.errors + errors, tuple(latency))
+        series[name] = Traffic(before.requests + count, before.errors + errors, latency)
 
     def reading(self) -> Reading:
         """Return the counters."""

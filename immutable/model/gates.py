@@ -157,7 +157,7 @@ class Check:
 
     Attributes:
         call: Where it is: ``"module:name"``, importable by every controller; ``local:…`` for one
-            that only this process has, see `immutable.gates.local_check`.
+            that only this process has, see `immutable.gates.check`.
         interval: Seconds between two calls.
         timeout: Seconds that one call may take.
         reactions: What to do about a verdict.

@@ -63,7 +63,7 @@ def only_group(state: FleetState) -> Group:
         (
             Problem(
                 f"fleet {state.fleet} has {len(state.groups)} groups: {found}",
-                "a rollout runs, or died: wait for it, or recover it",
+                "a rollout runs, died or was cancelled: wait for it, recover it, or use rollback",
             ),
         )
     )
@@ -117,9 +117,22 @@ def replacement(
 # The fleet runs r2; r1 was kept, with its instances and without traffic: 10 beside 10. One switch.
 # Nobody kept r1's instances, or the backend has no weights: a rolling replacement of what there is.
 def returning(
-    address: str, state: FleetState, to: int, limits: Limits | None, backend: Capabilities
+    address: str,
+    state: FleetState,
+    to: int,
+    wanted: int,
+    limits: Limits | None,
+    backend: Capabilities,
 ) -> Plan:
     """Return the plan that brings a fleet of two groups whole onto one of them.
+
+    Args:
+        address: The fleet's address.
+        state: What there is.
+        to: The revision number of the group to keep.
+        wanted: The fleet's size, as the rollout that left two groups counted it.
+        limits: How far to go; default the backend's, with the surge that it needs.
+        backend: What the backend can do.
 
     Raises:
         PlanRefused: There are no two groups, or none of revision *to*.
@@ -127,14 +140,15 @@ def returning(
     there = {group.number: group for group in state.groups}
     if len(there) != 2 or to not in there:
         found = ", ".join(f"r{number}" for number in there) or "none"
-        raise PlanRefused((Problem(f"the fleet's groups are {found}, not two with r{to}", ""),))
+        raise PlanRefused(
+            (Problem(f"the fleet's groups are {found}, not two with r{to}", "name one"),)
+        )
     candidate = there.pop(to)
     (stable,) = there.values()
     weighted = candidate.weight is not None
     steps: tuple[Step, ...] = (
         (Shift(100, 100), Route(100), Commit()) if weighted else (Shift(100, 0), Commit())
     )
-    wanted = max(stable.size, candidate.size) if weighted else stable.size + candidate.size
     chosen = _roomy(steps, wanted, backend.limits) if limits is None else limits
     _check(steps, wanted, chosen)
     return Plan(

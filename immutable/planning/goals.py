@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from immutable.model import Bake, Commit, Gate, Route, Shift, Step
-from immutable.model.quantities import share_of
+from immutable.model.quantities import rounded_up, share_of
 
 __all__ = ["Goals", "gates", "goals", "needed_surge", "share", "waits", "watching"]
 
@@ -27,6 +27,7 @@ class Goals:
 
 # Steps Shift(5, 95), Bake, Shift(100, 0), Commit, N = 30. At the first two: 5 % is 1.5, closest
 # is 1 (a tie goes down), so the candidate 1 and stable 29; a bake keeps what was reached.
+# Steps Shift(25, 100), Route(25), N = 30: 7.5, so 8, since they will serve a quarter; stable 30.
 # Steps Shift(100, 100), Route(100), Bake, Commit, N = 30: 30 and 30 all along.
 # No steps left, N = 30: 0 and 30.
 def goals(steps: tuple[Step, ...], wanted: int) -> Goals:
@@ -37,6 +38,9 @@ def goals(steps: tuple[Step, ...], wanted: int) -> Goals:
     candidate, stable = share_of(step.candidate, wanted), share_of(step.stable, wanted)
     if step.candidate + step.stable == 100:
         stable = wanted - candidate
+    elif step.stable == 100:
+        # Beside a whole stable the share will be one of traffic: no less than it takes to serve it.
+        candidate = rounded_up(f"{step.candidate:.10g}%", wanted)
     return Goals(stable, candidate, step.probe)
 
 

@@ -52,14 +52,14 @@ class Canary:
 
     def __attrs_post_init__(self) -> None:
         shares = self._shares()
-        if not shares or shares[0] <= 0 or any(b <= a for a, b in pairwise(shares)):
+        if not self.stages or shares[0] <= 0 or any(b <= a for a, b in pairwise(shares)):
             raise InvalidValue(
                 "stages", self.stages, "shares rise from above 0 %", 'pass ("5%", "25%", "100%")'
             )
 
     def _shares(self) -> list[float]:
         shares = [float(100 * percent(stage, name="stages")) for stage in self.stages]
-        return shares if shares and shares[-1] == 100 else [*shares, 100.0]
+        return shares if shares[-1:] == [100] else [*shares, 100.0]
 
     def steps(self, state: FleetState, able: Capabilities) -> tuple[Step, ...]:
         """Return for each stage: grow, route where that can be done, bake.
