@@ -64,6 +64,7 @@ format: install
 bench: install
 	$(BIN)/python -m benchmarks.makespan
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.canary
 
 docs: $(VENV)/docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build

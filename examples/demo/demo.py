@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,13 +29,14 @@ from attrs import asdict, define, field, frozen
 from rich.console import Console
 from rich.table import Table
 
-from immutable import Fleet, FleetState, Limits
+from immutable import Fleet, FleetState, ImmutableError, Limits
 from immutable.backend import InstanceState
 from immutable.journal import Entry
 
 HERE = Path(__file__).resolve().parent
 SIZE = 6
 ENOUGH = 500
+PATIENCE = 15.0
 NAME = "demo"
 OUTCOMES = {0: "succeeded", 3: "rolled back"}
 
@@ -108,13 +109,22 @@ class Demo:
     quiet: bool
     limits: list[str] = field(factory=list)
 
-    async def command(self, *words: str) -> asyncio.subprocess.Process:
-        """Start an ``immutable`` command, as a user would type it."""
+    @asynccontextmanager
+    async def command(self, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run an ``immutable`` command, as a user would type it; it has ended afterwards."""
         self.console.print(f"[bold]$ immutable {' '.join(words)}[/bold]", soft_wrap=True)
         output = asyncio.subprocess.DEVNULL if self.quiet else None
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "immutable", *words, stdout=output, stderr=output
         )
+        try:
+            yield process
+        finally:
+            try:
+                await asyncio.wait_for(process.wait(), PATIENCE)  # Ctrl-C has reached it too.
+            except TimeoutError:
+                process.kill()
+                await process.wait()
 
     @asynccontextmanager
     async def watched(self, name: str) -> AsyncIterator[dict[str, Any]]:
@@ -155,8 +165,8 @@ class Demo:
     async def replaced(self, name: str, image: str, outcome: str) -> Scenario:
         """Replace the fleet's image by one command."""
         async with self.watched(name) as found:
-            process = await self.command("replace", self.url, image, *self.limits)
-            code = await process.wait()
+            async with self.command("replace", self.url, image, *self.limits) as process:
+                code = await process.wait()
             found["outcome"] = OUTCOMES.get(code, f"exit code {code}")
         assert found["outcome"] == outcome, found
         return found["scenario"]
@@ -164,14 +174,19 @@ class Demo:
     async def killed(self, name: str, image: str) -> Scenario:
         """Kill the controller in the middle, and let another process carry on."""
         async with self.watched(name) as found:
-            process = await self.command("replace", self.url, image, *self.limits)
-            while await self.replaced_so_far() < SIZE // 2:
-                await asyncio.sleep(0.05)
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
+            async with self.command("replace", self.url, image, *self.limits) as process:
+                while await self.replaced_so_far() < SIZE // 2:
+                    await asyncio.sleep(0.05)
+                process.send_signal(signal.SIGKILL)
+                await process.wait()
+            if not self.quiet and self.console.is_terminal:
+                # It was drawing: the cursor is hidden, and behind its last line.
+                self.console.show_cursor()
+                self.console.print()
             self.console.print("[red]the controller was killed (SIGKILL)[/red]")
-            process = await self.command("recover", self.url)
-            code = await process.wait()
+            self.console.print("the next one waits until the lease of the dead one ends, 10 s")
+            async with self.command("recover", self.url) as process:
+                code = await process.wait()
             ended = OUTCOMES.get(code, f"exit code {code}")
             found["outcome"] = f"killed, recovered, {ended}"
         return found["scenario"]
@@ -213,6 +228,9 @@ def images(folder: Path) -> dict[str, str]:
 
 async def scenarios(console: Console, folder: Path, *, quiet: bool) -> list[Scenario]:
     """Run all three, one after the other, under one stream of traffic."""
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     versions, traffic_module = images(folder), loaded(HERE.parent / "traffic.py")
     url = f"local://{NAME}"
     limits = Limits(max_surge=2, min_ready=1, boot_timeout=10, drain_timeout=15)
@@ -233,7 +251,17 @@ async def scenarios(console: Console, folder: Path, *, quiet: bool) -> list[Scen
                     await demo.killed("killed controller", versions["3"]),
                 ]
         finally:
-            await fleet.delete()
+            await removed(console, fleet)
+
+
+async def removed(console: Console, fleet: Fleet) -> None:
+    """Remove the fleet, also from the middle of a rollout."""
+    last = (await fleet.history())[-1]
+    if not last.status.ended:
+        console.print("stopped in the middle: the rollout is ended first, then the fleet removed")
+        with suppress(ImmutableError):  # That it was rolled back is no matter here.
+            await fleet.recover()
+    await fleet.delete()
 
 
 def shown(ends: list[Scenario]) -> Table:
@@ -269,7 +297,12 @@ def main() -> int:
         os.environ["IMMUTABLE_LOCAL_DIR"] = str(folder / "local")
         os.environ["IMMUTABLE_JOURNAL"] = str(folder / "journal.db")
         os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
-        ends = asyncio.run(scenarios(console, folder, quiet=chosen.json))
+        try:
+            ends = asyncio.run(scenarios(console, folder, quiet=chosen.json))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            console.show_cursor()
+            console.print("stopped; nothing is left")
+            return 130
     console.print(shown(ends))
     if chosen.json:
         print(json.dumps({"scenarios": [asdict(end) for end in ends]}))

@@ -41,7 +41,7 @@ def judge(evidence: Evidence, *, alpha: float = 0.05, least: int = 100) -> Judge
         raise InvalidValue("alpha", alpha, "a chance lies between 0 and 1", "0.05 is usual")
     findings = _findings(evidence)
     combined = log_mean(each.log_worse for each in findings)
-    enough = min(evidence.canary.requests, evidence.stable.requests) >= max(1, least)
+    enough = min(evidence.canary.requests, evidence.stable.requests) >= least
     culprit = None
     if combined >= -log(alpha):
         verdict, culprit = Verdict.FAIL, _culprit(findings, alpha)

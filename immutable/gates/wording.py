@@ -45,7 +45,8 @@ def undecided(evidence: Evidence, alpha: float, least: int) -> str:
                 f"pass. {_errors(evidence)}.{_caveats(evidence)}"
             )
     if evidence.latency and not (sum(evidence.canary.latency) and sum(evidence.stable.latency)):
-        return f"errors alone can't pass, and no latencies were measured. {_errors(evidence)}."
+        missing = "errors alone can't pass, and no latencies were measured"
+        return f"{missing}. {_errors(evidence)}.{_caveats(evidence)}"
     needed = f"{_detecting(evidence, alpha)}. {_passing(evidence, alpha)}."
     return f"{_errors(evidence)}. {needed}{_caveats(evidence)}"
 
@@ -63,9 +64,7 @@ def _errors(evidence: Evidence) -> str:
 def _caveats(evidence: Evidence) -> str:
     caveats = ""
     if evidence.errors.noise.pairs == 0:
-        caveats += (
-            " Noise between servers is not allowed for: nothing was seen of halves of stable."
-        )
+        caveats += " Noise between servers is not allowed for: no two halves of stable had errors."
     if evidence.misrouted:
         caveats += (
             f" At {evidence.misrouted} of {evidence.looks} looks the router did not send what its "
@@ -83,6 +82,10 @@ def _rate(evidence: Evidence) -> float:
     return max(evidence.stable.errors, 0.5) / evidence.stable.requests
 
 
+def _about(evidence: Evidence) -> str:
+    return "about" if evidence.stable.errors else "at least"
+
+
 def _wanted(strand: Strand, tilts: int, alpha: float, metrics: int = 1) -> float:
     return strand.noise.temper * log(tilts * metrics / alpha)
 
@@ -92,8 +95,7 @@ def _detecting(evidence: Evidence, alpha: float) -> str:
     expected = Expected(_share(evidence), _rate(evidence), ratio, 1 + evidence.margin)
     wanted = _wanted(evidence.errors, len(ERROR_TILTS), alpha, 2 if evidence.latency else 1)
     more = still_needed(ERROR_TILTS, evidence.errors.worse, wanted, expected)
-    at_least = "" if evidence.stable.errors else "at least "
-    needed = "no number of" if more is None else f"about {at_least}{rounded(more)} more"
+    needed = "no number of" if more is None else f"{_about(evidence)} {rounded(more)} more"
     return f"To notice {ratio:.3g} times the errors takes {needed} requests to the canary"
 
 
@@ -109,8 +111,7 @@ def _passing(evidence: Evidence, alpha: float) -> str:
     if any(each is None for each in waits):
         return f"To show {what} can't be done with these buckets of latency"
     more = max(each for each in waits if each is not None)
-    at_least = "" if evidence.stable.errors else "at least "
-    return f"To show {what} takes about {at_least}{rounded(more)} more, if nothing is"
+    return f"To show {what} takes {_about(evidence)} {rounded(more)} more, if nothing is"
 
 
 def _until_tolerable(evidence: Evidence, strand: Strand, rate: float, alpha: float) -> float | None:

@@ -128,7 +128,7 @@ async def check_whole(web) -> int:
     return group.number
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_forty_controllers_are_killed_at_random_and_no_request_fails(home):
     chance, carried_on, revisions = random.Random(40), 0, []
     async with home.fleet(size=SIZE, limits=SHORT) as web, load(web) as running:
