@@ -48,7 +48,7 @@ async def ordered(w, rollout):
 
 def test_pause_stops_a_rolling_replacement_and_resume_goes_on():
     async def main():
-        async with world(6) as w, running(w, Rolling(), after=60, limits=LIMITS) as (rollout, task):
+        async with world(6) as w, running(w, Rolling(), after=60, limits=LIMITS) as (_, task):
             async with w.other_process() as other:
                 await (await other.rollout()).pause(reason="lunch")
                 await asyncio.sleep(60)
@@ -208,11 +208,10 @@ def test_orders_given_while_nobody_drives_are_heard_by_the_next():
 
 def test_a_new_replacement_is_refused_with_the_id_of_the_one_that_runs():
     async def main():
-        async with world(3) as w:
-            async with running(w, Rolling(), after=40, limits=LIMITS) as (rollout, task):
-                with pytest.raises(FleetBusy, match=rollout.id):
-                    await w.fleet.replace("v3")
-                assert (await task).status is Status.SUCCEEDED
+        async with world(3) as w, running(w, Rolling(), after=40, limits=LIMITS) as (rollout, task):
+            with pytest.raises(FleetBusy, match=rollout.id):
+                await w.fleet.replace("v3")
+            assert (await task).status is Status.SUCCEEDED
 
     run(main())
 
@@ -300,20 +299,18 @@ def test_rolling_back_by_hand_after_success_is_a_rollout_without_stages():
 
 def test_rollback_while_another_rollout_is_at_work_is_refused():
     async def main():
-        async with world(3) as w:
-            async with running(w, Rolling(), after=40, limits=LIMITS) as (rollout, _):
-                with pytest.raises(FleetBusy, match=rollout.id):
-                    await w.fleet.rollback()
+        async with world(3) as w, running(w, Rolling(), after=40, limits=LIMITS) as (rollout, _):
+            with pytest.raises(FleetBusy, match=rollout.id):
+                await w.fleet.rollback()
 
     run(main())
 
 
 def test_an_aborted_rollout_raises_that_it_was_rolled_back():
     async def main():
-        async with world(2) as w:
-            async with running(w, BlueGreen(bake=900), after=100) as (rollout, _):
-                await rollout.abort()
-                with pytest.raises(RolledBack, match="abort"):
-                    await rollout
+        async with world(2) as w, running(w, BlueGreen(bake=900), after=100) as (rollout, _):
+            await rollout.abort()
+            with pytest.raises(RolledBack, match="abort"):
+                await rollout
 
     run(main())
