@@ -23,9 +23,9 @@ from attrs import evolve
 from benchmarks.common import options, say, show
 from immutable import Fleet, Image, Limits, Revision, Rolling, open_journal
 from immutable.backend import Capabilities, Group
-from immutable.journal import Entry, Journal, Lease
+from immutable.journal import Entry, Given, Journal, Lease
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed, vm
-from immutable.model import Event, Record
+from immutable.model import Event, Order, Record
 from immutable.testing import LoopClock, run
 
 T = TypeVar("T")
@@ -50,14 +50,23 @@ class NoJournal(Journal):
         """Give the lease to anybody."""
         return Lease(rollout, controller, 1)
 
-    async def renew(self, lease: Lease) -> None:
+    async def renew(self, lease: Lease) -> int:
         """Do nothing."""
+        return 0
 
     async def release(self, lease: Lease) -> None:
         """Do nothing."""
 
-    async def append(self, lease: Lease, records: Sequence[Record]) -> None:
+    async def append(self, lease: Lease, records: Sequence[Record]) -> int:
         """Do nothing."""
+        return 0
+
+    async def order(self, rollout: str, order: Order, *, actor: str, reason: str) -> None:
+        """Do nothing."""
+
+    async def orders(self, rollout: str, *, after: int = 0) -> list[Given]:
+        """Return nothing."""
+        return []
 
     async def events(self, rollout: str, *, after: int = 0) -> list[Event]:
         """Return the first records."""

@@ -41,10 +41,12 @@ from immutable.model import (
 from immutable.model.serial import digest, dump_plan, load_plan
 from immutable.rollout import Rollout
 from immutable.scripting import replace
-from immutable.strategies import Rolling
+from immutable.strategies import BlueGreen, Canary, Rolling
 
 __all__ = [
     "BackendError",
+    "BlueGreen",
+    "Canary",
     "Event",
     "Fleet",
     "FleetBusy",

@@ -18,6 +18,7 @@ Rules that hold for every method:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from attrs import frozen
@@ -52,10 +53,12 @@ from immutable.model import (
     Plan,
     Pool,
     Rate,
+    Reading,
     Revision,
     RuntimeConfig,
     SecretRef,
     SystemClock,
+    Traffic,
     Trouble,
     TroubleKind,
 )
@@ -84,12 +87,14 @@ __all__ = [
     "InstanceState",
     "Invalid",
     "Limits",
+    "MetricSource",
     "Origin",
     "Plan",
     "Pool",
     "Problem",
     "QuotaExceeded",
     "Rate",
+    "Reading",
     "Retiring",
     "Revision",
     "RuntimeConfig",
@@ -97,8 +102,10 @@ __all__ = [
     "SupportsAdopt",
     "SupportsCreate",
     "SupportsImages",
+    "SupportsTraffic",
     "SystemClock",
     "Throttled",
+    "Traffic",
     "Transient",
     "Trouble",
     "TroubleKind",
@@ -292,6 +299,26 @@ class Backend(ABC):
             The size that the group has now, and when to call again.
         """
 
+    async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
+        """Set the whole table of weights at once; for backends with ``weighted_traffic``.
+
+        When this returns, new requests are divided so, those on connections that are already
+        open included, as far as the cloud can; how far is said in the backend's documentation.
+        Groups that share a pool can't be told apart: a candidate with a weight was made in
+        `Pool.OWN`. Repeated with the same weights: no change.
+
+        Args:
+            fleet: The fleet's name.
+            weights: The percentage of each group of the fleet, by revision number; 100 together.
+            ctx: On whose behalf.
+
+        Raises:
+            Conflict: A group is held by another rollout, or under a higher fence.
+            Invalid: The backend can't do it, or not exactly.
+        """
+        del weights, ctx
+        raise Invalid(f"the backend of {fleet} has no weighted traffic")
+
     @abstractmethod
     async def delete_revision(self, fleet: str, revision: int, ctx: Context) -> None:
         """Remove an empty group from the fleet, for good.
@@ -369,6 +396,40 @@ class SupportsImages(Protocol):
 
     async def images(self) -> tuple[Image, ...]:
         """Return the images that are kept, sorted by name and version."""
+        ...
+
+
+@runtime_checkable
+class SupportsTraffic(Protocol):
+    """A backend that counts what goes through its fleets (``traffic_stats``)."""
+
+    async def traffic(self, fleet: str) -> Reading:
+        """Return the counters of every revision.
+
+        Raises:
+            Gone: No such fleet.
+        """
+        ...
+
+
+class MetricSource(Protocol):
+    """Where an analysis reads traffic from, found by entry point in ``immutable.metrics``."""
+
+    @classmethod
+    def from_address(cls, address: str) -> Self:
+        """Return a source for what follows its name and a colon; connects to nothing.
+
+        Raises:
+            InvalidValue: The address makes no sense.
+        """
+        ...
+
+    async def read(self, fleet: str, revisions: tuple[int, ...]) -> Reading:
+        """Return the counters of *revisions* of a fleet. Any exception is an ERROR of the gate."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 

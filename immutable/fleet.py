@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
+from attrs import evolve
+
 from immutable.backend import Backend, SupportsAdopt, SupportsCreate
 from immutable.connecting import Connection, connected
 from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
@@ -34,7 +36,7 @@ from immutable.model import (
     Strategy,
 )
 from immutable.model.frozenmap import settings
-from immutable.planning.compile import only_group, replacement, resizing
+from immutable.planning.compile import only_group, replacement, resizing, returning
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
@@ -259,7 +261,7 @@ class Fleet:
         entries = await self._journal.entries(fleet=self.address, rollout=rollout)
         if not entries:
             raise InvalidValue("rollout", rollout, f"{self.address} had none such")
-        return Rollout(entries[-1].rollout, self._journal, self._clock)
+        return self._handle(entries[-1].rollout)
 
     async def history(self) -> tuple[Entry, ...]:
         """Return the fleet's rollouts as the journal lists them, the oldest first."""
@@ -296,7 +298,7 @@ class Fleet:
             there if image is None else await self.image(image),
             config,
             strategy,
-            limits or self.backend.capabilities.limits,
+            limits,
             self.backend.capabilities,
         )
         await self._check(plan)
@@ -324,17 +326,49 @@ class Fleet:
         *,
         limits: Limits | None = None,
         config: RuntimeConfig | None = None,
+        supersede: bool = False,
         reason: str = "",
     ) -> Rollout:
-        """Return a rollout to another image or configuration: `plan` and `apply` in one."""
-        return self._running(
-            lambda: self.plan(image, strategy, limits=limits, config=config), reason
-        )
+        """Return a rollout to another image or configuration: `plan` and `apply` in one.
+
+        Args:
+            image: As for `plan`.
+            strategy: As for `plan`.
+            limits: As for `plan`.
+            config: As for `plan`.
+            supersede: Whether a rollout that runs is taken back first, instead of being a
+                reason to refuse; the plan says which one was.
+            reason: Why.
+        """
+
+        async def planned() -> Plan:
+            taken_back = await self._take_back() if supersede else ()
+            plan = await self.plan(image, strategy, limits=limits, config=config)
+            return evolve(plan, notes=(*plan.notes, *taken_back))
+
+        return self._running(planned, reason)
+
+    async def _take_back(self) -> tuple[str, ...]:
+        """End the rollout that runs, if one does; returns what to say about it."""
+        running = await self._journal.entries(fleet=self.address, unfinished=True)
+        if not running:
+            return ()
+        rollout = await self.rollout(running[0].rollout)
+        try:
+            await rollout.abort(reason="superseded")
+        except Conflict:
+            await rollout.promote(reason="superseded")
+        end = await rollout.end()
+        return (f"supersedes rollout {rollout.id}, which ended {end.status.value} first",)
 
     def rollback(
         self, *, to: int | None = None, limits: Limits | None = None, reason: str = ""
     ) -> Rollout:
-        """Return a rollout back to an earlier revision: a new one, by the same limits.
+        """Return a rollout back to an earlier revision: a new one.
+
+        While stable is kept (``keep_stable``), and after a cancelled rollout, a group of that
+        revision is still there, and is gone back to: with weights by one switch. Otherwise
+        it is a rolling replacement without a probe.
 
         Args:
             to: The number of that revision; default the one before the present.
@@ -346,7 +380,22 @@ class Fleet:
         """
 
         async def planned() -> Plan:
-            current = only_group(await self.state()).number
+            await self._let_go()
+            state = await self.state()
+            if len(state.groups) == 2:
+                last = (await self.history())[-1]
+                ledger = await (await self.rollout(last.rollout)).ledger()
+                plan = returning(
+                    self.address,
+                    state,
+                    last.plan.stable.number if to is None else to,
+                    ledger.wanted,
+                    limits,
+                    self.backend.capabilities,
+                )
+                await self._check(plan)
+                return plan
+            current = only_group(state).number
             earlier = earlier_revision(await self.history(), current, to)
             # The image has proven itself before: a probe would only lose time.
             return await self.plan(
@@ -354,6 +403,16 @@ class Fleet:
             )
 
         return self._running(planned, reason or "rollback")
+
+    async def _let_go(self) -> None:
+        """Let the rollout that only keeps stable any more leave it to us, if one does."""
+        running = await self._journal.entries(fleet=self.address, unfinished=True)
+        if running:
+            rollout = await self.rollout(running[0].rollout)
+            if not (await rollout.ledger()).committed:
+                raise FleetBusy(self.address, rollout.id)
+            await rollout.let_go()
+            await rollout.end()
 
     def recover(self) -> Rollout:
         """Return the fleet's unfinished rollout, carried on here once awaited or followed.
@@ -368,7 +427,7 @@ class Fleet:
             rollout.begun(turn.entry.rollout)
             return await self._drive(turn)
 
-        return self._keep(Rollout("", self._journal, self._clock, run))
+        return self._keep(self._handle("", run))
 
     async def scale(self, size: int, *, limits: Limits | None = None, reason: str = "") -> Result:
         """Bring the fleet to *size* instances; chosen ones drain and go when it shrinks.
@@ -431,7 +490,14 @@ class Fleet:
             rollout.begun(turn.entry.rollout)
             return await self._drive(turn)
 
-        return self._keep(Rollout(new_rollout_id(self._clock), self._journal, self._clock, run))
+        return self._keep(self._handle(new_rollout_id(self._clock), run))
+
+    def _handle(
+        self, rollout: str, run: Callable[[Rollout], Awaitable[Result]] | None = None
+    ) -> Rollout:
+        return Rollout(
+            rollout, self._journal, self._clock, run, actor=self.actor, recover=self.recover
+        )
 
     def _keep(self, rollout: Rollout) -> Rollout:
         self._rollouts.append(rollout)

@@ -1,33 +1,36 @@
-"""Finding a backend by the scheme of a fleet's URL.
+"""Finding a backend by the scheme of a fleet's URL, and a metric source by its name.
 
-Backends are separate distributions that name their class in the entry-point group
-``immutable.backends``. Only the one that is asked for is loaded, so a broken one hurts nobody
-else.
+They are separate distributions that name their class in the entry-point groups
+``immutable.backends`` and ``immutable.metrics``. Only the one that is asked for is loaded, so a
+broken one hurts nobody else.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from immutable.backend import CONTRACT, Backend
+from immutable.backend import CONTRACT, Backend, MetricSource
 from immutable.errors import RegistryError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
-__all__ = ["GROUP", "backend_class", "names", "register"]
+__all__ = ["GROUP", "METRICS", "backend_class", "metric_source", "names", "register"]
 
 GROUP = "immutable.backends"
-"""The entry-point group."""
+"""The entry-point group of backends."""
+
+METRICS = "immutable.metrics"
+"""The entry-point group of metric sources."""
 
 _registered: dict[str, type[Backend]] = {}
 
 
-def _installed() -> EntryPoints:
+def _installed(group: str = GROUP) -> EntryPoints:
     # Imported on first use: an eighth of the time that `import immutable` may take.
     from importlib.metadata import entry_points
 
-    return entry_points(group=GROUP)
+    return entry_points(group=group)
 
 
 def register(name: str, backend: type[Backend]) -> None:
@@ -77,3 +80,22 @@ def _load(name: str, found: EntryPoints) -> type[Backend]:
             f" {CONTRACT}; upgrade {'the SDK' if contract > CONTRACT else 'the backend'}"
         )
     return loaded
+
+
+def metric_source(source: str) -> MetricSource:
+    """Return the metric source that ``name:address`` names, importing it on first use.
+
+    Raises:
+        RegistryError: Not installed, or broken.
+        InvalidValue: The address makes no sense.
+    """
+    name, _, address = source.partition(":")
+    installed = _installed(METRICS)
+    if name not in installed.names:
+        known = ", ".join(sorted({"backend", *installed.names}))
+        raise RegistryError(f"no metric source {name} is installed (there are: {known})")
+    try:
+        kind: type[MetricSource] = installed[name].load()
+    except Exception as error:
+        raise RegistryError(f"the metric source {name} can't be imported: {error}") from error
+    return kind.from_address(address)

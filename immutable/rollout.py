@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 from immutable.engine.ledger import Ledger, fold
-from immutable.errors import JournalError
+from immutable.errors import Conflict, JournalError
 from immutable.journal import Entry, Journal
-from immutable.model import Clock, Event, Result, RolloutStatus, Status
+from immutable.model import Bake, Clock, Event, Order, Plan, Result, RolloutStatus, Status
 from immutable.model.records import Ended
 
 __all__ = ["Rollout"]
@@ -36,11 +36,16 @@ class Rollout:
         journal: Journal,
         clock: Clock,
         run: Callable[[Rollout], Awaitable[Result]] | None = None,
+        *,
+        actor: str = "",
+        recover: Callable[[], Rollout] | None = None,
     ) -> None:
         self.id = rollout
         self._journal = journal
         self._clock = clock
         self._run = run
+        self._actor = actor
+        self._recover = recover
         self._task: asyncio.Task[Result] | None = None
         self._known = asyncio.Event()
         if run is None:
@@ -53,9 +58,7 @@ class Rollout:
         return self._outcome().__await__()
 
     async def _outcome(self) -> Result:
-        task = self._start()
-        result = await task if task is not None else await self._follow_to_end()
-        return result.raise_for_status()
+        return (await self.end()).raise_for_status()
 
     def _start(self) -> asyncio.Task[Result] | None:
         """Begin to drive the rollout here, unless that has begun or it runs elsewhere."""
@@ -108,6 +111,92 @@ class Rollout:
                 return
             await self._journal.wait(self.id, _POLL)
 
+    # -- orders --------------------------------------------------------------------------------
+
+    async def pause(self, *, reason: str = "") -> None:
+        """Stop where it is, until `resume`; the gates go on watching.
+
+        Like every order it works from any process. Where no controller is alive it waits for one.
+
+        Raises:
+            JournalError: The rollout has ended.
+        """
+        await self._order(Order.PAUSE, reason)
+
+    async def resume(self, *, reason: str = "") -> None:
+        """Undo a pause; a bake begins again.
+
+        Raises:
+            JournalError: The rollout has ended.
+        """
+        await self._order(Order.RESUME, reason)
+
+    async def promote(self, *, reason: str = "") -> None:
+        """Go on without waiting for the rest of the bake, as long as no gate says FAIL.
+
+        It is the answer that an `Approval` waits for. After the point of no return it ends the time
+        for which stable is kept.
+
+        Raises:
+            JournalError: The rollout has ended.
+        """
+        await self._order(Order.PROMOTE, reason)
+
+    async def abort(self, *, reason: str = "") -> None:
+        """Return to stable.
+
+        Where no controller is alive, this process takes the rollout over and returns at its end.
+
+        Raises:
+            Conflict: The point of no return is behind; a new rollout is the way back.
+            JournalError: The rollout has ended.
+        """
+        if (await self._read())[1].committed:
+            raise Conflict(f"rollout {self.id} can't be undone any more: use rollback")
+        await self._order(Order.ABORT, reason, to_end=True)
+
+    async def cancel(self, *, reason: str = "") -> None:
+        """Stop, and leave everything as it is; the result says what is left where.
+
+        ``rollback`` brings the fleet whole again, onto either of its groups.
+
+        Raises:
+            JournalError: The rollout has ended.
+        """
+        await self._order(Order.CANCEL, reason, to_end=True)
+
+    async def let_go(self) -> None:
+        """End now, after the point of no return, and leave stable to the next rollout."""
+        await self._order(Order.YIELD, "", to_end=True)
+
+    async def _order(self, order: Order, reason: str, *, to_end: bool = False) -> None:
+        if not self.id:
+            await self._known.wait()
+        await self._journal.order(self.id, order, actor=self._actor, reason=reason)
+        entry, _ = await self._read()
+        alive = entry.expires_at > self._clock.now()
+        if alive or not to_end or self._recover is None or entry.status.ended:
+            return
+        # Nobody would carry it out, so this process does.
+        async for event in self._recover().events():
+            if isinstance(event.record, Ended):
+                return
+
+    # -- inside --------------------------------------------------------------------------------
+
+    async def end(self) -> Result:
+        """Wait for the end and return it, whichever it is."""
+        task = self._start()
+        return await task if task is not None else await self._follow_to_end()
+
+    async def ledger(self) -> Ledger:
+        """Return everything that the records say so far.
+
+        Raises:
+            JournalError: The journal can't be read, or does not know the rollout.
+        """
+        return (await self._read())[1]
+
     async def _follow_to_end(self) -> Result:
         async for event in self.events():
             if isinstance(event.record, Ended):
@@ -148,10 +237,8 @@ class Rollout:
         if not self.id:
             await self._known.wait()
         entry, ledger = await self._read()
-        status = entry.status
-        if ledger.back and not status.ended:
-            status = Status.ROLLING_BACK
         plan = entry.plan
+        status = entry.status if entry.status.ended else _standing(plan, ledger)
         return RolloutStatus(
             rollout=self.id,
             fleet=entry.fleet,
@@ -161,7 +248,16 @@ class Rollout:
             wanted=ledger.wanted,
             stable=ledger.size(plan.stable.number),
             candidate=ledger.size(plan.candidate.number),
-            reason=ledger.ended.reason if ledger.ended else ledger.reason,
+            reason=ledger.ended.reason if ledger.ended else ledger.reason or ledger.paused,
             controller=entry.controller,
             live=entry.expires_at > self._clock.now() and not entry.status.ended,
         )
+
+
+def _standing(plan: Plan, ledger: Ledger) -> Status:
+    if ledger.back:
+        return Status.ROLLING_BACK
+    if ledger.paused:
+        return Status.PAUSED
+    step = plan.steps[ledger.step] if plan.steps else None
+    return Status.BAKING if isinstance(step, Bake) or ledger.committed else Status.RUNNING

@@ -16,7 +16,7 @@ from immutable.cli.running import Interrupted, console, show_json
 from immutable.cli.tables import STYLES, stamp
 from immutable.fleet import Fleet
 from immutable.model import Event, FleetState, InstanceState, Result
-from immutable.model.plan import duration
+from immutable.model.quantities import duration
 from immutable.model.records import Ended, Started
 from immutable.report import documents
 from immutable.report.words import noteworthy, words

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from immutable.journal import Entry
 from immutable.model import FleetState, Image, Instance, InstanceState, Status
-from immutable.model.plan import duration
+from immutable.model.quantities import duration
 
 __all__ = ["fleet_table", "history_table", "image_table", "stamp"]
 

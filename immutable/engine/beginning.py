@@ -81,9 +81,11 @@ async def begin(
     changed = staleness(plan, state)
     if changed:
         raise PlanStale(changed)
-    group = state.groups[0]
-    resize = next((step.size for step in plan.steps if isinstance(step, Resize)), group.size)
-    started = Started(digest(plan), state.groups, wanted=resize, ready=min(state.ready, resize))
+    groups = tuple(sorted(state.groups, key=lambda each: each.number != plan.stable.number))
+    wanted = plan.bounds.wanted if plan.kept else groups[0].size
+    resize = next((step.size for step in plan.steps if isinstance(step, Resize)), wanted)
+    ready = min(state.ready, resize)
+    started = Started(digest(plan), groups, wanted=resize, ready=ready, at=state.at)
     entry = Entry(
         rollout=rollout,
         fleet=plan.fleet,

@@ -28,6 +28,7 @@ from immutable.model import (
     Grow,
     HoldGroup,
     Release,
+    Reroute,
     Retire,
     Settle,
 )
@@ -134,6 +135,8 @@ class Calls:
                 size, again = left.size, left.again
             case Settle(revision):
                 size = await backend.settle(fleet, revision, ctx)
+            case Reroute(_, weights):
+                await backend.route(fleet, weights, ctx)
             case Release(revision):
                 await backend.release(fleet, revision, ctx)
             case Delete(revision):

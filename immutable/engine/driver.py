@@ -10,10 +10,12 @@ import asyncio
 
 from immutable.backend import Backend
 from immutable.engine.calls import Calls
+from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
 from immutable.engine.keeper import keeping
 from immutable.engine.mind import Mind
 from immutable.engine.session import Session
+from immutable.engine.sources import Sources
 from immutable.engine.watch import Watch
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import (
@@ -33,6 +35,7 @@ from immutable.model.records import (
     Entered,
     Intended,
     Outcome,
+    Paused,
     Turned,
 )
 from immutable.planning import script
@@ -63,14 +66,16 @@ async def drive(
         BackendError: The fleet can't be seen; the rollout can be recovered.
     """
     session = Session(entry, journal, lease)
-    async with keeping(session):
-        return await _Driver(backend, fleet, session, clock).run()
+    async with keeping(session), Sources(backend, fleet, session.plan) as sources:
+        return await _Driver(backend, fleet, session, clock, sources).run()
 
 
 class _Driver:
     """The loop, and the little that it keeps between two passes."""
 
-    def __init__(self, backend: Backend, fleet: str, session: Session, clock: Clock) -> None:
+    def __init__(
+        self, backend: Backend, fleet: str, session: Session, clock: Clock, sources: Sources
+    ) -> None:
         able = backend.capabilities
         self._session = session
         self._clock = clock
@@ -79,6 +84,7 @@ class _Driver:
         self._mind = Mind(session, self._watch, able.terminate)
         self._calls = Calls(backend, fleet, session.plan)
         self._hands = Hands(session, self._calls, self._watch, able.poll)
+        self._gates = Gatekeeper(session, self._watch, sources.read)
         self._look_soon = False
 
     async def run(self) -> Result:
@@ -87,12 +93,16 @@ class _Driver:
         self._recall(await session.remember())
         if session.over():
             return session.result()
+        self._gates.recall()
         await session.write(Claimed(session.lease.controller, session.lease.fence))
-        while True:
-            seconds = await self._pass()
-            if session.over():
-                return session.result()
-            await asyncio.sleep(seconds)
+        try:
+            while True:
+                seconds = await self._pass()
+                if session.over():
+                    return session.result()
+                await session.rest(seconds)
+        finally:
+            await self._gates.close()
 
     def _recall(self, events: list[Event]) -> None:
         """Count those as leaving whom a predecessor sent to retire, or may have sent."""
@@ -112,6 +122,8 @@ class _Driver:
         """Look, do all that can be done now, and return for how long to wait."""
         written = self._session.writes
         await self._look()
+        await self._obey()
+        self._gates.look(_now())
         await self._hands.advance()
         self._look_soon = False
         while not self._session.over() and await self._next():
@@ -128,6 +140,17 @@ class _Driver:
         state = await self._calls.observe(self._watch.cursor, patience=patience)
         self._session.note(*self._watch.look(state, asked, _now(), self._session.ledger))
 
+    async def _obey(self) -> None:
+        """Take up what somebody has ordered meanwhile."""
+        paused, back = self._session.ledger.paused, self._session.ledger.back
+        await self._session.obey(self._watch.census.at)
+        ledger = self._session.ledger
+        if paused and not ledger.paused:
+            self._gates.forget()
+        if ledger.back and not back:
+            self._watch.restart(_now())
+            self._hands.hurry()
+
     async def _next(self) -> bool:
         """Do the next thing; returns whether there may be more to do before the next look."""
         now = self._mind.situation(short=self._hands.short)
@@ -136,19 +159,34 @@ class _Driver:
         if verdict is not None:
             await self._give_up(verdict)
             return True
+        stance = self._gates.stance()
+        if stance.turn:
+            await self._turn(stance.turn)
+            return True
+        if stance.pause and not self._session.ledger.paused:
+            await self._session.write(Paused(stance.pause, self._watch.census.at))
+            return True
         move = next_move(now)
-        match script.next_act(self._mind.facts(move)):
+        halted = self._session.ledger.paused or stance.freeze
+        rested = stance.free and self._gates.over()
+        return await self._do(script.next_act(self._mind.facts(move, halted, rested)), now, move)
+
+    async def _do(self, act: script.Next, now: Situation, move: Move) -> bool:
+        at = self._watch.census.at
+        match act:
             case script.Act(action, why):
                 return await self._act((action, why))
             case script.Walk():
                 return await self._walk(now, move)
-            case script.Waits():
+            case script.Waits(_, patient):
+                if patient:
+                    self._watch.suspend(_now())
                 return False
             case script.Enters(step):
                 self._watch.restart(_now())
-                self._session.note(Entered(step))
+                self._session.note(Entered(step, at, self._mind.waiting()))
             case script.Commits():
-                await self._session.write(Committed())
+                await self._session.write(Committed(at))
             case script.Turns(reason):
                 await self._turn(reason)
             case script.Ends(status, reason, left):
@@ -203,6 +241,8 @@ class _Driver:
         await self._end(Status.SUCCEEDED if moved else Status.FAILED, reason, remains(whole))
 
     async def _end(self, status: Status, reason: str, left: tuple[str, ...]) -> None:
+        if status is Status.CANCELLED:
+            left = remains(await self._calls.observe(None, patience=self._poll))
         took = self._clock.now() - self._session.entry.started_at
         await self._session.write(Ended(status, reason, left, round(took, 3)))
 
@@ -217,8 +257,9 @@ class _Driver:
         restless = self._look_soon or not watch.settled or bool(self._session.ledger.pending)
         if restless or watch.census.moving():
             return self._poll
-        timer = watch.census.next_timer()
-        return _IDLE if timer is None else min(_IDLE, timer + 0.001)
+        timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
+        soonest = min((timer for timer in timers if timer is not None), default=_IDLE)
+        return min(_IDLE, max(soonest + 0.001, min(soonest, self._poll)))
 
 
 def _now() -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 
 from attrs import evolve
@@ -22,7 +22,9 @@ from immutable.model import (
     Hold,
     HoldGroup,
     Origin,
+    Pool,
     Release,
+    Reroute,
     Retire,
     Settle,
 )
@@ -151,20 +153,36 @@ class Hands:
     def _call_again(self, number: int, seconds: float | None) -> None:
         self._again[number] = inf if seconds is None else _now() + seconds
 
+    def _weigh(self, weights: Mapping[int, float]) -> None:
+        groups = self._watch.census.groups
+        for number in groups.keys() & weights.keys():
+            groups[number] = evolve(groups[number], weight=weights[number])
+
+    def _created(self, action: Create) -> Group:
+        rollout = self._session.lease.rollout
+        return Group(
+            self._session.plan.candidate,
+            size=0,
+            origin=Origin.OURS,
+            pool=action.pool,
+            weight=0.0 if action.pool is Pool.OWN else None,
+            hold=Hold(rollout, self._session.lease.fence, action.until),
+            rollout=rollout,
+        )
+
     def _count(self, action: Action, answer: Answer) -> None:
         """Count what was done as done, before it can be seen."""
         groups = self._watch.census.groups
         match action:
-            case Create(number, pool, until):
-                new = self._session.plan.candidate
-                hold = Hold(self._session.lease.rollout, self._session.lease.fence, until)
-                rollout = self._session.lease.rollout
-                groups[number] = Group(new, 0, Origin.OURS, pool, hold=hold, rollout=rollout)
+            case Create():
+                groups[action.revision] = self._created(action)
             case Delete(number):
                 groups.pop(number, None)
             case HoldGroup(number, until) if number in groups:
                 hold = Hold(self._session.lease.rollout, self._session.lease.fence, until)
                 groups[number] = evolve(groups[number], hold=hold)
+            case Reroute(_, weights):
+                self._weigh(weights)
             case Release(number) if number in groups:
                 groups[number] = evolve(groups[number], hold=None)
             case Grow(number) | Settle(number) | Retire(number) if number in groups:

@@ -10,7 +10,17 @@ from functools import singledispatch
 
 from attrs import evolve, field, frozen
 
-from immutable.model import Action, Create, FrozenMap, Group, Grow, Record, Retire, Settle
+from immutable.model import (
+    Action,
+    Create,
+    FrozenMap,
+    Group,
+    Grow,
+    Order,
+    Record,
+    Retire,
+    Settle,
+)
 from immutable.model.records import (
     Advanced,
     Claimed,
@@ -20,7 +30,10 @@ from immutable.model.records import (
     Entered,
     Failed,
     Intended,
+    Judged,
+    Ordered,
     Outcome,
+    Paused,
     Proved,
     Resized,
     Resynced,
@@ -46,7 +59,17 @@ class Ledger:
         unsure: Whether sizes may be other than expected by our own doing.
         created: Whether the candidate's group has been made.
         probed: Whether the first candidate instance has proven the image.
+        entered_at: When that step began, or began again, by the backend's clock.
+        waited: Seconds of the steps before that no deadline counts.
+        paused: Why the rollout waits for somebody; empty while it doesn't.
+        paused_at: Since when, by the backend's clock.
+        heard: The number of the newest order that arrived.
+        promoted: The step that somebody promoted last, or the one that it led to; -1 for none.
+        cancelled: Whether it is to stop as it is, and why.
+        yielded: Whether it is to leave stable to the next rollout.
+        judged: What each gate said last, by its number.
         committed: Whether the point of no return is behind.
+        committed_at: When it was passed, by the backend's clock.
         back: Whether it goes back.
         reason: Why it goes back.
         refills: How often somebody brought stable back to its first size.
@@ -64,7 +87,17 @@ class Ledger:
     unsure: bool = False
     created: bool = False
     probed: bool = False
+    entered_at: float = 0.0
+    waited: float = 0.0
+    paused: str = ""
+    paused_at: float = 0.0
+    heard: int = 0
+    promoted: int = -1
+    cancelled: str | None = None
+    yielded: bool = False
+    judged: FrozenMap[int, Judged] = field(factory=FrozenMap)
     committed: bool = False
+    committed_at: float = 0.0
     back: bool = False
     reason: str = ""
     refills: int = 0
@@ -86,7 +119,12 @@ def fold(record: Record, ledger: Ledger) -> Ledger:
 def _(record: Started, ledger: Ledger) -> Ledger:
     sizes = FrozenMap({group.number: group.size for group in record.groups})
     return evolve(
-        ledger, groups=record.groups, wanted=record.wanted, ready=record.ready, expected=sizes
+        ledger,
+        groups=record.groups,
+        wanted=record.wanted,
+        ready=record.ready,
+        expected=sizes,
+        entered_at=record.at,
     )
 
 
@@ -158,17 +196,56 @@ def _(_: Proved, ledger: Ledger) -> Ledger:
 
 @fold.register
 def _(record: Entered, ledger: Ledger) -> Ledger:
-    return evolve(ledger, step=record.step)
+    waited = ledger.waited + record.waited
+    return evolve(ledger, step=record.step, entered_at=record.at, waited=waited)
 
 
 @fold.register
-def _(_: Committed, ledger: Ledger) -> Ledger:
-    return evolve(ledger, committed=True)
+def _(record: Judged, ledger: Ledger) -> Ledger:
+    return evolve(ledger, judged=FrozenMap({**ledger.judged, record.gate: record}))
+
+
+@fold.register
+def _(record: Paused, ledger: Ledger) -> Ledger:
+    return evolve(ledger, paused=record.reason, paused_at=record.at)
+
+
+@fold.register
+def _(record: Ordered, ledger: Ledger) -> Ledger:
+    ledger = evolve(ledger, heard=record.number)
+    said = f"{record.order.value} by {record.actor}"
+    why = f"{said}: {record.reason}" if record.reason else said
+    match record.order:
+        case Order.PAUSE if not ledger.paused:
+            return evolve(ledger, paused=why, paused_at=record.at)
+        case Order.RESUME:
+            return _resumed(ledger, record.at)
+        case Order.PROMOTE:
+            return evolve(_resumed(ledger, record.at), promoted=ledger.step)
+        case Order.ABORT if not ledger.committed:
+            return evolve(ledger, back=True, paused="", reason=ledger.reason or why)
+        case Order.CANCEL:
+            return evolve(ledger, cancelled=why)
+        case Order.YIELD if ledger.committed:
+            return evolve(ledger, yielded=True)
+    return ledger
+
+
+def _resumed(ledger: Ledger, at: float) -> Ledger:
+    if not ledger.paused:
+        return ledger
+    waited = ledger.waited + at - ledger.paused_at
+    return evolve(ledger, paused="", waited=waited, entered_at=at)
+
+
+@fold.register
+def _(record: Committed, ledger: Ledger) -> Ledger:
+    return evolve(ledger, committed=True, committed_at=record.at)
 
 
 @fold.register
 def _(record: Turned, ledger: Ledger) -> Ledger:
-    return evolve(ledger, back=True, reason=record.reason)
+    return evolve(ledger, back=True, paused="", reason=record.reason)
 
 
 @fold.register

@@ -8,6 +8,8 @@ from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.model import (
     Action,
+    Bake,
+    Commit,
     Grow,
     OnProtected,
     PlanKind,
@@ -22,8 +24,8 @@ from immutable.planning import script
 from immutable.planning.arithmetic import Counts, floor, window
 from immutable.planning.bounds import longest
 from immutable.planning.comparison import differences
-from immutable.planning.compile import Goals, goals
-from immutable.planning.invariants import Standing, breaches
+from immutable.planning.goals import Goals, goals, share
+from immutable.planning.invariants import Standing, breaches, left_over, needed
 from immutable.planning.kernel import Give, Move, Raise, Reached, Shrink, Situation
 
 __all__ = ["Mind"]
@@ -55,13 +57,42 @@ class Mind:
     def _step(self) -> Step:
         return self._session.plan.steps[self._session.ledger.step]
 
+    def _weight(self) -> float | None:
+        """Return the candidate's percentage of the traffic now; None without weights."""
+        group = self._watch.census.groups.get(self._session.plan.candidate.number)
+        return group.weight if group is not None else None
+
+    def _floor(self) -> int:
+        ledger = self._session.ledger
+        return floor(window(self._session.plan.limits, ledger.wanted), ledger.ready)
+
     def _goals(self) -> Goals:
         ledger = self._session.ledger
         if isinstance(self._step, Resize):
             return Goals(stable=0, candidate=ledger.wanted)
         if ledger.back:
-            return Goals(stable=ledger.wanted, candidate=0)
-        return goals(None if ledger.committed else self._step, ledger.wanted)
+            # What serves stays until its traffic has moved.
+            return Goals(ledger.wanted, needed(self._weight() or 0.0, self._floor()))
+        steps = () if ledger.committed else self._session.plan.steps[: ledger.step + 1]
+        return goals(steps, ledger.wanted)
+
+    def _share(self) -> float | None:
+        """Return the candidate's percentage of the traffic that is to be reached."""
+        ledger, weight = self._session.ledger, self._weight()
+        if not ledger.back:
+            return share(self._session.plan.steps, ledger.step)
+        if weight is None:
+            return None
+        ready = self._watch.census.counts(self._session.plan.stable.number).ready
+        return min(weight, left_over(ready, self._floor()))
+
+    def _routable(self, wanted: float | None) -> bool:
+        if wanted is None:
+            return True
+        plan, counts = self._session.plan, self._watch.census.counts
+        stable, candidate = counts(plan.stable.number).ready, counts(plan.candidate.number).ready
+        least = self._floor()
+        return needed(wanted, least) <= candidate and needed(100 - wanted, least) <= stable
 
     def situation(self, *, short: bool) -> Situation:
         """Return what a decision about sizes depends on."""
@@ -93,10 +124,18 @@ class Mind:
     def _is_foreign(self, number: int) -> bool:
         session, group = self._session, self._watch.census.groups.get(number)
         ours = session.plan.stable.number, session.lease.rollout
-        return group is not None and number != ours[0] and group.rollout != ours[1]
+        if group is None or number == ours[0] or session.plan.kept:
+            return False
+        return group.rollout != ours[1]
 
-    def facts(self, move: Move) -> script.Facts:
-        """Return what the order of things depends on, *move* being the next about sizes."""
+    def facts(self, move: Move, halted: str, rested: bool) -> script.Facts:
+        """Return what the order of things depends on.
+
+        Args:
+            move: The next move about sizes.
+            halted: Why nothing may move, if so.
+            rested: Whether the gates of a bake let it go on.
+        """
         session, watch = self._session, self._watch
         ledger, groups = session.ledger, watch.census.groups
         stable, candidate = session.plan.stable.number, session.plan.candidate.number
@@ -104,7 +143,9 @@ class Mind:
         changed: tuple[str, ...] = ()
         if ledger.back and reached:
             after = tuple(groups.values())
-            changed = differences(ledger.groups, after, ledger.wanted, session.lease.rollout)
+            # A group that an earlier rollout had kept is no part of the fleet as it was.
+            before = ledger.groups[:1] if session.plan.kept else ledger.groups
+            changed = differences(before, after, ledger.wanted, session.lease.rollout)
         return script.Facts(
             plan=session.plan,
             step=ledger.step,
@@ -120,12 +161,27 @@ class Mind:
             ),
             created=ledger.created,
             settled=watch.clear,
+            share=(to := self._share()),
+            routable=self._routable(to),
+            halted=halted,
+            rested=rested,
+            kept=self._kept(),
+            yielded=ledger.yielded,
+            cancelled=ledger.cancelled,
             back=ledger.back,
             reason=ledger.reason,
             committed=ledger.committed,
             reached=reached,
             differences=changed,
         )
+
+    def _kept(self) -> bool:
+        """Whether stable is to stay for a while after the point of no return."""
+        ledger, step = self._session.ledger, self._step
+        if not (ledger.committed and isinstance(step, Commit)):
+            return False
+        over = self._watch.census.at >= ledger.committed_at + step.keep_stable
+        return not over and ledger.promoted < ledger.step
 
     def action(self, now: Situation, move: Move) -> Action | None:
         """Return the action that carries *move* out; None if there is nothing to do but wait.
@@ -135,7 +191,7 @@ class Mind:
         action, after = self._named(now, move)
         if action is None:
             return None
-        before = Standing.of(now.window, now.floor, now.source, now.target)
+        before = Standing.of(now.window, now.floor, now.source, now.target, self._target_share())
         return None if breaches(before, after) else action
 
     def _named(self, now: Situation, move: Move) -> tuple[Action | None, Standing]:
@@ -159,7 +215,12 @@ class Mind:
             case Shrink():
                 giving = evolve(giving, size=giving.live)
                 action = Settle(source)
-        return action, Standing.of(now.window, now.floor, giving, getting)
+        after = Standing.of(now.window, now.floor, giving, getting, self._target_share())
+        return action, after
+
+    def _target_share(self) -> float | None:
+        weight = self._weight()
+        return 100 - weight if weight is not None and self._session.ledger.back else weight
 
     def verdict(self, now: float, wall: float) -> str | None:
         """Return why the rollout must not go on, if so.
@@ -190,8 +251,28 @@ class Mind:
         if len(ledger.failed) >= failures:
             return f"{len(ledger.failed)} candidate instances failed, {failures} are too many"
         most = longest(plan.limits, window(plan.limits, ledger.wanted), self._terminate)
-        if wall - self._session.entry.started_at - self._watch.suspended > most:
+        waited = self._watch.suspended + ledger.waited + self.waiting()
+        if wall - self._session.entry.started_at - waited > most:
             return f"it took longer than {most:.0f} s"
+        return None
+
+    def waiting(self) -> float:
+        """Return the seconds of the present step that no deadline counts."""
+        ledger, at = self._session.ledger, self._watch.census.at
+        if isinstance(self._step, Bake):
+            return at - ledger.entered_at
+        return at - ledger.paused_at if ledger.paused else 0.0
+
+    def ends_in(self) -> float | None:
+        """Return in how many seconds the time of a bake, or for which stable is kept, is over."""
+        ledger, at = self._session.ledger, self._watch.census.at
+        if ledger.back:
+            return None
+        match self._step:
+            case Bake(seconds) if at < ledger.entered_at + seconds:
+                return ledger.entered_at + seconds - at
+            case Commit(seconds) if ledger.committed and at < ledger.committed_at + seconds:
+                return ledger.committed_at + seconds - at
         return None
 
     def _trouble(self) -> Trouble | None:

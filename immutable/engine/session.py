@@ -10,6 +10,7 @@ from immutable.engine.ledger import Ledger, fold
 from immutable.engine.retrying import CALL_SECONDS
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Action, Event, Plan, Record, Result
+from immutable.model.records import Ordered
 from immutable.model.serial import digest
 
 __all__ = ["Session"]
@@ -30,6 +31,7 @@ class Session:
         ledger: The records so far, folded.
         renewed_at: The loop's time when the lease was last renewed.
         writes: How often something was written.
+        bell: Set when there may be an order that the ledger doesn't know.
     """
 
     def __init__(self, entry: Entry, journal: Journal, lease: Lease) -> None:
@@ -40,6 +42,8 @@ class Session:
         self._digest = digest(entry.plan)
         self.renewed_at = asyncio.get_running_loop().time()
         self.writes = 0
+        self.bell = journal.bell(lease.rollout)
+        self.bell.set()  # A predecessor may have left orders unheard.
         self._unwritten: list[Record] = []
 
     @property
@@ -78,7 +82,7 @@ class Session:
         if self._unwritten:
             unwritten, self._unwritten = self._unwritten, []
             began = asyncio.get_running_loop().time()
-            await self.journal.append(self.lease, unwritten)
+            self._listen(await self.journal.append(self.lease, unwritten))
             self.renewed_at = began
             self.writes += 1
 
@@ -90,8 +94,35 @@ class Session:
             JournalError: It could not be renewed.
         """
         began = asyncio.get_running_loop().time()
-        await self.journal.renew(self.lease)
+        self._listen(await self.journal.renew(self.lease))
         self.renewed_at = began
+
+    def _listen(self, orders: int) -> None:
+        if orders > self.ledger.heard:
+            self.bell.set()
+
+    async def obey(self, at: float) -> None:
+        """Write down the orders that have arrived; *at* is the backend's time.
+
+        Raises:
+            LeaseLost: Another controller owns the rollout.
+            JournalError: They can't be read or written down.
+        """
+        if not self.bell.is_set():
+            return
+        self.bell.clear()
+        given = await self.journal.orders(self.lease.rollout, after=self.ledger.heard)
+        await self.write(
+            *(Ordered(each.number, each.order, each.actor, each.reason, at) for each in given)
+        )
+
+    async def rest(self, seconds: float) -> None:
+        """Wait for *seconds*, or until an order arrives."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.bell.wait()
+        except TimeoutError:
+            pass
 
     def token(self, action: Action) -> str:
         """Return an action's token: derived, so that a repetition carries the same."""

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from attrs import frozen
 
 from immutable.gates.interval import Interval
+from immutable.model import Verdict
 
 __all__ = ["Finding", "Judgement", "Verdict"]
-
-
-class Verdict(StrEnum):
-    """What is to be made of a canary."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    """Proven to be less than the tolerance worse."""
-    FAIL = "fail"
-    """Proven to be worse, by more than the margin."""
-    INCONCLUSIVE = "inconclusive"
-    """Neither."""
-    ERROR = "error"
-    """There was no judgement: what it needs could not be read. `judge` never says so."""
 
 
 @frozen

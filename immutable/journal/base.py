@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from immutable.model import Event, Plan, Record, Status
+from immutable.model import Event, Order, Plan, Record, Status
 
-__all__ = ["Entry", "Journal", "Lease"]
+__all__ = ["Entry", "Given", "Journal", "Lease"]
 
 
 @frozen
@@ -58,6 +58,23 @@ class Entry:
     expires_at: float
 
 
+@frozen
+class Given:
+    """An order that somebody gave to a rollout.
+
+    Attributes:
+        number: Its number in the rollout, 1, 2, 3 …
+        order: What to do.
+        actor: Who gave it, as claimed.
+        reason: Why, in the actor's words.
+    """
+
+    number: int
+    order: Order
+    actor: str = ""
+    reason: str = ""
+
+
 class Journal(ABC):
     """Durable, append-only, fenced.
 
@@ -72,6 +89,7 @@ class Journal(ABC):
 
     def __init__(self) -> None:
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._bells: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     @abstractmethod
     async def open(self) -> None:
@@ -103,8 +121,11 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def renew(self, lease: Lease) -> None:
+    async def renew(self, lease: Lease) -> int:
         """Let a lease last another ``ttl`` seconds.
+
+        Returns:
+            How many orders the rollout has been given.
 
         Raises:
             LeaseLost: There is a newer one.
@@ -115,8 +136,11 @@ class Journal(ABC):
         """Give a lease back, so that the rollout can be claimed at once. Never fails."""
 
     @abstractmethod
-    async def append(self, lease: Lease, records: Sequence[Record]) -> None:
+    async def append(self, lease: Lease, records: Sequence[Record]) -> int:
         """Add records to a rollout; renews the lease.
+
+        Returns:
+            How many orders the rollout has been given.
 
         Raises:
             LeaseLost: There is a newer lease.
@@ -132,6 +156,22 @@ class Journal(ABC):
         self, *, fleet: str | None = None, rollout: str | None = None, unfinished: bool = False
     ) -> list[Entry]:
         """Return rollouts, the oldest first; of a fleet, of one identifier, or not ended."""
+
+    @abstractmethod
+    async def order(self, rollout: str, order: Order, *, actor: str, reason: str) -> None:
+        """Give a rollout an order. Needs no lease: whoever drives the rollout takes it up.
+
+        Raises:
+            JournalError: The rollout is unknown or has ended.
+        """
+
+    @abstractmethod
+    async def orders(self, rollout: str, *, after: int = 0) -> list[Given]:
+        """Return the orders of a rollout with a number above *after*, in order."""
+
+    def bell(self, rollout: str) -> asyncio.Event:
+        """Return what is set when this process gives a rollout an order."""
+        return self._bells[rollout]
 
     def announce(self, rollout: str) -> None:
         """Wake those of this process who wait for news of a rollout."""

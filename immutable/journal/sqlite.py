@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from immutable.errors import FleetBusy, JournalError, LeaseLost
-from immutable.journal.base import Entry, Journal, Lease
-from immutable.model import Clock, Event, Plan, Record, Status
+from immutable.journal.base import Entry, Given, Journal, Lease
+from immutable.model import Clock, Event, Order, Plan, Record, Status
 from immutable.model.records import Ended
 from immutable.model.serial import canonical, from_json, to_json
 
@@ -24,7 +24,8 @@ __all__ = ["SqliteJournal"]
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE rollouts (
     rollout TEXT PRIMARY KEY,
     fleet TEXT NOT NULL,
@@ -47,8 +48,21 @@ CREATE TABLE records (
     record TEXT NOT NULL,
     PRIMARY KEY (rollout, seq)
 ) WITHOUT ROWID;
-"""
-_VERSION = 1
+""",
+    """
+ALTER TABLE rollouts ADD COLUMN orders INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE orders (
+    rollout TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    at REAL NOT NULL,
+    word TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (rollout, number)
+) WITHOUT ROWID;
+""",
+)
+"""What brings the schema from each version to the next."""
 
 
 class SqliteJournal(Journal):
@@ -87,16 +101,15 @@ class SqliteJournal(Journal):
     def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
+        if version > len(_SCHEMA):
             connection.execute("ROLLBACK")
             raise JournalError(
-                f"the journal {self._path} is of version {version}, this SDK knows {_VERSION};"
+                f"the journal {self._path} is of version {version}, this SDK knows {len(_SCHEMA)};"
                 " upgrade the SDK"
             )
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        for statement in ";".join(_SCHEMA[version:]).split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(_SCHEMA)}")
         connection.execute("COMMIT")
 
     async def close(self) -> None:
@@ -216,10 +229,11 @@ class SqliteJournal(Journal):
 
         return await self._do(take)
 
-    async def renew(self, lease: Lease) -> None:
+    async def renew(self, lease: Lease) -> int:
         """Let a lease last another ``ttl`` seconds."""
         until = self._clock.now() + self.ttl
-        await self._do(lambda connection: self._touch(connection, lease, until))
+        _, orders = await self._do(lambda connection: self._touch(connection, lease, until))
+        return orders
 
     async def release(self, lease: Lease) -> None:
         """Give a lease back."""
@@ -230,34 +244,35 @@ class SqliteJournal(Journal):
 
     def _touch(
         self, connection: sqlite3.Connection, lease: Lease, until: float, records: int = 0
-    ) -> int:
-        """Move a lease's end and the record counter; returns the counter as it is then."""
+    ) -> tuple[int, int]:
+        """Move a lease's end and the record counter; returns the counters of records and orders."""
         row = connection.execute(
             "UPDATE rollouts SET expires_at = ?, seq = seq + ?"
-            " WHERE rollout = ? AND fence = ? AND controller = ? RETURNING seq",
+            " WHERE rollout = ? AND fence = ? AND controller = ? RETURNING seq, orders",
             (until, records, lease.rollout, lease.fence, lease.controller),
         ).fetchone()
         if row is None:
             raise LeaseLost(f"rollout {lease.rollout} has another controller now")
-        seq: int = row[0]
-        return seq
+        return row[0], row[1]
 
     # -- records -------------------------------------------------------------------------------
 
-    async def append(self, lease: Lease, records: Sequence[Record]) -> None:
+    async def append(self, lease: Lease, records: Sequence[Record]) -> int:
         """Add records to a rollout."""
-        await self._do(self._inserting(lease, records))
+        orders = await self._do(self._inserting(lease, records))
         self.announce(lease.rollout)
+        return orders
 
     def _inserting(
         self, lease: Lease, records: Sequence[Record]
-    ) -> Callable[[sqlite3.Connection], None]:
+    ) -> Callable[[sqlite3.Connection], int]:
         now = self._clock.now()
         texts = [canonical(to_json(record, Record)).decode() for record in records]
         ends = [record.status for record in records if isinstance(record, Ended)]
 
-        def insert(connection: sqlite3.Connection) -> None:
-            last = self._touch(connection, lease, 0.0 if ends else now + self.ttl, len(texts))
+        def insert(connection: sqlite3.Connection) -> int:
+            until = 0.0 if ends else now + self.ttl
+            last, orders = self._touch(connection, lease, until, len(texts))
             first = last - len(texts) + 1
             connection.executemany(
                 "INSERT INTO records (rollout, seq, at, fence, record) VALUES (?, ?, ?, ?, ?)",
@@ -270,8 +285,45 @@ class SqliteJournal(Journal):
                 connection.execute(
                     "UPDATE rollouts SET status = ? WHERE rollout = ?", (ends[-1], lease.rollout)
                 )
+            return orders
 
         return insert
+
+    # -- orders --------------------------------------------------------------------------------
+
+    async def order(self, rollout: str, order: Order, *, actor: str, reason: str) -> None:
+        """Give a rollout an order."""
+        now = self._clock.now()
+
+        def give(connection: sqlite3.Connection) -> None:
+            row = connection.execute(
+                "UPDATE rollouts SET orders = orders + 1 WHERE rollout = ? AND status = 'running'"
+                " RETURNING orders",
+                (rollout,),
+            ).fetchone()
+            if row is None:
+                raise JournalError(f"rollout {rollout} has ended, or is unknown")
+            connection.execute(
+                "INSERT INTO orders (rollout, number, at, word, actor, reason)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (rollout, row[0], now, order.value, actor, reason),
+            )
+
+        await self._do(give)
+        self.bell(rollout).set()
+
+    async def orders(self, rollout: str, *, after: int = 0) -> list[Given]:
+        """Return the orders of a rollout above a number."""
+        rows = await self._do(
+            lambda connection: connection.execute(
+                "SELECT number, word, actor, reason FROM orders"
+                " WHERE rollout = ? AND number > ? ORDER BY number",
+                (rollout, after),
+            ).fetchall()
+        )
+        return [Given(number, Order(word), actor, reason) for number, word, actor, reason in rows]
+
+    # -- reading -------------------------------------------------------------------------------
 
     async def events(self, rollout: str, *, after: int = 0) -> list[Event]:
         """Return a rollout's records above a number."""

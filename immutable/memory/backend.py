@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Self, TypeVar
 from weakref import WeakKeyDictionary
@@ -31,6 +31,7 @@ from immutable.backend import (
     Pool,
     Problem,
     Rate,
+    Reading,
     Retiring,
     Revision,
 )
@@ -59,6 +60,9 @@ class MemoryBackend(Backend):
     contract = 1
     capabilities = Capabilities(
         create_fleet=True,
+        weighted_traffic=True,
+        weight_step=0.1,
+        traffic_stats=True,
         boot=30.0,
         drain=5.0,
         terminate=10.0,
@@ -140,6 +144,9 @@ class MemoryBackend(Backend):
             home.marked_by = ctx.rollout
             pattern = max(home.groups.values(), key=lambda group: group.shown.size).shown
             home.last_revision = max(home.last_revision, revision.number)
+            if pool is Pool.OWN:
+                for other in home.groups.values():
+                    other.shown = evolve(other.shown, weight=100.0)
             home.groups[revision.number] = SimulatedGroup(
                 Group(
                     revision,
@@ -221,6 +228,26 @@ class MemoryBackend(Backend):
             and server.seen.state is not InstanceState.DRAINING
         )
 
+    async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
+        """Set all weights at once."""
+
+        def set_weights() -> None:
+            home = self.cloud.fleet(fleet)
+            if weights.keys() != home.groups.keys():
+                raise Invalid(f"weights for {sorted(weights)}, groups {sorted(home.groups)}")
+            if abs(sum(weights.values()) - 100) > 1e-6 or min(weights.values()) < 0:
+                raise Invalid(f"weights are percentages that sum to 100, not {dict(weights)}")
+            groups = {number: self._owned(fleet, number, ctx) for number in weights}
+            self.cloud.ask(home)
+            for number, group in groups.items():
+                group.shown = evolve(group.shown, weight=float(weights[number]))
+
+        self._call("route", set_weights)
+
+    async def traffic(self, fleet: str) -> Reading:
+        """Return what the simulated clients have asked, and what came of it."""
+        return self._call("traffic", lambda: self.cloud.traffic(fleet))
+
     async def delete_revision(self, fleet: str, revision: int, ctx: Context) -> None:
         """Delete the group, or retire an adopted one at size 0."""
 
@@ -234,6 +261,9 @@ class MemoryBackend(Backend):
                 owner = holder or group.shown.rollout
                 raise Conflict(f"r{revision} belongs to rollout {owner}", owner=owner)
             del home.groups[revision]
+            if len(home.groups) == 1:
+                for rest in home.groups.values():
+                    rest.shown = evolve(rest.shown, weight=None)
             if group.shown.origin is Origin.ADOPTED and not group.deletable:
                 home.retired.append(evolve(group.shown, hold=None))
 

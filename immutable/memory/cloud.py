@@ -24,9 +24,11 @@ from immutable.backend import (
     Hold,
     Instance,
     InstanceState,
+    Reading,
     Trouble,
     TroubleKind,
 )
+from immutable.memory.clients import Clients
 from immutable.memory.faults import Faults
 from immutable.memory.laws import Behaviour, Laws
 
@@ -82,6 +84,7 @@ class SimulatedFleet:
         ready: How many servers are READY.
         lowest_ready: The fewest that ever were, since it was last set.
         highest_total: The most that ever existed, since it was last set.
+        clients: Who asks it; nobody at first.
     """
 
     name: str
@@ -96,6 +99,7 @@ class SimulatedFleet:
     log: list[Instance] = field(factory=list)
     dropped: int = 0
     history: list[FleetState] = field(factory=list)
+    clients: Clients = field(factory=Clients)
 
     def reset_marks(self) -> None:
         """Start `lowest_ready` and `highest_total` afresh."""
@@ -246,7 +250,7 @@ class Cloud:
 
     def _launch(self, fleet: SimulatedFleet, group: SimulatedGroup) -> str | None:
         """Launch one server; returns the zone that had no room, if none had."""
-        behaviour = self.behaviours.get(group.shown.revision.image.artifact, Behaviour())
+        behaviour = self._behaviour(group.shown.revision.image.artifact)
         zones = [z for z in self.zones if self._used[z] < self.capacity.get(z, _ENDLESS)]
         if not zones or not behaviour.launchable:
             return min(self.zones, key=group.zones.__getitem__)
@@ -409,6 +413,31 @@ class Cloud:
             self._whole(fleet)
         ]
         return evolve(past[-1] if past else fleet.history[0], at=self.at)
+
+    def traffic(self, name: str) -> Reading:
+        """Return what went through a fleet."""
+        fleet = self.fleet(name)
+        self.ask(fleet)
+        return fleet.clients.reading()
+
+    def ask(self, fleet: SimulatedFleet) -> None:
+        """Let a fleet's clients ask it until now."""
+        servers: dict[int, list[Instance]] = {number: [] for number in fleet.groups}
+        if fleet.clients.rate:
+            for server in fleet.servers.values():
+                if server.seen.state is State.READY:
+                    servers.setdefault(server.seen.revision, []).append(server.seen)
+        groups = {number: group.shown for number, group in fleet.groups.items()}
+        fleet.clients.ask(
+            self.at,
+            servers,
+            {number: group.weight for number, group in groups.items()},
+            {n: self._behaviour(group.revision.image.artifact) for n, group in groups.items()},
+            self.random,
+        )
+
+    def _behaviour(self, artifact: str) -> Behaviour:
+        return self.behaviours.get(artifact, Behaviour())
 
     # -- ownership -----------------------------------------------------------------------------
 

@@ -62,6 +62,9 @@ class Laws:
     terminate: Law = fixed(10.0)
 
 
+_LATENCY = lognormal(0.1, 0.5)
+
+
 @frozen
 class Behaviour:
     """How the servers of an image behave.
@@ -71,9 +74,13 @@ class Behaviour:
         ready: Whether they ever become READY.
         boot: Their own boot law, instead of the cloud's.
         dies_after: After how many seconds of life they die; None when they don't.
+        errors: The share of requests that fail, 0 to 1.
+        latency: How long a request takes.
     """
 
     launchable: bool = True
     ready: bool = True
     boot: Law | None = None
     dies_after: Law | None = None
+    errors: float = 0.0
+    latency: Law = _LATENCY

@@ -8,6 +8,7 @@ from immutable.model.actions import (
     Grow,
     HoldGroup,
     Release,
+    Reroute,
     Retire,
     Settle,
 )
@@ -25,11 +26,21 @@ from immutable.model.fleet import (
     TroubleKind,
 )
 from immutable.model.frozenmap import FrozenMap
+from immutable.model.gates import (
+    Analysis,
+    Approval,
+    Check,
+    Gate,
+    Health,
+    Reaction,
+    Reactions,
+    Verdict,
+)
 from immutable.model.image import Assurance, Image, ImageState, Revision, RuntimeConfig, SecretRef
 from immutable.model.limits import Limits, OnProtected
 from immutable.model.plan import Bounds, Plan, PlanKind
 from immutable.model.quantities import Count, Duration
-from immutable.model.records import Event, Record
+from immutable.model.records import Event, Order, Record
 from immutable.model.result import (
     Result,
     RolledBack,
@@ -39,14 +50,19 @@ from immutable.model.result import (
     RolloutStatus,
     Status,
 )
-from immutable.model.steps import Commit, Resize, Shift, Step, Strategy
+from immutable.model.steps import Bake, Commit, Resize, Route, Shift, Step, Strategy
+from immutable.model.traffic import Reading, Traffic
 from immutable.model.url import FleetURL
 
 __all__ = [
     "Action",
+    "Analysis",
+    "Approval",
     "Assurance",
+    "Bake",
     "Bounds",
     "Capabilities",
+    "Check",
     "Clock",
     "Commit",
     "Count",
@@ -57,8 +73,10 @@ __all__ = [
     "FleetState",
     "FleetURL",
     "FrozenMap",
+    "Gate",
     "Group",
     "Grow",
+    "Health",
     "Hold",
     "HoldGroup",
     "Image",
@@ -68,14 +86,19 @@ __all__ = [
     "Limits",
     "LoopClock",
     "OnProtected",
+    "Order",
     "Origin",
     "Plan",
     "PlanKind",
     "Pool",
     "Problem",
     "Rate",
+    "Reaction",
+    "Reactions",
+    "Reading",
     "Record",
     "Release",
+    "Reroute",
     "Resize",
     "Result",
     "Retire",
@@ -85,6 +108,7 @@ __all__ = [
     "RolloutEnded",
     "RolloutFailed",
     "RolloutStatus",
+    "Route",
     "RuntimeConfig",
     "SecretRef",
     "Settle",
@@ -93,6 +117,8 @@ __all__ = [
     "Step",
     "Strategy",
     "SystemClock",
+    "Traffic",
     "Trouble",
     "TroubleKind",
+    "Verdict",
 ]

@@ -5,11 +5,24 @@ Absolute and by name, so that each can be repeated without harm.
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Mapping
+
+from attrs import field, frozen
 
 from immutable.model.fleet import Pool
+from immutable.model.frozenmap import FrozenMap, by_number
 
-__all__ = ["Action", "Create", "Delete", "Grow", "HoldGroup", "Release", "Retire", "Settle"]
+__all__ = [
+    "Action",
+    "Create",
+    "Delete",
+    "Grow",
+    "HoldGroup",
+    "Release",
+    "Reroute",
+    "Retire",
+    "Settle",
+]
 
 
 @frozen
@@ -67,5 +80,22 @@ class Delete:
     revision: int
 
 
-Action = HoldGroup | Create | Grow | Retire | Settle | Release | Delete
+def _weights(value: Mapping[int, float]) -> FrozenMap[int, float]:
+    return by_number(value)
+
+
+@frozen
+class Reroute:
+    """Give each group its percentage of the traffic, all at once.
+
+    Attributes:
+        revision: The group that gets more than before.
+        weights: The percentage of each group, by revision number; 100 together.
+    """
+
+    revision: int
+    weights: FrozenMap[int, float] = field(converter=_weights)
+
+
+Action = HoldGroup | Create | Grow | Retire | Settle | Release | Delete | Reroute
 """One mutating call to a backend."""

@@ -29,6 +29,7 @@ class Capabilities:
     Attributes:
         create_fleet: Can make and delete fleets (`SupportsCreate`).
         weighted_traffic: Can give a group an exact share of the traffic.
+        weight_step: The finest difference between two weights, in percent.
         traffic_stats: Can count requests, errors and latency by revision.
         volumes: Can keep volumes apart from instances.
         console_output: Can show what an instance printed.
@@ -47,6 +48,7 @@ class Capabilities:
 
     create_fleet: bool = False
     weighted_traffic: bool = False
+    weight_step: float = 1.0
     traffic_stats: bool = False
     volumes: bool = False
     console_output: bool = False

@@ -132,7 +132,7 @@ class Group:
         size: How many members the cloud is asked to keep.
         origin: Whether it was made by a rollout or was there before.
         pool: How it gets traffic.
-        weight: Its percentage of the fleet's traffic; None in the shared pool.
+        weight: Its percentage of the fleet's traffic; None while all groups share one pool.
         minimum: The least that automatic scaling may make of it.
         maximum: The most that automatic scaling may make of it; None for no bound.
         hold: The hold on it, if any.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-__all__ = ["FrozenMap", "settings"]
+__all__ = ["FrozenMap", "by_number", "settings"]
 
 K = TypeVar("K")
+V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 
 
@@ -45,3 +46,8 @@ class FrozenMap(Mapping[K, V_co], Generic[K, V_co]):
 def settings(values: Mapping[str, str] | None = None) -> FrozenMap[str, str]:
     """Return names and values as a frozen map, for attributes that take any mapping."""
     return FrozenMap(values)
+
+
+def by_number(values: Mapping[int, V]) -> FrozenMap[int, V]:
+    """Return values by revision number as a frozen map; JSON has made text of the numbers."""
+    return FrozenMap({int(number): value for number, value in values.items()})

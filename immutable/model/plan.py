@@ -9,9 +9,10 @@ from attrs import frozen
 
 from immutable.model.image import Revision
 from immutable.model.limits import Limits
+from immutable.model.quantities import duration
 from immutable.model.steps import Step
 
-__all__ = ["Bounds", "Plan", "PlanKind", "duration"]
+__all__ = ["Bounds", "Plan", "PlanKind"]
 
 
 class PlanKind(StrEnum):
@@ -65,6 +66,7 @@ class Plan:
         limits: How far it may go.
         steps: The goals, in order.
         bounds: What it promises, for the size that the fleet has now.
+        kept: Whether the candidate's group is there already: kept by an earlier rollout.
         on_failure: What happens when it doesn't work out.
         notes: What else a reviewer should know.
     """
@@ -77,6 +79,7 @@ class Plan:
     limits: Limits
     steps: tuple[Step, ...]
     bounds: Bounds
+    kept: bool = False
     on_failure: str = ""
     notes: tuple[str, ...] = ()
 
@@ -108,14 +111,3 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "on failure", plan.on_failure
     for note in plan.notes:
         yield "note", note
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: ``duration(95) == "1 min 35 s"``."""
-    if seconds < 60:
-        return f"{seconds:g} s" if seconds == int(seconds) else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

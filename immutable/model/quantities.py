@@ -14,7 +14,17 @@ from math import isfinite
 
 from immutable.errors import InvalidValue
 
-__all__ = ["Count", "Duration", "percent", "rounded_down", "rounded_up", "seconds", "share_of"]
+__all__ = [
+    "Count",
+    "Duration",
+    "duration",
+    "length",
+    "percent",
+    "rounded_down",
+    "rounded_up",
+    "seconds",
+    "share_of",
+]
 
 Count = int | str
 """An absolute number (``3``) or a percentage of the fleet's size (``"25%"``)."""
@@ -93,3 +103,23 @@ def seconds(value: Duration, *, name: str = "duration") -> float:
     if not isfinite(length) or length < 0:
         raise InvalidValue(name, value, "a duration is finite and not negative")
     return float(length)
+
+
+def length(value: Duration) -> float:
+    """Return *value* in seconds: the converter of attributes that are durations.
+
+    Raises:
+        InvalidValue: Negative, infinite or not a number.
+    """
+    return seconds(value)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: ``duration(95) == "1 min 35 s"``."""
+    if seconds < 60:
+        return f"{seconds:g} s" if seconds == int(seconds) else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

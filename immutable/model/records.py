@@ -6,13 +6,15 @@ written before what it announces is done, and never changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from attrs import field, frozen
 
 from immutable.model.actions import Action
 from immutable.model.fleet import Group
-from immutable.model.frozenmap import FrozenMap
+from immutable.model.frozenmap import FrozenMap, by_number
+from immutable.model.gates import Verdict
 from immutable.model.result import Status
 
 __all__ = [
@@ -25,7 +27,11 @@ __all__ = [
     "Event",
     "Failed",
     "Intended",
+    "Judged",
+    "Order",
+    "Ordered",
     "Outcome",
+    "Paused",
     "Proved",
     "Record",
     "Resized",
@@ -55,12 +61,14 @@ class Started:
         groups: The fleet's groups.
         wanted: Its size, N.
         ready: How many of its instances were READY.
+        at: When that was seen, by the backend's clock.
     """
 
     plan: str
     groups: tuple[Group, ...]
     wanted: int
     ready: int
+    at: float = 0.0
 
 
 @frozen
@@ -124,10 +132,6 @@ class Advanced:
     size: int
 
 
-def _sizes(value: dict[int, int]) -> FrozenMap[int, int]:
-    return FrozenMap({int(number): size for number, size in value.items()})
-
-
 @frozen
 class Resized:
     """Somebody else changed a group's size; the wanted size follows.
@@ -143,6 +147,10 @@ class Resized:
     expected: int
     found: int
     wanted: int
+
+
+def _sizes(value: Mapping[int, int]) -> FrozenMap[int, int]:
+    return by_number(value)
 
 
 @frozen
@@ -186,14 +194,90 @@ class Entered:
 
     Attributes:
         step: Its number in the plan, from 0.
+        at: When, by the backend's clock.
+        waited: Seconds of the step before that no deadline counts: a bake's, or a pause's.
     """
 
     step: int
+    at: float = 0.0
+    waited: float = 0.0
+
+
+@frozen
+class Judged:
+    """A gate changed its mind, or learned something.
+
+    Attributes:
+        gate: Its number among the plan's gates, from 0.
+        verdict: What it says now.
+        detail: Why, with its figures.
+        evidence: What it has to remember, in its own form.
+    """
+
+    gate: int
+    verdict: Verdict
+    detail: str = ""
+    evidence: str = ""
+
+
+@frozen
+class Paused:
+    """The rollout waits for somebody, by a gate's verdict.
+
+    Attributes:
+        reason: Which gate, and why.
+        at: When, by the backend's clock.
+    """
+
+    reason: str
+    at: float = 0.0
+
+
+class Order(StrEnum):
+    """What somebody can tell a rollout to do, from any process."""
+
+    PAUSE = "pause"
+    """Stop until ``resume``; gates go on watching."""
+    RESUME = "resume"
+    """Undo a pause; a bake begins again."""
+    PROMOTE = "promote"
+    """Go on without waiting for the rest of the bake, unless a gate says FAIL."""
+    ABORT = "abort"
+    """Return to stable."""
+    CANCEL = "cancel"
+    """Stop and leave everything as it is."""
+    YIELD = "yield"
+    """After the point of no return: end now, and leave stable to the next rollout."""
+
+
+@frozen
+class Ordered:
+    """An order arrived.
+
+    Attributes:
+        number: Its number in the rollout, 1, 2, 3 …
+        order: What to do.
+        actor: Who gave it, as claimed.
+        reason: Why, in the actor's words.
+        at: When it arrived, by the backend's clock.
+    """
+
+    number: int
+    order: Order
+    actor: str = ""
+    reason: str = ""
+    at: float = 0.0
 
 
 @frozen
 class Committed:
-    """The point of no return: the way back is a new rollout from here on."""
+    """The point of no return: the way back is a new rollout from here on.
+
+    Attributes:
+        at: When, by the backend's clock.
+    """
+
+    at: float = 0.0
 
 
 @frozen
@@ -235,6 +319,9 @@ Record = (
     | Failed
     | Proved
     | Entered
+    | Judged
+    | Paused
+    | Ordered
     | Committed
     | Turned
     | Ended

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from immutable.errors import InvalidValue
 from immutable.model.actions import Action
 from immutable.model.frozenmap import FrozenMap
+from immutable.model.gates import Gate
 from immutable.model.plan import Plan
 from immutable.model.quantities import Count
 from immutable.model.records import Record
@@ -56,7 +57,7 @@ def _converter() -> Converter:
         _is_map,
         lambda value: {str(name): converter.unstructure(each) for name, each in value.items()},
     )
-    for union in (Action, Step, Record):
+    for union in (Action, Gate, Step, Record):
         configure_tagged_union(union, converter, tag_name="type", tag_generator=_tag)
     return converter
 

@@ -10,9 +10,12 @@ from typing import Protocol
 from attrs import field, frozen
 
 from immutable.errors import InvalidValue
+from immutable.model.capabilities import Capabilities
 from immutable.model.fleet import FleetState
+from immutable.model.gates import Gate
+from immutable.model.quantities import duration
 
-__all__ = ["Commit", "Resize", "Shift", "Step", "Strategy"]
+__all__ = ["Bake", "Commit", "Resize", "Route", "Shift", "Step", "Strategy"]
 
 
 def _percentage(_: object, __: object, value: float) -> None:
@@ -40,11 +43,50 @@ class Shift:
 
 
 @frozen
-class Commit:
-    """Give up the way back: from here on only forward."""
+class Route:
+    """Give the candidate a percentage of the traffic and stable the rest, at once.
+
+    Attributes:
+        candidate: The candidate's percentage.
+    """
+
+    candidate: float = field(validator=_percentage)
 
     def __str__(self) -> str:
-        return "point of no return: stable's group is given up"
+        return f"{self.candidate:g} % of the traffic to the candidate"
+
+
+@frozen
+class Bake:
+    """Stay as it is for a time, under gates; they watch the steps that lead here too.
+
+    Attributes:
+        seconds: How long at least.
+        gates: What must pass before it goes on.
+    """
+
+    seconds: float
+    gates: tuple[Gate, ...] = ()
+
+    def __str__(self) -> str:
+        under = f" under {', '.join(str(gate) for gate in self.gates)}" if self.gates else ""
+        return f"bake {duration(self.seconds)}{under}"
+
+
+@frozen
+class Commit:
+    """Give up the way back: from here on only forward.
+
+    Attributes:
+        keep_stable: Seconds for which stable's instances are kept afterwards, without traffic,
+            so that a new rollout can switch back to them at once.
+    """
+
+    keep_stable: float = 0.0
+
+    def __str__(self) -> str:
+        kept = f"kept for {duration(self.keep_stable)}, then " if self.keep_stable else ""
+        return f"point of no return: stable's group is {kept}given up"
 
 
 @frozen
@@ -65,13 +107,17 @@ class Resize:
         return f"{self.size} instances"
 
 
-Step = Shift | Commit | Resize
+Step = Shift | Route | Bake | Commit | Resize
 """A goal to reach."""
 
 
 class Strategy(Protocol):
     """A frozen value that says by which steps a fleet moves to a new revision."""
 
-    def steps(self, state: FleetState) -> tuple[Step, ...]:
-        """Return the steps for a fleet that looks like *state*. Pure."""
+    def steps(self, state: FleetState, able: Capabilities) -> tuple[Step, ...]:
+        """Return the steps for a fleet that looks like *state* on a backend that is *able*. Pure.
+
+        Raises:
+            PlanRefused: The backend can't do exactly that.
+        """
         ...

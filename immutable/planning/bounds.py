@@ -57,8 +57,15 @@ def _drained(count: int, rate: Rate | None) -> float:
 
 # N = 10, S = 1, U = 0, W = 170 s: work = 1,700 s. With surge 10 it would be 170 s, and W is the
 # least in any case.
-def bounds(limits: Window, ready: int, usual: Times, backend: Capabilities, probe: bool) -> Bounds:
-    """Return what a rollout of this size promises and expects."""
+def bounds(
+    limits: Window,
+    ready: int,
+    usual: Times,
+    backend: Capabilities,
+    probe: bool,
+    waits: float = 0.0,
+) -> Bounds:
+    """Return what a rollout of this size promises and expects, *waits* being its bakes' seconds."""
     count = limits.wanted
     work = count * usual.whole / max(1, limits.surge + limits.unavailable)
     launching = _drained(count, backend.launches)
@@ -74,7 +81,7 @@ def bounds(limits: Window, ready: int, usual: Times, backend: Capabilities, prob
         ceiling=count + limits.surge,
         work=round(work, 3),
         api=round(api, 3),
-        expected=round(least + (usual.start if probe and count else 0.0), 3),
+        expected=round(least + waits + (usual.start if probe and count else 0.0), 3),
         useful_surge=round(rate * usual.whole),
     )
 

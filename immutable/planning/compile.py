@@ -1,13 +1,15 @@
-"""From what is there and what is wanted to a plan; from a plan's steps to sizes. Pure."""
+"""From what is there and what is wanted to a plan. Pure."""
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from immutable.errors import PlanRefused, Problem
 from immutable.model import (
+    Analysis,
     Bounds,
     Capabilities,
+    Check,
     Commit,
     FleetState,
     Group,
@@ -18,45 +20,28 @@ from immutable.model import (
     Plan,
     PlanKind,
     Resize,
+    Route,
     RuntimeConfig,
     Shift,
     Step,
     Strategy,
 )
-from immutable.model.quantities import share_of
 from immutable.planning.arithmetic import window
 from immutable.planning.bounds import bounds, times
+from immutable.planning.goals import gates, needed_surge, waits
 
-__all__ = ["Goals", "goals", "only_group", "replacement", "resizing", "staleness"]
+__all__ = [
+    "only_group",
+    "replacement",
+    "resizing",
+    "returning",
+    "staleness",
+]
 
-
-@frozen
-class Goals:
-    """The sizes that a step leads to.
-
-    Attributes:
-        stable: What stable has when the step is reached.
-        candidate: What the candidate has then.
-        probe: Whether the first candidate instance must prove the image first.
-    """
-
-    stable: int
-    candidate: int
-    probe: bool = False
-
-
-# Shift(candidate=5, stable=95), N = 30: 5 % is 1.5, closest is 1 (a tie goes down); stable 29.
-# Shift(candidate=100, stable=100), N = 30: 30 and 30.
-# Commit, or no step at all, N = 30: 0 and 30.
-def goals(step: Step | None, wanted: int) -> Goals:
-    """Return the sizes that *step* leads to in a fleet of *wanted* instances."""
-    if isinstance(step, Shift):
-        candidate = share_of(step.candidate, wanted)
-        stable = share_of(step.stable, wanted)
-        if step.candidate + step.stable == 100:
-            stable = wanted - candidate
-        return Goals(stable, candidate, step.probe)
-    return Goals(0, wanted)
+_BACK = (
+    "back to stable by the same limits, traffic first, then a comparison with the fleet as it was"
+    " before"
+)
 
 
 def only_group(state: FleetState) -> Group:
@@ -78,7 +63,7 @@ def only_group(state: FleetState) -> Group:
         (
             Problem(
                 f"fleet {state.fleet} has {len(state.groups)} groups: {found}",
-                "a rollout runs, or died: wait for it, or recover it",
+                "a rollout runs, died or was cancelled: wait for it, recover it, or use rollback",
             ),
         )
     )
@@ -90,13 +75,15 @@ def replacement(
     image: Image,
     config: RuntimeConfig | None,
     strategy: Strategy,
-    limits: Limits,
+    limits: Limits | None,
     backend: Capabilities,
 ) -> Plan:
     """Return the plan that brings the fleet to *image* with *config* (None: as it is).
 
+    Without *limits* they are the backend's, with as much surge as the strategy needs.
+
     Raises:
-        PlanRefused: The fleet isn't whole: it has no group, or more than one.
+        PlanRefused: The fleet isn't whole, or the strategy can't be carried out on it.
     """
     group = only_group(state)
     stable = group.revision
@@ -106,25 +93,92 @@ def replacement(
         candidate = stable
         notes = [f"the fleet already runs {image}: nothing to do"]
     else:
-        steps = _checked(strategy.steps(state), limits)
+        steps = strategy.steps(state, backend)
         number = 1 + max(state.last_revision, stable.number)
         candidate = evolve(stable, number=number, image=image, config=new_config)
         notes = _notes(group)
+        notes += _health_only(steps, backend)
+    chosen = _roomy(steps, group.size, backend.limits) if limits is None else limits
+    _check(steps, group.size, chosen)
     return Plan(
         fleet=address,
         kind=PlanKind.REPLACE,
         stable=stable,
         candidate=candidate,
         strategy=repr(strategy),
-        limits=limits,
+        limits=chosen,
         steps=steps,
-        bounds=_bounds(state, group.size, limits, backend, steps),
-        on_failure=(
-            "back to stable by the same limits, traffic first, then a comparison with the fleet"
-            " as it was before"
-        ),
+        bounds=_bounds(state, group.size, chosen, backend, steps),
+        on_failure=_BACK,
         notes=tuple(notes),
     )
+
+
+# The fleet runs r2; r1 was kept, with its instances and without traffic: 10 beside 10. One switch.
+# Nobody kept r1's instances, or the backend has no weights: a rolling replacement of what there is.
+def returning(
+    address: str,
+    state: FleetState,
+    to: int,
+    wanted: int,
+    limits: Limits | None,
+    backend: Capabilities,
+) -> Plan:
+    """Return the plan that brings a fleet of two groups whole onto one of them.
+
+    Args:
+        address: The fleet's address.
+        state: What there is.
+        to: The revision number of the group to keep.
+        wanted: The fleet's size, as the rollout that left two groups counted it.
+        limits: How far to go; default the backend's, with the surge that it needs.
+        backend: What the backend can do.
+
+    Raises:
+        PlanRefused: There are no two groups, or none of revision *to*.
+    """
+    there = {group.number: group for group in state.groups}
+    if len(there) != 2 or to not in there:
+        found = ", ".join(f"r{number}" for number in there) or "none"
+        raise PlanRefused(
+            (Problem(f"the fleet's groups are {found}, not two with r{to}", "name one"),)
+        )
+    candidate = there.pop(to)
+    (stable,) = there.values()
+    weighted = candidate.weight is not None
+    steps: tuple[Step, ...] = (
+        (Shift(100, 100), Route(100), Commit()) if weighted else (Shift(100, 0), Commit())
+    )
+    chosen = _roomy(steps, wanted, backend.limits) if limits is None else limits
+    _check(steps, wanted, chosen)
+    return Plan(
+        fleet=address,
+        kind=PlanKind.REPLACE,
+        stable=stable.revision,
+        candidate=candidate.revision,
+        strategy="back to a group that is still there",
+        limits=chosen,
+        steps=steps,
+        bounds=_bounds(state, wanted, chosen, backend, steps),
+        kept=True,
+        on_failure=_BACK,
+        notes=tuple(_notes(stable)),
+    )
+
+
+def _roomy(steps: tuple[Step, ...], wanted: int, limits: Limits) -> Limits:
+    """Return *limits* with the surge that the steps need, if that is more."""
+    enough = needed_surge(steps, wanted) <= window(limits, wanted).surge
+    return limits if enough else evolve(limits, max_surge="100%")
+
+
+def _health_only(steps: tuple[Step, ...], backend: Capabilities) -> list[str]:
+    watchers = gates(steps)
+    if not watchers or backend.traffic_stats:
+        return []
+    if any(isinstance(gate, (Analysis, Check)) for gate in watchers):
+        return []
+    return ["health only: the backend doesn't count errors or latency, so nothing compares them"]
 
 
 def resizing(
@@ -152,11 +206,11 @@ def resizing(
     )
 
 
-def _checked(steps: tuple[Step, ...], limits: Limits) -> tuple[Step, ...]:
-    """Return a strategy's steps if they make sense."""
+def _check(steps: tuple[Step, ...], wanted: int, limits: Limits) -> None:
+    """Refuse steps that make no sense, or can't be made within the limits."""
     problems = []
     commits = [number for number, step in enumerate(steps, 1) if isinstance(step, Commit)]
-    if commits != [len(steps)]:
+    if steps and commits != [len(steps)]:
         problems.append(Problem("the strategy's steps don't end with one Commit", "add it"))
     if limits.on_protected is OnProtected.SKIP:
         problems.append(
@@ -165,9 +219,19 @@ def _checked(steps: tuple[Step, ...], limits: Limits) -> tuple[Step, ...]:
                 "use 'wait', or 'replace'",
             )
         )
+    routes = [step.candidate for step in steps if isinstance(step, Route)]
+    if routes and routes[-1] != 100:
+        problems.append(Problem("the strategy gives stable up while it has traffic", "Route(100)"))
+    need, have = needed_surge(steps, wanted), window(limits, wanted).surge
+    if need > have:
+        problems.append(
+            Problem(
+                f"the strategy brings {need} servers above {wanted}, max_surge allows {have}",
+                "leave max_surge out, or make it '100%'",
+            )
+        )
     if problems:
         raise PlanRefused(tuple(problems))
-    return steps
 
 
 def _same_image(one: Image, other: Image) -> bool:
@@ -179,7 +243,9 @@ def _bounds(
 ) -> Bounds:
     probe = any(isinstance(step, Shift) and step.probe for step in steps)
     absolute = window(limits, wanted)
-    return bounds(absolute, state.ready, times(state, limits, backend), backend, probe)
+    return bounds(
+        absolute, state.ready, times(state, limits, backend), backend, probe, waits(steps)
+    )
 
 
 def _notes(group: Group) -> list[str]:
@@ -192,6 +258,8 @@ def _notes(group: Group) -> list[str]:
 # again. The fleet is at r3, or somebody changed r1's settings: stale.
 def staleness(plan: Plan, state: FleetState) -> tuple[str, ...]:
     """Return why *plan* no longer fits the fleet; empty when it does."""
+    if plan.kept:
+        return _stale_pair(plan, state)
     if len(state.groups) != 1:
         numbers = ", ".join(f"r{group.number}" for group in state.groups) or "none"
         return (f"the fleet's groups are {numbers}, the plan is made for r{plan.stable.number}",)
@@ -214,3 +282,9 @@ def staleness(plan: Plan, state: FleetState) -> tuple[str, ...]:
     if changes_revision and state.last_revision >= plan.candidate.number:
         differences.append(f"revision number {plan.candidate.number} has been used meanwhile")
     return tuple(differences)
+
+
+def _stale_pair(plan: Plan, state: FleetState) -> tuple[str, ...]:
+    found = {group.number: group.revision for group in state.groups}
+    wanted = {revision.number: revision for revision in (plan.stable, plan.candidate)}
+    return () if found == wanted else ("the fleet's groups are others than the plan's",)

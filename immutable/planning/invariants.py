@@ -12,7 +12,20 @@ from attrs import frozen
 
 from immutable.planning.arithmetic import Counts, Window
 
-__all__ = ["Standing", "breaches"]
+__all__ = ["Standing", "breaches", "left_over", "needed"]
+
+
+# 10 % of the traffic, F = 8: 0.8 servers, and a group with traffic has at least one.
+# 50 %, F = 8: 4.     0 %: none.     A fleet of none needs none.
+def needed(share: float, floor: int) -> int:
+    """Return how many READY servers a group needs for *share* percent of the traffic."""
+    return min(floor, max(1, int(share * floor // 100))) if share > 0 else 0
+
+
+# F = 8, 6 READY: they can take 75 %, so 25 % stay.     8 READY: none stay.     F = 0: none.
+def left_over(ready: int, floor: int) -> float:
+    """Return the percentage of the traffic that *ready* servers can't take."""
+    return max(0.0, 100 - 100 * ready / floor) if floor > 0 else 0.0
 
 
 @frozen
@@ -24,20 +37,26 @@ class Standing:
         floor: How many must stay available.
         available: How many are.
         total: How many servers exist or will.
-        can_return: Whether stable's group exists, as long as it isn't given up.
+        hungry: How many READY servers the groups lack for the traffic that they get.
     """
 
     window: Window
     floor: int
     available: int
     total: int
-    can_return: bool = True
+    hungry: int = 0
 
     @classmethod
-    def of(cls, window: Window, floor: int, source: Counts, target: Counts) -> Standing:
-        """Return how a fleet of two groups stands."""
+    def of(
+        cls, window: Window, floor: int, source: Counts, target: Counts, share: float | None = None
+    ) -> Standing:
+        """Return how a fleet of two groups stands; *share* is the target's part of the traffic."""
         total = source.exists + source.leaving + target.exists + target.leaving
-        return cls(window, floor, source.ready + target.proven, total)
+        hungry = 0
+        if share is not None:
+            hungry = max(0, needed(share, floor) - target.ready)
+            hungry += max(0, needed(100 - share, floor) - source.ready)
+        return cls(window, floor, source.ready + target.proven, total, hungry)
 
     @property
     def ceiling(self) -> int:
@@ -61,6 +80,6 @@ def breaches(before: Standing, after: Standing) -> tuple[str, ...]:
         found.append(
             f"servers would rise from {before.total} to {after.total}, above {after.ceiling}"
         )
-    if before.can_return and not after.can_return:
-        found.append("stable could not be brought back")
+    if after.hungry > before.hungry:
+        found.append(f"{after.hungry} READY servers would be missing where the traffic goes")
     return tuple(found)

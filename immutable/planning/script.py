@@ -10,15 +10,18 @@ from attrs import frozen
 
 from immutable.model import (
     Action,
+    Bake,
     Commit,
     Create,
     Delete,
+    FrozenMap,
     Group,
     HoldGroup,
     Plan,
     PlanKind,
     Pool,
     Release,
+    Reroute,
     Status,
 )
 
@@ -43,6 +46,14 @@ class Facts:
         others: The numbers of further groups.
         created: Whether the candidate's group has been made, by the journal.
         settled: Whether everything that was done so far must be visible.
+        share: The candidate's percentage of the traffic that the step leads to, or that the way
+            back allows by now; None without weights.
+        routable: Whether that share can be served.
+        halted: Why nothing may move, if so: somebody paused it, or a gate freezes it.
+        rested: Whether the step's bake is over, and nothing keeps it from going on.
+        kept: Whether stable is to be kept still, after the point of no return.
+        yielded: Whether stable is left to the next rollout.
+        cancelled: Why it stops as it is, if somebody said so.
         back: Whether the rollout goes back.
         reason: Why it goes back.
         committed: Whether the point of no return is behind.
@@ -60,6 +71,13 @@ class Facts:
     others: tuple[int, ...] = ()
     created: bool = False
     settled: bool = True
+    share: float | None = None
+    routable: bool = True
+    halted: str = ""
+    rested: bool = False
+    kept: bool = False
+    yielded: bool = False
+    cancelled: str | None = None
     back: bool = False
     reason: str = ""
     committed: bool = False
@@ -82,9 +100,10 @@ class Walk:
 
 @frozen
 class Waits:
-    """Do nothing until more is known."""
+    """Do nothing until more is known; when *patient*, no deadline runs meanwhile."""
 
     why: str
+    patient: bool = False
 
 
 @frozen
@@ -122,11 +141,23 @@ def next_act(facts: Facts) -> Next:
     """Return what comes next."""
     if facts.stable is None and not facts.settled:
         return Waits("until stable's group is visible")
+    if facts.cancelled is not None:
+        return _cancelled(facts, facts.cancelled)
     if facts.plan.kind is PlanKind.SCALE:
         return _scaling(facts)
     if facts.back:
         return _backward(facts)
     return _after_commit(facts) if facts.committed else _forward(facts)
+
+
+def _cancelled(facts: Facts, why: str) -> Next:
+    """End the holds, and leave everything as it is."""
+    for group in (facts.stable, facts.candidate):
+        hold = group.hold if group is not None else None
+        held = hold is not None and hold.rollout == facts.rollout and hold.until > facts.at
+        if group is not None and held:
+            return Act(HoldGroup(group.number, facts.at), "cancelled: the hold ends")
+    return Ends(Status.CANCELLED, why)
 
 
 def _held(facts: Facts, group: Group) -> Act | None:
@@ -152,20 +183,45 @@ def _forward(facts: Facts) -> Next:
     if hold is not None:
         return hold
     if candidate is None:
-        return _missing_candidate(facts)
+        return Waits(facts.halted, patient=True) if facts.halted else _missing_candidate(facts)
     hold = _held(facts, candidate)
     if hold is not None:
         return hold
     if candidate.size == 0 and not facts.settled:
         return Waits("until a rival's group would be visible too")
-    if isinstance(facts.plan.steps[facts.step], Commit):
+    if facts.halted:
+        return Waits(facts.halted, patient=True)
+    return _stepping(facts, stable, candidate)
+
+
+def _stepping(facts: Facts, stable: Group, candidate: Group) -> Next:
+    """Bring the present step to its end: first the sizes, then the traffic, then the time."""
+    step = facts.plan.steps[facts.step]
+    if isinstance(step, Commit):
         return Commits()
-    return Enters(facts.step + 1) if facts.reached else Walk()
+    if not facts.reached:
+        return Walk()
+    if facts.share is not None and candidate.weight != facts.share:
+        if not facts.routable:
+            return Waits("until enough are READY for their share of the traffic")
+        return _reroute(stable, candidate, facts.share)
+    if isinstance(step, Bake) and not facts.rested:
+        return Waits("until the bake is over", patient=True)
+    return Enters(facts.step + 1)
+
+
+def _reroute(stable: Group, candidate: Group, share: float) -> Act:
+    rising = candidate if share > (candidate.weight or 0.0) else stable
+    weights = FrozenMap({stable.number: 100 - share, candidate.number: share})
+    return Act(Reroute(rising.number, weights), f"{share:g} % of the traffic to the candidate")
 
 
 def _missing_candidate(facts: Facts) -> Next:
+    if facts.plan.kept:
+        return Turns("the group that was kept is gone")
     if not facts.created:
-        create = Create(facts.plan.candidate.number, Pool.SHARED, facts.at + HOLD)
+        pool = Pool.SHARED if facts.share is None else Pool.OWN
+        create = Create(facts.plan.candidate.number, pool, facts.at + HOLD)
         return Act(create, "the candidate's group, still empty")
     if not facts.settled:
         return Waits("until the candidate's group is visible")
@@ -177,6 +233,9 @@ def _after_commit(facts: Facts) -> Next:
     candidate = facts.candidate
     if candidate is None:
         return Ends(Status.FAILED, "the candidate's group is gone", ("somebody else deleted it",))
+    if facts.stable is not None and facts.kept:
+        keep = _left if facts.yielded else _keeping
+        return keep(facts, facts.stable, candidate)
     if facts.stable is not None and not facts.reached:
         return _held(facts, facts.stable) or _held(facts, candidate) or Walk()
     if candidate.hold is not None:
@@ -188,18 +247,34 @@ def _after_commit(facts: Facts) -> Next:
     return Ends(Status.SUCCEEDED)
 
 
+def _keeping(facts: Facts, stable: Group, candidate: Group) -> Next:
+    """Keep stable's instances, without traffic, while the candidate is the fleet."""
+    if candidate.hold is not None:
+        return Act(Release(candidate.number), "the candidate is the fleet from here on")
+    return _held(facts, stable) or Waits("while stable is kept for a way back", patient=True)
+
+
+def _left(facts: Facts, stable: Group, candidate: Group) -> Next:
+    """Let go of both groups as they are, so that the next rollout can take them."""
+    if candidate.hold is not None:
+        return Act(Release(candidate.number), "the candidate is the fleet from here on")
+    if stable.hold is not None and stable.hold.until > facts.at:
+        return Act(HoldGroup(stable.number, facts.at), "the hold ends: another rollout takes over")
+    kept = f"r{stable.number} of size {stable.size} is kept, without traffic"
+    return Ends(Status.SUCCEEDED, left=(kept,))
+
+
 def _backward(facts: Facts) -> Next:
     stable, candidate = facts.stable, facts.candidate
     if stable is None:
         return Ends(Status.FAILED, facts.reason, ("stable's group is gone: nowhere to go back to",))
-    if facts.reached and candidate is not None:
-        return Act(Delete(candidate.number), "the candidate is empty and given up")
+    reroute = _less_to(facts, stable, candidate)
+    if reroute is not None:
+        return reroute
     if not facts.reached:
-        for group in (stable, candidate):
-            hold = _held(facts, group) if group is not None else None
-            if hold is not None:
-                return hold
-        return Walk()
+        return _held(facts, stable) or (candidate and _held(facts, candidate)) or Walk()
+    if candidate is not None:
+        return Act(Delete(candidate.number), "the candidate is empty and given up")
     if stable.hold is not None and stable.hold.rollout == facts.rollout:
         return Act(Release(stable.number), "the fleet is itself again")
     if not facts.settled:
@@ -207,6 +282,14 @@ def _backward(facts: Facts) -> Next:
     if facts.differences:
         return Ends(Status.FAILED, facts.reason, facts.differences)
     return Ends(Status.ROLLED_BACK, facts.reason)
+
+
+# Traffic first, instances after: the candidate's share falls as fast as stable can take it.
+def _less_to(facts: Facts, stable: Group, candidate: Group | None) -> Act | None:
+    if candidate is None or candidate.weight is None or facts.share is None:
+        return None
+    less = facts.share < candidate.weight
+    return _reroute(stable, candidate, facts.share) if less else None
 
 
 def _scaling(facts: Facts) -> Next:

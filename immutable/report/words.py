@@ -12,6 +12,7 @@ from immutable.model import (
     HoldGroup,
     Record,
     Release,
+    Reroute,
     Retire,
     Settle,
 )
@@ -24,7 +25,10 @@ from immutable.model.records import (
     Entered,
     Failed,
     Intended,
+    Judged,
+    Ordered,
     Outcome,
+    Paused,
     Proved,
     Resized,
     Resynced,
@@ -51,6 +55,9 @@ def action_words(action: Action) -> str:
             return f"retire {len(ids)} of {group}: {_names(ids)}"
         case Settle():
             return f"settle {group} at the members that it has"
+        case Reroute(_, weights):
+            shares = ", ".join(f"r{number} {share:g} %" for number, share in weights.items())
+            return f"route {shares}"
         case Release():
             return f"release {group}"
         case Delete():
@@ -133,6 +140,23 @@ def _(record: Proved) -> str:
 @words.register
 def _(record: Entered) -> str:
     return f"step {record.step + 1} begins"
+
+
+@words.register
+def _(record: Judged) -> str:
+    said = f"gate {record.gate + 1} says {record.verdict.value}"
+    return f"{said}: {record.detail}" if record.detail else said
+
+
+@words.register
+def _(record: Paused) -> str:
+    return f"paused: {record.reason}; resume, promote or abort"
+
+
+@words.register
+def _(record: Ordered) -> str:
+    said = f"{record.order.value} by {record.actor or 'somebody'}"
+    return f"{said}: {record.reason}" if record.reason else said
 
 
 @words.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from immutable.model import Commit, FleetState, Shift, Step
+from immutable.model import Capabilities, Commit, FleetState, Shift, Step
 
 __all__ = ["Rolling"]
 
@@ -20,6 +20,7 @@ class Rolling:
 
     probe: bool = True
 
-    def steps(self, state: FleetState) -> tuple[Step, ...]:
+    def steps(self, state: FleetState, able: Capabilities) -> tuple[Step, ...]:
         """Return one shift from stable to the candidate and the point of no return."""
+        del state, able
         return (Shift(candidate=100, stable=0, probe=self.probe), Commit())

@@ -7,23 +7,27 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from immutable import (
+    BlueGreen,
+    Canary,
+    JournalError,
     Limits,
     PlanRefused,
     Result,
-    RolledBack,
     Rolling,
     Rollout,
-    RolloutFailed,
+    RolloutEnded,
     Status,
 )
 from immutable.backend import Throttled, Transient
+from immutable.gates import Health
 from immutable.memory import Behaviour, Fault, Laws, fixed, lognormal
 from immutable.memory.faults import When
+from immutable.model import Order
 from immutable.testing import run
 from tests.support.world import NAME, World, whole, world
 
@@ -38,7 +42,8 @@ class Script:
     boot: float
     seed: int
     stale: float = 0.0
-    probe: bool = True
+    strategy: str = "rolling"
+    orders: tuple[tuple[float, Order], ...] = ()
     bad: bool = False
     dies: bool = False
     deaths: tuple[tuple[float, int], ...] = ()
@@ -49,7 +54,9 @@ class Script:
     sick: int = 0
 
 
-CALLS = ("observe", "grow", "retire", "hold", "create_revision", "release", "delete_revision", "*")
+CALLS = ("observe", "grow", "retire", "hold", "create_revision", "release", "delete_revision",
+         "route", "*")  # fmt: skip
+ORDERS = (Order.PAUSE, Order.RESUME, Order.PROMOTE, Order.ABORT, Order.CANCEL)
 
 seconds = st.floats(0, 2_000)
 counts = st.one_of(
@@ -63,6 +70,18 @@ def _nonzero(script: Script) -> bool:
     return not (script.surge in zero and script.unavailable in zero)
 
 
+HEALTHY = (Health(),)
+STRATEGIES = {
+    "rolling": Rolling(),
+    "unproven": Rolling(probe=False),
+    "blue/green": BlueGreen(bake=60, keep_stable=100),
+    "canary": Canary(("10%", "40%"), bake=60, gates=HEALTHY),
+    "judged": Canary(("25%",), bake=60),
+    "stages": Canary(("20%", "60%"), bake=30, gates=HEALTHY),
+}
+WEIGHTED = ("blue/green", "canary", "judged")
+
+
 scripts = st.builds(
     Script,
     size=sizes,
@@ -71,7 +90,8 @@ scripts = st.builds(
     boot=st.floats(1, 60),
     seed=st.integers(0, 2**16),
     stale=st.sampled_from([0.0, 0.0, 3.0, 8.0]),
-    probe=st.booleans(),
+    strategy=st.sampled_from(sorted(STRATEGIES)),
+    orders=st.lists(st.tuples(seconds, st.sampled_from(ORDERS)), max_size=3).map(tuple),
     bad=st.sampled_from([False, False, True]),
     dies=st.sampled_from([False, False, False, True]),
     deaths=st.lists(st.tuples(seconds, st.integers(0, 1000)), max_size=6).map(tuple),
@@ -134,34 +154,56 @@ def _scale(w: World, by: int) -> None:
 
 async def _live_through(script: Script) -> None:
     laws = Laws(boot=lognormal(script.boot + 1, 0.6, least=1), drain=fixed(4), terminate=fixed(6))
-    limits = Limits(
-        script.surge, script.unavailable, min_ready=5, boot_timeout=180, drain_timeout=30
-    )
+    surge = "100%" if script.strategy in WEIGHTED else script.surge
+    limits = Limits(surge, script.unavailable, min_ready=5, boot_timeout=180, drain_timeout=30)
     async with world(script.size, laws=laws, stale=script.stale, seed=script.seed) as w:
         before = w.truth.groups[1].shown
+        w.truth.clients.rate, w.truth.clients.at = 20.0, w.cloud.at
+        able, weighted = w.backend.capabilities, script.strategy in WEIGHTED
+        w.backend.capabilities = evolve(able, weighted_traffic=weighted, traffic_stats=weighted)
         _arrange(w, script)
         w.backend.begin(limits, script.size)
         w.backend.follows_size = bool(script.scalings)
+        strategy = STRATEGIES[script.strategy]
+        operator = asyncio.ensure_future(_operate(w, script.orders))
         try:
             result = await _to_the_end(
-                w, lambda: w.fleet.replace("v2", Rolling(probe=script.probe), limits=limits), script
+                w, lambda: w.fleet.replace("v2", strategy, limits=limits), script
             )
         except (PlanRefused, Transient, Throttled):
             # It could not be planned; a rollout that has begun has an end.
             assert list(w.truth.groups) == [1]
             assert await w.journal.entries() == []
             return
+        finally:
+            operator.cancel()
         event(result.status.value)
         if not script.scalings:
             assert not w.backend.breaches, w.backend.breaches
             assert result.wanted == script.size
-        if result.status is Status.FAILED:
+        if result.status in (Status.FAILED, Status.CANCELLED):
             assert result.left
             return
         plan = (await w.journal.entries(rollout=result.rollout))[0].plan
         # An autoscaler may move the fleet between its release and the last look.
         (size,) = w.sizes().values() if script.scalings else (result.wanted,)
         whole(w, result.status, before, plan, size)
+
+
+async def _operate(w: World, orders: tuple[tuple[float, Order], ...]) -> None:
+    """Give the orders, then let nothing wait for ever."""
+    for at, order in sorted(orders):
+        await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
+        await _order(w, order)
+    while True:
+        await asyncio.sleep(3_000)
+        await _order(w, Order.PROMOTE)
+
+
+async def _order(w: World, order: Order) -> None:
+    for entry in await w.journal.entries(unfinished=True):
+        with suppress(JournalError):
+            await w.journal.order(entry.rollout, order, actor="operator", reason="")
 
 
 async def _to_the_end(w: World, begin: Callable[[], Rollout], script: Script) -> Result:
@@ -185,7 +227,7 @@ async def _awaited(w: World, begin: Callable[[], Rollout], script: Script) -> Re
         running = w.fleet.recover() if begun else begin()
     try:
         result = await (task if running is None else running)
-    except (RolledBack, RolloutFailed) as end:
+    except RolloutEnded as end:
         result = end.result
     return result
 

@@ -34,11 +34,13 @@ from immutable.model import (
     Plan,
     Record,
     Release,
+    Reroute,
     Resize,
     Retire,
     Settle,
+    Verdict,
 )
-from immutable.model.plan import duration
+from immutable.model.quantities import duration
 from immutable.model.records import (
     Advanced,
     Claimed,
@@ -48,7 +50,11 @@ from immutable.model.records import (
     Entered,
     Failed,
     Intended,
+    Judged,
+    Order,
+    Ordered,
     Outcome,
+    Paused,
     Proved,
     Resized,
     Resynced,
@@ -198,13 +204,15 @@ def test_durations_read_as_people_say_them(seconds, text):
 GROUP = Group(revision(), 3, minimum=1, maximum=9, hold=Hold("r", 2, 5.5), settings={"policy": "x"})
 ACTIONS = (
     HoldGroup(1, 5.5), Create(2, Pool.OWN, 9.0), Grow(2, 5, 4), Retire(1, ("a", "ü")), Settle(1),
-    Release(2), Delete(1),
+    Release(2), Delete(1), Reroute(2, {1: 90.0, 2: 10.0}),
 )  # fmt: skip
 RECORDS = (
     Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
     Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3),
     Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"), Proved("i-1"),
     Entered(1), Committed(), Turned("bad"), Ended(Status.FAILED, "worse", ("r1 of size 2",)),
+    Judged(0, Verdict.FAIL, "3 of 10", "{}"), Paused("a gate", 7.5),
+    Ordered(1, Order.ABORT, "ü", "why", 8.0),
     *(Intended("t", action, "because") for action in ACTIONS),
 )  # fmt: skip
 

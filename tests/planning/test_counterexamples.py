@@ -9,11 +9,11 @@ import pytest
 from attrs import evolve
 
 from immutable import Limits, Rolling
-from immutable.backend import FleetState, Group
-from immutable.model import Commit, Shift
+from immutable.backend import Capabilities, FleetState, Group
+from immutable.model import Bake, Commit, Route, Shift
 from immutable.planning.arithmetic import Counts, Window, window
-from immutable.planning.compile import goals
-from immutable.planning.invariants import Standing, breaches
+from immutable.planning.goals import goals
+from immutable.planning.invariants import Standing, breaches, needed
 from immutable.planning.kernel import Give, Raise, Reached, Shrink, Situation, Which, next_move
 from tests.support.world import revision
 
@@ -170,9 +170,9 @@ def test_rule_17_without_surge_one_stable_member_makes_room_for_the_probe_and_no
 
 
 def test_rule_18_a_held_stage_keeps_the_rest_in_stable():
-    assert goals(Shift(candidate=20, stable=80), 10).stable == 8
-    assert goals(Shift(candidate=5, stable=95), 10).stable == 9
-    assert goals(Shift(candidate=5, stable=100), 10).stable == 10
+    assert goals((Shift(candidate=20, stable=80), Bake(60)), 10).stable == 8
+    assert goals((Shift(candidate=5, stable=95), Bake(60)), 10).stable == 9
+    assert goals((Shift(candidate=5, stable=100), Route(5)), 10).stable == 10
 
 
 def test_rule_19_what_uses_no_slack_is_allowed_in_a_fleet_that_others_have_hurt():
@@ -185,13 +185,25 @@ def test_rule_19_what_uses_no_slack_is_allowed_in_a_fleet_that_others_have_hurt(
     assert breaches(well, evolve(well, available=8, total=12)) == ()
     assert breaches(well, evolve(well, available=7)) != ()
     assert breaches(well, evolve(well, total=13)) != ()
-    assert breaches(well, evolve(well, can_return=False)) == ("stable could not be brought back",)
+
+
+def test_rule_1_a_group_with_traffic_keeps_the_servers_that_its_share_needs():
+    sizes = Window(10, 10, 0)
+    switched = Standing.of(sizes, 10, ready(10), ready(10), share=100)
+    assert breaches(switched, Standing.of(sizes, 10, ready(0), ready(10), share=100)) == ()
+    halved = Standing.of(sizes, 10, ready(10), ready(10), share=50)
+    assert breaches(halved, Standing.of(sizes, 10, ready(4), ready(10), share=50)) != ()
+    assert breaches(halved, Standing.of(sizes, 10, ready(5), ready(10), share=50)) == ()
+    # One that has 1 % of the traffic has a server.
+    assert needed(1, 10) == 1
+    assert needed(0, 10) == 0
+    assert needed(50, 0) == 0
 
 
 def test_rule_22_a_stage_without_weights_never_takes_more_than_its_share_rounded_up():
     for size in range(1, 60):
         for share in (1, 5, 10, 25, 50, 75, 99):
-            assert goals(Shift(share, 100 - share), size).candidate <= max(
+            assert goals((Shift(share, 100 - share),), size).candidate <= max(
                 1, -(-share * size // 100)
             )
 
@@ -215,5 +227,5 @@ def test_launches_wait_while_there_is_no_room_in_the_cloud():
 @pytest.mark.parametrize("size", [0, 1, 2])
 def test_rolling_compiles_to_one_shift_and_the_point_of_no_return(size):
     state = FleetState("web", 0.0, (Group(revision(), size),))
-    assert Rolling().steps(state) == (Shift(100, 0, probe=True), Commit())
-    assert Rolling(probe=False).steps(state)[0] == Shift(100, 0)
+    assert Rolling().steps(state, Capabilities()) == (Shift(100, 0, probe=True), Commit())
+    assert Rolling(probe=False).steps(state, Capabilities())[0] == Shift(100, 0)

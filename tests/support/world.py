@@ -16,6 +16,7 @@ from immutable.backend import FleetState, Group, Instance, InstanceState
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed
 from immutable.memory.cloud import SimulatedFleet
 from immutable.planning.arithmetic import window
+from immutable.planning.invariants import needed
 from immutable.testing import LoopClock
 
 T = TypeVar("T")
@@ -98,11 +99,25 @@ class WatchedBackend(MemoryBackend):
                 return effect()
             finally:
                 after = self._total()
+                if name == "route":
+                    self._check_shares()
                 grown = name == "grow" and self.limits is not None and after > before
                 if grown and after > self.ceiling:
                     self.breaches.append(f"{after} servers, ceiling {self.ceiling}")
 
         return super()._call(name, watched)
+
+    def _check_shares(self) -> None:
+        """No group gets more traffic than its READY servers can take, as far as could be seen."""
+        fleet = self.cloud.fleets[NAME]
+        unseen = sum(at >= self._decided for at in self._lost)
+        for number, group in fleet.groups.items():
+            share = group.shown.weight or 0.0
+            ready = sum(
+                s.seen.state is READY and s.seen.revision == number for s in fleet.servers.values()
+            )
+            if self.limits is not None and ready + unseen < needed(share, self.floor):
+                self.breaches.append(f"r{number} gets {share:g} % with {ready} READY")
 
     def _total(self) -> int:
         fleet = self.cloud.fleets.get(NAME)

@@ -1,0 +1,256 @@
+"""Letting the gates watch: asking their sources beside the loop, keeping what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from math import inf
+
+from attrs import define, field
+
+from immutable.engine.ledger import Ledger
+from immutable.engine.session import Session
+from immutable.engine.watch import Watch
+from immutable.gates.analysis import Study, study
+from immutable.gates.checks import CheckLook, call
+from immutable.gates.evidence import Evidence
+from immutable.gates.health import Streak
+from immutable.model import (
+    Analysis,
+    Approval,
+    Bake,
+    Check,
+    Gate,
+    Health,
+    Reading,
+    Shift,
+    Verdict,
+)
+from immutable.model.records import Judged
+from immutable.model.serial import canonical, from_json, to_json
+from immutable.planning.goals import gates, goals, share, watching
+from immutable.planning.stance import Opinion, Stance, stance
+
+__all__ = ["Gatekeeper", "Reader"]
+
+Reader = Callable[[str], Awaitable[Reading]]
+"""Reads the counters of the metric source of a name."""
+
+_ERRORS = 3
+"""How many errors in a row of a gate are its verdict: one may pass."""
+_PATIENCE = 30.0
+_SAVED = 60.0
+"""Seconds of evidence that a crash may cost."""
+_HEALTH_LOOK = 5.0
+"""Seconds between two looks at the candidate's health while nothing else happens."""
+
+
+@define
+class _Mind:
+    """What a gate says, and what it needs to say something next time."""
+
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    detail: str = "nothing is known so far"
+    streak: Streak = field(factory=Streak)
+    study: Study | None = None
+    due: float = -inf
+    errors: int = 0
+    saved: float = -inf
+    asking: asyncio.Task[None] | None = None
+    certified: bool = False
+
+
+class Gatekeeper:
+    """The gates of one rollout.
+
+    Args:
+        session: The records, and where verdicts are noted.
+        watch: The fleet.
+        read: How to read a metric source.
+    """
+
+    def __init__(self, session: Session, watch: Watch, read: Reader) -> None:
+        self._session = session
+        self._watch = watch
+        self._read = read
+        self._gates = gates(session.plan.steps)
+        self._minds: dict[Gate, _Mind] = {gate: _Mind() for gate in self._gates}
+        self._news: list[Judged] = []
+        self._begun = False
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self._session.ledger
+
+    def recall(self) -> None:
+        """Take the evidence up that a predecessor has written down."""
+        for number, judged in self._ledger.judged.items():
+            if judged.evidence:
+                evidence = from_json(Evidence, json.loads(judged.evidence))
+                self._minds[self._gates[number]].study = Study(evidence)
+
+    def forget(self) -> None:
+        """Let health and checks begin anew: somebody resumed what one of them had paused."""
+        for gate in self._gates:
+            if isinstance(gate, (Health, Check)):
+                self._minds[gate] = _Mind(asking=self._minds[gate].asking)
+
+    async def close(self) -> None:
+        """Stop asking."""
+        asking = [mind.asking for mind in self._minds.values() if mind.asking is not None]
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def _watching(self) -> tuple[Gate, ...]:
+        ledger = self._ledger
+        if ledger.back or ledger.committed:
+            return ()
+        there = watching(self._session.plan.steps, ledger.step)
+        if self._awake:
+            return there
+        return tuple(gate for gate in there if isinstance(gate, Approval))
+
+    @property
+    def _awake(self) -> bool:
+        """Whether there is, or has been, something to watch: a candidate that serves."""
+        counts = self._watch.census.counts(self._session.plan.candidate.number)
+        self._begun |= counts.ready + counts.unready > 0
+        return self._begun
+
+    def look(self, now: float) -> None:
+        """Let every gate that watches see what is seen now, and note what they changed to."""
+        for gate in self._watching():
+            mind = self._minds[gate]
+            if isinstance(gate, Health):
+                mind.streak = mind.streak.after(gate, *self._ready())
+                self._say(gate, mind.streak.verdict(gate), mind.streak.detail)
+            elif isinstance(gate, (Analysis, Check)) and mind.asking is None and mind.due <= now:
+                mind.due = now + gate.interval
+                mind.asking = asyncio.ensure_future(self._ask(gate, mind))
+        news, self._news = self._news, []
+        self._session.note(*news)
+
+    def _ready(self) -> tuple[int, int]:
+        """Return how many of the candidate are READY, and how many should be."""
+        plan, ledger = self._session.plan, self._ledger
+        counts = self._watch.census.counts(plan.candidate.number)
+        of = counts.ready + counts.unready
+        if not isinstance(plan.steps[ledger.step], Shift):
+            of = max(of, goals(plan.steps[: ledger.step + 1], ledger.wanted).candidate)
+        return counts.ready, of
+
+    def _say(self, gate: Gate, verdict: Verdict, detail: str, evidence: str = "") -> None:
+        mind = self._minds[gate]
+        changed = verdict is not mind.verdict
+        mind.verdict, mind.detail = verdict, detail
+        if changed or evidence:
+            self._news.append(Judged(self._gates.index(gate), verdict, detail, evidence))
+
+    # -- asking --------------------------------------------------------------------------------
+
+    async def _ask(self, gate: Analysis | Check, mind: _Mind) -> None:
+        patience = gate.timeout if isinstance(gate, Check) else _PATIENCE
+        try:
+            async with asyncio.timeout(patience):
+                if isinstance(gate, Check):
+                    verdict, detail = await call(gate, self._told())
+                    self._heard(gate, mind, verdict, detail)
+                else:
+                    self._learn(gate, mind, await self._read(gate.source))
+        except Exception as error:  # noqa: BLE001  # A source that fails is an ERROR, whatever it is.
+            detail = str(error) or f"no answer within {patience:g} s"
+            self._heard(gate, mind, Verdict.ERROR, detail)
+        finally:
+            mind.asking = None
+
+    def _told(self) -> CheckLook:
+        plan, ledger = self._session.plan, self._ledger
+        return CheckLook(
+            fleet=plan.fleet,
+            rollout=self._session.lease.rollout,
+            step=ledger.step,
+            stable=plan.stable.number,
+            candidate=plan.candidate.number,
+            share=share(plan.steps, ledger.step),
+            ready=self._watch.census.counts(plan.candidate.number).ready,
+        )
+
+    def _heard(
+        self, gate: Gate, mind: _Mind, verdict: Verdict, detail: str, evidence: str = ""
+    ) -> None:
+        """Take an answer; errors count only when they last."""
+        mind.errors = mind.errors + 1 if verdict is Verdict.ERROR else 0
+        if verdict is not Verdict.ERROR or mind.errors >= _ERRORS:
+            self._say(gate, verdict, detail, evidence)
+
+    def _learn(self, gate: Analysis, mind: _Mind, reading: Reading) -> None:
+        plan = self._session.plan
+        known = mind.study or study(gate, latency=bool(reading.bounds))
+        mind.study = known.after(
+            reading,
+            plan.stable.number,
+            plan.candidate.number,
+            share(plan.steps, self._ledger.step),
+            tempered=gate.tempered,
+        )
+        if mind.study.last is None or known.last is None:
+            return
+        verdict, judgement = mind.study.verdict(gate)
+        mind.certified = judgement.verdict is Verdict.PASS
+        evidence, now = "", asyncio.get_running_loop().time()
+        if verdict is not mind.verdict or now - mind.saved >= _SAVED:
+            mind.saved = now
+            evidence = canonical(to_json(mind.study.evidence)).decode()
+        self._heard(gate, mind, verdict, judgement.reason, evidence)
+
+    # -- saying --------------------------------------------------------------------------------
+
+    def opinions(self) -> tuple[Opinion, ...]:
+        """Return what each gate that watches says now."""
+        return tuple(self._opinion(gate) for gate in self._watching())
+
+    def _opinion(self, gate: Gate) -> Opinion:
+        mind = self._minds[gate]
+        if isinstance(gate, Approval):
+            given = self._promoted()
+            verdict = Verdict.PASS if given else Verdict.INCONCLUSIVE
+            return Opinion(gate, verdict, "" if given else "nobody has said promote so far")
+        return Opinion(gate, mind.verdict, mind.detail)
+
+    def _promoted(self) -> bool:
+        """Whether somebody said to go on past the bake that the step is, or leads to."""
+        steps, ledger = self._session.plan.steps, self._ledger
+        return self._bake(ledger.promoted) == self._bake(ledger.step) if steps else False
+
+    def _bake(self, step: int) -> int | None:
+        if step < 0:
+            return None
+        steps = self._session.plan.steps
+        return next((n for n in range(step, len(steps)) if isinstance(steps[n], Bake)), -1)
+
+    def over(self) -> bool:
+        """Whether the time of the present bake is over."""
+        step = self._session.plan.steps[self._ledger.step]
+        if not isinstance(step, Bake):
+            return False
+        if self._promoted() or self._watch.census.at - self._ledger.entered_at >= step.seconds:
+            return True
+        early = [g for g in step.gates if isinstance(g, Analysis) and g.early]
+        passed = all(each.verdict is Verdict.PASS for each in self.opinions())
+        return bool(early) and passed and all(self._minds[gate].certified for gate in early)
+
+    def stance(self) -> Stance:
+        """Return what the gates make the rollout do."""
+        return stance(self.opinions(), over=self.over(), promoted=self._promoted())
+
+    def next_look(self, now: float) -> float:
+        """Return in how many seconds a gate wants to look again."""
+        watched = [self._minds[gate] for gate in self._watching() if not isinstance(gate, Approval)]
+        wish = min((max(0.0, mind.due - now) for mind in watched if mind.due > -inf), default=inf)
+        if any(isinstance(gate, Health) for gate in self._watching()):
+            wish = min(wish, _HEALTH_LOOK)
+        return wish

@@ -1,0 +1,26 @@
+"""Checks for tests, as a user would write them."""
+
+import asyncio
+
+from immutable.gates import CheckLook, Verdict
+
+
+async def always(look: CheckLook) -> bool:
+    return look.ready > 0
+
+
+async def never(look: CheckLook) -> bool:
+    return look.ready < 0
+
+
+async def unsure(look: CheckLook) -> Verdict:
+    return Verdict.INCONCLUSIVE
+
+
+async def broken(look: CheckLook) -> bool:
+    raise RuntimeError("the smoke test's server is down")
+
+
+async def hangs(look: CheckLook) -> bool:
+    await asyncio.sleep(1_000_000)
+    return True
