@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from attrs import evolve
 
@@ -13,15 +13,11 @@ from immutable.backend import Backend, SupportsAdopt, SupportsCreate
 from immutable.connecting import Connection, connected
 from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
 from immutable.engine.driver import drive
-from immutable.engine.history import earlier_revision
-from immutable.engine.retrying import patiently
 from immutable.errors import (
     Conflict,
-    FleetBusy,
     FleetNotFound,
     Gone,
     InvalidValue,
-    PlanRefused,
 )
 from immutable.journal import Entry, Journal
 from immutable.model import (
@@ -36,18 +32,13 @@ from immutable.model import (
     Strategy,
 )
 from immutable.model.frozenmap import settings
-from immutable.planning.compile import only_group, replacement, resizing, returning
+from immutable.planner import ImageLike, Planner
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
 __all__ = ["Fleet", "ImageLike"]
 
-ImageLike = Image | str
-"""An `Image`, or the words by which a backend finds one."""
-
-T = TypeVar("T")
 _ROLLING = Rolling()
-_ATTEMPTS = 10
 
 
 class Fleet:
@@ -79,6 +70,7 @@ class Fleet:
         self._journal = connection.journal
         self._clock = connection.clock
         self._rollouts: list[Rollout] = []
+        self._planner = Planner(connection, self._handle)
 
     def __repr__(self) -> str:
         return f"<Fleet {self.address}>"
@@ -237,11 +229,7 @@ class Fleet:
         Raises:
             FleetNotFound: It is gone.
         """
-        try:
-            return await self._ask(lambda: self.backend.observe(self.name))
-        except Gone as error:
-            visible = await self._ask(self.backend.fleets)
-            raise FleetNotFound(self.address, visible) from error
+        return await self._planner.state()
 
     async def image(self, image: ImageLike) -> Image:
         """Return the image that words mean here, pinned.
@@ -249,8 +237,7 @@ class Fleet:
         Raises:
             Invalid: There is none, or instances can't be started from it.
         """
-        reference = image if isinstance(image, str) else image.artifact
-        return await self._ask(lambda: self.backend.resolve(reference))
+        return await self._planner.image(image)
 
     async def rollout(self, rollout: str | None = None) -> Rollout:
         """Return a rollout of this fleet: the one named, else the newest.
@@ -289,20 +276,7 @@ class Fleet:
             FleetBusy: A rollout runs on the fleet.
             PlanRefused: It can't be done; with every problem that was found.
         """
-        await self._idle()
-        state = await self.state()
-        there = only_group(state).revision.image
-        plan = replacement(
-            self.address,
-            state,
-            there if image is None else await self.image(image),
-            config,
-            strategy,
-            limits,
-            self.backend.capabilities,
-        )
-        await self._check(plan)
-        return plan
+        return await self._planner.replacement(image, strategy, limits, config)
 
     def apply(self, plan: Plan, *, reason: str = "") -> Rollout:
         """Return a rollout of *plan*, which runs here once awaited or followed.
@@ -314,7 +288,7 @@ class Fleet:
         """
 
         async def planned() -> Plan:
-            await self._check(plan)
+            await self._planner.check(plan)
             return plan
 
         return self._running(planned, reason)
@@ -342,24 +316,11 @@ class Fleet:
         """
 
         async def planned() -> Plan:
-            taken_back = await self._take_back() if supersede else ()
+            taken_back = await self._planner.supersede() if supersede else ()
             plan = await self.plan(image, strategy, limits=limits, config=config)
             return evolve(plan, notes=(*plan.notes, *taken_back))
 
         return self._running(planned, reason)
-
-    async def _take_back(self) -> tuple[str, ...]:
-        """End the rollout that runs, if one does; returns what to say about it."""
-        running = await self._journal.entries(fleet=self.address, unfinished=True)
-        if not running:
-            return ()
-        rollout = await self.rollout(running[0].rollout)
-        try:
-            await rollout.abort(reason="superseded")
-        except Conflict:
-            await rollout.promote(reason="superseded")
-        end = await rollout.end()
-        return (f"supersedes rollout {rollout.id}, which ended {end.status.value} first",)
 
     def rollback(
         self, *, to: int | None = None, limits: Limits | None = None, reason: str = ""
@@ -378,41 +339,7 @@ class Fleet:
         Awaiting it raises, besides how it ended:
             InvalidValue: The journal knows of no such revision.
         """
-
-        async def planned() -> Plan:
-            await self._let_go()
-            state = await self.state()
-            if len(state.groups) == 2:
-                last = (await self.history())[-1]
-                ledger = await (await self.rollout(last.rollout)).ledger()
-                plan = returning(
-                    self.address,
-                    state,
-                    last.plan.stable.number if to is None else to,
-                    ledger.wanted,
-                    limits,
-                    self.backend.capabilities,
-                )
-                await self._check(plan)
-                return plan
-            current = only_group(state).number
-            earlier = earlier_revision(await self.history(), current, to)
-            # The image has proven itself before: a probe would only lose time.
-            return await self.plan(
-                earlier.image, Rolling(probe=False), limits=limits, config=earlier.config
-            )
-
-        return self._running(planned, reason or "rollback")
-
-    async def _let_go(self) -> None:
-        """Let the rollout that only keeps stable any more leave it to us, if one does."""
-        running = await self._journal.entries(fleet=self.address, unfinished=True)
-        if running:
-            rollout = await self.rollout(running[0].rollout)
-            if not (await rollout.ledger()).committed:
-                raise FleetBusy(self.address, rollout.id)
-            await rollout.let_go()
-            await rollout.end()
+        return self._running(lambda: self._planner.going_back(to, limits), reason or "rollback")
 
     def recover(self) -> Rollout:
         """Return the fleet's unfinished rollout, carried on here once awaited or followed.
@@ -437,14 +364,7 @@ class Fleet:
             RolloutFailed: It has another size; says which.
             FleetBusy: A rollout runs on it.
         """
-        able = self.backend.capabilities
-
-        async def planned() -> Plan:
-            await self._idle()
-            state = await self.state()
-            return resizing(self.address, state, size, limits or able.limits, able)
-
-        return await self._running(planned, reason)
+        return await self._running(lambda: self._planner.resizing(size, limits), reason)
 
     async def delete(self) -> None:
         """Bring the fleet to 0 instances and remove it with all that was made for it.
@@ -459,22 +379,7 @@ class Fleet:
 
     # -- inside --------------------------------------------------------------------------------
 
-    async def _check(self, plan: Plan) -> None:
-        if not plan.steps:
-            return
-        problems = await self._ask(lambda: self.backend.preflight(self.name, plan))
-        if problems:
-            raise PlanRefused(problems)
-
-    async def _idle(self) -> None:
-        running = await self._journal.entries(fleet=self.address, unfinished=True)
-        if running:
-            raise FleetBusy(self.address, running[0].rollout)
-
-    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
-        return await patiently(question, attempts=_ATTEMPTS)
-
-    def _running(self, planned: _Planner, reason: str) -> Rollout:
+    def _running(self, planned: Callable[[], Awaitable[Plan]], reason: str) -> Rollout:
         async def run(rollout: Rollout) -> Result:
             plan = await planned()
             turn = await begin(
@@ -507,6 +412,3 @@ class Fleet:
         return await drive(
             self.backend, self.name, turn.entry, self._journal, turn.lease, self._clock
         )
-
-
-_Planner = Callable[[], Awaitable[Plan]]

@@ -1,0 +1,175 @@
+"""Making plans for a fleet: what is there, what is wanted, and what must end before."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from immutable.connecting import Connection
+from immutable.engine.history import earlier_revision
+from immutable.engine.retrying import patiently
+from immutable.errors import Conflict, FleetBusy, FleetNotFound, Gone, PlanRefused
+from immutable.model import FleetState, Image, Limits, Plan, RuntimeConfig, Strategy
+from immutable.planning.compile import only_group, replacement, resizing, returning
+from immutable.rollout import Rollout
+from immutable.strategies import Rolling
+
+__all__ = ["ImageLike", "Planner"]
+
+ImageLike = Image | str
+"""An `Image`, or the words by which a backend finds one."""
+
+T = TypeVar("T")
+_ATTEMPTS = 10
+
+
+class Planner:
+    """Looks at one fleet and makes plans for it.
+
+    Args:
+        connection: What the fleet needs.
+        rollout: How to get hold of a rollout by its identifier.
+    """
+
+    def __init__(self, connection: Connection, rollout: Callable[[str], Rollout]) -> None:
+        self._address = connection.address
+        self._name = connection.url.name
+        self._backend = connection.backend
+        self._journal = connection.journal
+        self._rollout = rollout
+
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(question, attempts=_ATTEMPTS)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    async def state(self) -> FleetState:
+        """Return what there is of the fleet now.
+
+        Raises:
+            FleetNotFound: It is gone.
+        """
+        try:
+            return await self._ask(lambda: self._backend.observe(self._name))
+        except Gone as error:
+            visible = await self._ask(self._backend.fleets)
+            raise FleetNotFound(self._address, visible) from error
+
+    async def image(self, image: ImageLike) -> Image:
+        """Return the image that words mean here, pinned.
+
+        Raises:
+            Invalid: There is none, or instances can't be started from it.
+        """
+        reference = image if isinstance(image, str) else image.artifact
+        return await self._ask(lambda: self._backend.resolve(reference))
+
+    async def check(self, plan: Plan) -> None:
+        """Ask the backend what would stop a plan.
+
+        Raises:
+            PlanRefused: Something would; with every problem that was found.
+        """
+        if not plan.steps:
+            return
+        problems = await self._ask(lambda: self._backend.preflight(self._name, plan))
+        if problems:
+            raise PlanRefused(problems)
+
+    async def _running(self) -> Rollout | None:
+        running = await self._journal.entries(fleet=self._address, unfinished=True)
+        return self._rollout(running[0].rollout) if running else None
+
+    async def _idle(self) -> None:
+        running = await self._running()
+        if running is not None:
+            raise FleetBusy(self._address, running.id)
+
+    # -- planning ------------------------------------------------------------------------------
+
+    async def replacement(
+        self,
+        image: ImageLike | None,
+        strategy: Strategy,
+        limits: Limits | None,
+        config: RuntimeConfig | None,
+    ) -> Plan:
+        """Return the plan of a replacement, checked.
+
+        Raises:
+            FleetBusy: A rollout runs on the fleet.
+            PlanRefused: It can't be done; with every problem that was found.
+        """
+        await self._idle()
+        state = await self.state()
+        there = only_group(state).revision.image
+        plan = replacement(
+            self._address,
+            state,
+            there if image is None else await self.image(image),
+            config,
+            strategy,
+            limits,
+            self._backend.capabilities,
+        )
+        await self.check(plan)
+        return plan
+
+    async def resizing(self, size: int, limits: Limits | None) -> Plan:
+        """Return the plan of a change of size.
+
+        Raises:
+            FleetBusy: A rollout runs on the fleet.
+            InvalidValue: *size* is negative.
+        """
+        await self._idle()
+        able = self._backend.capabilities
+        return resizing(self._address, await self.state(), size, limits or able.limits, able)
+
+    async def going_back(self, to: int | None, limits: Limits | None) -> Plan:
+        """Return the plan back to an earlier revision, whose group may still be there.
+
+        Raises:
+            FleetBusy: A rollout that isn't past its point of no return runs on the fleet.
+            InvalidValue: The journal knows of no such revision.
+            PlanRefused: It can't be done; with every problem that was found.
+        """
+        await self._take_over_stable()
+        state = await self.state()
+        history = await self._journal.entries(fleet=self._address)
+        if len(state.groups) == 2:
+            last = history[-1] if history else None
+            if last is not None:
+                wanted = (await self._rollout(last.rollout).ledger()).wanted
+                number = last.plan.stable.number if to is None else to
+                able = self._backend.capabilities
+                plan = returning(self._address, state, number, wanted, limits, able)
+                await self.check(plan)
+                return plan
+        earlier = earlier_revision(history, only_group(state).number, to)
+        # The image has proven itself before: a probe would only lose time.
+        return await self.replacement(earlier.image, Rolling(probe=False), limits, earlier.config)
+
+    # -- making way ----------------------------------------------------------------------------
+
+    async def supersede(self) -> tuple[str, ...]:
+        """End the rollout that runs, if one does; returns what a plan should say about it."""
+        running = await self._running()
+        if running is None:
+            return ()
+        try:
+            await running.abort(reason="superseded")
+        except Conflict:
+            await running.promote(reason="superseded")
+        end = await running.end()
+        return (f"supersedes rollout {running.id}, which ended {end.status.value} first",)
+
+    async def _take_over_stable(self) -> None:
+        """Let a rollout that only keeps stable any more leave it to us."""
+        running = await self._running()
+        if running is None:
+            return
+        if not (await running.ledger()).committed:
+            raise FleetBusy(self._address, running.id)
+        await running.let_go()
+        await running.end()
