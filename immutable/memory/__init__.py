@@ -6,7 +6,7 @@ Time laws, images that misbehave and faults of every kind are set by the test; o
 
 from immutable.memory.backend import MemoryBackend
 from immutable.memory.cloud import Cloud
-from immutable.memory.faults import Fault, Faults
+from immutable.memory.faults import Fault, Faults, When
 from immutable.memory.laws import Behaviour, Law, Laws, fixed, lognormal, vm
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Law",
     "Laws",
     "MemoryBackend",
+    "When",
     "fixed",
     "lognormal",
     "vm",

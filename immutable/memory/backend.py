@@ -35,8 +35,9 @@ from immutable.backend import (
     Retiring,
     Revision,
 )
-from immutable.memory.cloud import Cloud, SimulatedGroup
+from immutable.memory.cloud import Cloud
 from immutable.memory.faults import When
+from immutable.memory.parts import SimulatedGroup
 from immutable.model import LoopClock
 
 __all__ = ["MemoryBackend"]
@@ -210,7 +211,7 @@ class MemoryBackend(Backend):
         def drain() -> Retiring:
             group = self._owned(fleet, revision, ctx)
             home = self.cloud.fleet(fleet)
-            leaving = [name for name in ids if self._is_member(fleet, group, name)]
+            leaving = [n for n in dict.fromkeys(ids) if self._is_member(fleet, group, n)]
             size = max(0, group.shown.size - len(leaving))
             minimum = min(group.shown.minimum, size)
             group.shown = evolve(group.shown, size=size, minimum=minimum)

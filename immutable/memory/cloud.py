@@ -13,7 +13,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from immutable.backend import (
     Clock,
@@ -28,9 +28,9 @@ from immutable.backend import (
     Trouble,
     TroubleKind,
 )
-from immutable.memory.clients import Clients
 from immutable.memory.faults import Faults
 from immutable.memory.laws import Behaviour, Laws
+from immutable.memory.parts import SimulatedFleet, SimulatedGroup, SimulatedServer
 
 __all__ = ["Cloud", "SimulatedFleet", "SimulatedGroup"]
 
@@ -39,71 +39,6 @@ _RETRY = 20.0
 _ENDLESS = 1 << 60
 
 State = InstanceState
-
-
-@define(eq=False)
-class _Server:
-    """One server; changed in place, shown to the outside as a frozen `Instance`."""
-
-    seen: Instance
-    group: SimulatedGroup
-
-
-@define(eq=False)
-class SimulatedGroup:
-    """One group as the cloud keeps it.
-
-    Attributes:
-        shown: What an observer sees of it.
-        live: How many members aren't leaving.
-        deletable: Whether an adopted group may be deleted.
-        short: The zone without room that stopped the last launch, if one did.
-        least: The minimum that a hold has lowered and its release restores.
-        zones: Members that aren't leaving, by zone.
-    """
-
-    shown: Group
-    live: int = 0
-    deletable: bool = False
-    short: str | None = None
-    least: int | None = None
-    zones: Counter[str] = field(factory=Counter)
-
-
-@define(eq=False)
-class SimulatedFleet:
-    """One fleet as the cloud keeps it.
-
-    Attributes:
-        name: Its name.
-        groups: Its groups by revision number.
-        servers: Its servers by identifier.
-        last_revision: The highest number given out.
-        marked_by: The rollout that it was given to.
-        retired: Adopted groups that a rollout has left behind at size 0.
-        ready: How many servers are READY.
-        lowest_ready: The fewest that ever were, since it was last set.
-        highest_total: The most that ever existed, since it was last set.
-        clients: Who asks it; nobody at first.
-    """
-
-    name: str
-    groups: dict[int, SimulatedGroup] = field(factory=dict)
-    servers: dict[str, _Server] = field(factory=dict)
-    last_revision: int = 0
-    marked_by: str | None = None
-    retired: list[Group] = field(factory=list)
-    ready: int = 0
-    lowest_ready: int = 0
-    highest_total: int = 0
-    log: list[Instance] = field(factory=list)
-    dropped: int = 0
-    history: list[FleetState] = field(factory=list)
-    clients: Clients = field(factory=Clients)
-
-    def reset_marks(self) -> None:
-        """Start `lowest_ready` and `highest_total` afresh."""
-        self.lowest_ready, self.highest_total = self.ready, len(self.servers)
 
 
 class Cloud:
@@ -262,7 +197,7 @@ class Cloud:
             zone=zone,
             launched_at=self.at,
         )
-        fleet.servers[instance.id] = _Server(instance, group)
+        fleet.servers[instance.id] = SimulatedServer(instance, group)
         group.live += 1
         group.zones[instance.zone] += 1
         self._used[instance.zone] += 1
@@ -318,7 +253,7 @@ class Cloud:
             server.group.shown = evolve(shown, size=max(0, shown.size - 1))
         self.heal(fleet, server.group)
 
-    def _leave(self, server: _Server) -> None:
+    def _leave(self, server: SimulatedServer) -> None:
         server.group.live -= 1
         server.group.zones[server.seen.zone] -= 1
 
@@ -342,7 +277,7 @@ class Cloud:
             old.protected,
         )
 
-    def _change(self, fleet: SimulatedFleet, server: _Server, new: Instance) -> None:
+    def _change(self, fleet: SimulatedFleet, server: SimulatedServer, new: Instance) -> None:
         fleet.ready += (new.state is State.READY) - (server.seen.state is State.READY)
         fleet.lowest_ready = min(fleet.lowest_ready, fleet.ready)
         server.seen = new
@@ -409,9 +344,9 @@ class Cloud:
         """Return the fleet as it was at a random time within the staleness, stamped as now."""
         moment = self.at - self.faults.random.uniform(0, self.faults.stale)
         past = [state for state in fleet.history if state.at <= moment]
-        fleet.history = [s for s in fleet.history if s.at > self.at - 2 * self.faults.stale] or [
-            self._whole(fleet)
-        ]
+        # What was true all through the staleness is the newest of what is older.
+        old = [state for state in fleet.history if state.at <= self.at - self.faults.stale]
+        fleet.history = [*old[-1:], *fleet.history[len(old) :]] or [self._whole(fleet)]
         return evolve(past[-1] if past else fleet.history[0], at=self.at)
 
     def traffic(self, name: str) -> Reading:

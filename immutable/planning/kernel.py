@@ -174,7 +174,8 @@ def _free(now: Situation) -> Move | None:
     count = min(broken, unwanted)
     if count <= 0 or now.source_goal >= now.window.wanted:
         return None
-    return Give(False, count, Which.BROKEN, f"{count} of stable have long been broken")
+    why = "have long been broken" if now.forward else "aren't READY, and nobody wants them any more"
+    return Give(False, count, Which.BROKEN, f"{count} {why}")
 
 
 # N = 10, S = 2, stable 10, candidate 0, nothing leaving: 10 + 2 - 10 = 2 may start; while probing,

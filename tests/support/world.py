@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from immutable import Fleet, Image, Journal, Limits, Plan, Revision, Status, open_journal
 from immutable.backend import FleetState, Group, Instance, InstanceState
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed
-from immutable.memory.cloud import SimulatedFleet
+from immutable.memory.parts import SimulatedFleet
 from immutable.planning.arithmetic import window
 from immutable.planning.invariants import needed
 from immutable.testing import LoopClock

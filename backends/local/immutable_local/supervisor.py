@@ -259,7 +259,7 @@ class Supervisor:
             names = ", ".join(changed[:5])
             raise Invalid(
                 f"image {image} was changed on disk ({names}): nothing is started from it;"
-                " build it again"
+                " pack it under another version, or let go of its tree as the README says"
             )
         return image
 
