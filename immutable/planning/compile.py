@@ -29,6 +29,7 @@ from immutable.model import (
 from immutable.planning.arithmetic import window
 from immutable.planning.bounds import bounds, times
 from immutable.planning.goals import gates, needed_surge, waits
+from immutable.planning.spelling import spelled
 
 __all__ = [
     "only_group",
@@ -105,7 +106,7 @@ def replacement(
         kind=PlanKind.REPLACE,
         stable=stable,
         candidate=candidate,
-        strategy=repr(strategy),
+        strategy=spelled(strategy),
         limits=chosen,
         steps=steps,
         bounds=_bounds(state, group.size, chosen, backend, steps),

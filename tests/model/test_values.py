@@ -184,7 +184,7 @@ def test_what_is_no_plan_file_is_refused(text):
 def test_a_plan_prints_as_a_table_that_says_what_will_happen():
     text = str(plan())
     for part in (
-        "memory://web", "r1 v1", "r2 v2", "Rolling(probe=True)", "one candidate instance first",
+        "memory://web", "r1 v1", "r2 v2", "Rolling()", "one candidate instance first",
         "point of no return", "at least 10 available, at most 13 existing", "boot_timeout 2 min",
         "no schedule beats", "back to stable", "r1's group is deleted when done",
     ):  # fmt: skip
