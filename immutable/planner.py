@@ -8,6 +8,7 @@ from typing import TypeVar
 from immutable.connecting import Connection
 from immutable.engine.history import earlier_revision
 from immutable.engine.retrying import patiently
+from immutable.engine.sources import unreadable
 from immutable.errors import Conflict, FleetBusy, FleetNotFound, Gone, PlanRefused
 from immutable.model import FleetState, Image, Limits, Plan, RuntimeConfig, Strategy
 from immutable.planning.compile import only_group, replacement, resizing, returning
@@ -65,7 +66,7 @@ class Planner:
         return await self._ask(lambda: self._backend.resolve(reference))
 
     async def check(self, plan: Plan) -> None:
-        """Ask the backend what would stop a plan.
+        """Look for what would stop a plan, in the backend and in what its gates read.
 
         Raises:
             PlanRefused: Something would; with every problem that was found.
@@ -73,6 +74,7 @@ class Planner:
         if not plan.steps:
             return
         problems = await self._ask(lambda: self._backend.preflight(self._name, plan))
+        problems += await unreadable(self._backend, plan)
         if problems:
             raise PlanRefused(problems)
 

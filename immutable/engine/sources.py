@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
 from immutable.backend import Backend, MetricSource, Reading, SupportsTraffic
-from immutable.errors import InvalidValue
-from immutable.model import Plan
+from immutable.errors import InvalidValue, Problem, RegistryError
+from immutable.model import Analysis, Plan
+from immutable.planning.goals import gates
 from immutable.registry import metric_source
 
-__all__ = ["Sources"]
+__all__ = ["Sources", "unreadable"]
+
+
+async def unreadable(backend: Backend, plan: Plan) -> tuple[Problem, ...]:
+    """Return why analyses of *plan* could never read their source; asks nobody outside."""
+    sources = {gate.source: None for gate in gates(plan.steps) if isinstance(gate, Analysis)}
+    found = [await _problem(backend, source) for source in sources]
+    return tuple(problem for problem in found if problem is not None)
+
+
+async def _problem(backend: Backend, source: str) -> Problem | None:
+    if source == "backend":
+        if backend.capabilities.traffic_stats and isinstance(backend, SupportsTraffic):
+            return None
+        return Problem(
+            "an analysis would read the backend's counters, and this backend doesn't count traffic",
+            "name a metric source, as in Analysis(source='prometheus:https://…'), or leave it out",
+        )
+    try:
+        await asyncio.to_thread(metric_source, source)
+    except (InvalidValue, RegistryError) as error:
+        # Only the source's name: nobody knows what a wrong address holds.
+        return Problem(f"an analysis can't read {source.partition(':')[0]}: {error}")
+    return None
 
 
 class Sources:
@@ -32,14 +57,17 @@ class Sources:
         """Return the counters of the source of that name and address.
 
         Raises:
-            InvalidValue: There is none such.
+            InvalidValue: The address makes no sense, or the backend doesn't count traffic.
+            RegistryError: No such source is installed.
         """
         if source == "backend":
             if not isinstance(self._backend, SupportsTraffic):
                 raise InvalidValue("source", source, "this backend doesn't count traffic")
             return await self._backend.traffic(self._fleet)
         if source not in self._open:
-            self._open[source] = metric_source(source)
+            # On a thread: finding reads the disk. Two analyses may be here at once.
+            opened = await asyncio.to_thread(metric_source, source)
+            self._open.setdefault(source, opened)
         revisions = self._plan.stable.number, self._plan.candidate.number
         return await self._open[source].read(self._fleet, revisions)
 
