@@ -44,6 +44,7 @@ _SAVED = 60.0
 """Seconds of evidence that a crash may cost."""
 _HEALTH_LOOK = 5.0
 """Seconds between two looks at the candidate's health while nothing else happens."""
+_FREE = Stance()
 
 
 @define
@@ -107,7 +108,7 @@ class Gatekeeper:
 
     def _watching(self) -> tuple[Gate, ...]:
         ledger = self._ledger
-        if ledger.back or ledger.committed:
+        if not self._gates or ledger.back or ledger.committed:
             return ()
         there = watching(self._session.plan.steps, ledger.step)
         if self._awake:
@@ -245,6 +246,8 @@ class Gatekeeper:
 
     def stance(self) -> Stance:
         """Return what the gates make the rollout do."""
+        if not self._gates:
+            return _FREE
         return stance(self.opinions(), over=self.over(), promoted=self._promoted())
 
     def next_look(self, now: float) -> float:
