@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import suppress
 
 from immutable.engine.ledger import Ledger, fold
-from immutable.errors import Conflict, JournalError
+from immutable.errors import Conflict, FleetBusy, JournalError, NothingToRecover
 from immutable.journal import Entry, Journal
 from immutable.model import Bake, Clock, Event, Order, Plan, Result, RolloutStatus, Status
-from immutable.model.records import Ended
+from immutable.model.records import Ended, Ordered
 
 __all__ = ["Rollout"]
 
@@ -142,10 +143,14 @@ class Rollout:
         """
         await self._order(Order.PROMOTE, reason)
 
-    async def abort(self, *, reason: str = "") -> None:
-        """Return to stable.
+    async def abort(self, *, reason: str = "", take_over: bool = True) -> None:
+        """Return to stable; returns once a controller has taken that up.
 
-        Where no controller is alive, this process takes the rollout over and returns at its end.
+        Where none is alive, this process takes the rollout over and returns at its end.
+
+        Args:
+            reason: Why.
+            take_over: Whether to do so; without, the order waits for a controller.
 
         Raises:
             Conflict: The point of no return is behind; a new rollout is the way back.
@@ -153,34 +158,61 @@ class Rollout:
         """
         if (await self._read())[1].committed:
             raise Conflict(f"rollout {self.id} can't be undone any more: use rollback")
-        await self._order(Order.ABORT, reason, to_end=True)
+        await self._order(Order.ABORT, reason, take_over=take_over)
 
-    async def cancel(self, *, reason: str = "") -> None:
+    async def cancel(self, *, reason: str = "", take_over: bool = True) -> None:
         """Stop, and leave everything as it is; the result says what is left where.
 
         ``rollback`` brings the fleet whole again, onto either of its groups.
 
+        Args:
+            reason: Why.
+            take_over: As for `abort`.
+
         Raises:
             JournalError: The rollout has ended.
         """
-        await self._order(Order.CANCEL, reason, to_end=True)
+        await self._order(Order.CANCEL, reason, take_over=take_over)
 
     async def let_go(self) -> None:
         """End now, after the point of no return, and leave stable to the next rollout."""
-        await self._order(Order.YIELD, "", to_end=True)
+        await self._order(Order.YIELD, "", take_over=True)
 
-    async def _order(self, order: Order, reason: str, *, to_end: bool = False) -> None:
+    async def _order(self, order: Order, reason: str, *, take_over: bool = False) -> None:
         if not self.id:
             await self._known.wait()
         await self._journal.order(self.id, order, actor=self._actor, reason=reason)
-        entry, _ = await self._read()
-        alive = entry.expires_at > self._clock.now()
-        if alive or not to_end or self._recover is None or entry.status.ended:
+        if not take_over or self._recover is None or await self.taken_up():
             return
-        # Nobody would carry it out, so this process does.
-        async for event in self._recover().events():
-            if isinstance(event.record, Ended):
-                return
+        # Nobody would carry it out, so this process does; unless another one was quicker.
+        with suppress(FleetBusy, NothingToRecover):
+            await self._recover().end()
+
+    async def taken_up(self) -> str:
+        """Wait until every order that was given so far is taken up, and return by whom.
+
+        A controller of another process hears of an order when it next renews its lease, so that
+        can take some seconds.
+
+        Returns:
+            The controller; empty when none is alive to do it, or the rollout ended without.
+
+        Raises:
+            JournalError: The journal can't be read.
+        """
+        given = await self._journal.orders(self.id)
+        last = given[-1].number if given else 0
+        heard = after = 0
+        while True:
+            entry = await self._entry()
+            for event in await self._journal.events(self.id, after=after):
+                after = event.seq
+                heard = event.record.number if isinstance(event.record, Ordered) else heard
+            if heard >= last:
+                return entry.controller
+            if entry.status.ended or entry.expires_at <= self._clock.now():
+                return ""
+            await self._journal.wait(self.id, _POLL)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -188,6 +220,14 @@ class Rollout:
         """Wait for the end and return it, whichever it is."""
         task = self._start()
         return await task if task is not None else await self._follow_to_end()
+
+    async def plan(self) -> Plan:
+        """Return what it carries out.
+
+        Raises:
+            JournalError: The journal can't be read, or does not know the rollout.
+        """
+        return (await self._entry()).plan
 
     async def ledger(self) -> Ledger:
         """Return everything that the records say so far.
@@ -219,14 +259,17 @@ class Rollout:
             left=record.left,
         )
 
-    async def _read(self) -> tuple[Entry, Ledger]:
+    async def _entry(self) -> Entry:
         entries = await self._journal.entries(rollout=self.id)
         if not entries:
             raise JournalError(f"rollout {self.id} is unknown to the journal")
-        ledger = Ledger()
+        return entries[0]
+
+    async def _read(self) -> tuple[Entry, Ledger]:
+        entry, ledger = await self._entry(), Ledger()
         for event in await self._journal.events(self.id):
             ledger = fold(event.record, ledger)
-        return entries[0], ledger
+        return entry, ledger
 
     async def status(self) -> RolloutStatus:
         """Return where the rollout stands.

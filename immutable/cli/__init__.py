@@ -18,4 +18,8 @@ def main() -> None:
         raise SystemExit(1)
     from immutable.cli.commands import cli
 
+    if "" not in sys.path:
+        # Checks may lie where the command is typed; at the end, so that nothing there hides a
+        # module that is installed.
+        sys.path.append("")
     cli(prog_name="immutable")

@@ -6,6 +6,7 @@ import click
 
 from immutable.cli.fleets import fleet
 from immutable.cli.images import image
+from immutable.cli.orders import abort, cancel, pause, promote, resume
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
 
 __all__ = ["cli"]
@@ -19,9 +20,13 @@ def cli() -> None:
     A fleet's address is backend://location/name, such as local://web.
 
     Exit codes: 0 succeeded, 1 error, 2 wrong usage, 3 rolled back, 4 failed, 5 refused,
-    6 cancelled, 130 interrupted and recoverable.
+    6 cancelled, 130 interrupted and recoverable. An order that was given is a success, and so is
+    a rollout that abort or cancel had to bring to its end here.
     """
 
 
-for each in (fleet, image, plan, apply, replace, watch, recover, rollback, history):
+_ROLLOUTS = (plan, apply, replace, watch, recover, rollback, history)
+_ORDERS = (pause, resume, promote, abort, cancel)
+
+for each in (fleet, image, *_ROLLOUTS, *_ORDERS):
     cli.add_command(each)

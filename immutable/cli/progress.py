@@ -3,113 +3,108 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
-from attrs import define, field
 from rich.console import Console
-from rich.console import Group as Rows
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
+from immutable.cli.picture import Picture
 from immutable.cli.running import Interrupted, console, show_json
 from immutable.cli.tables import STYLES, stamp
+from immutable.errors import ImmutableError
 from immutable.fleet import Fleet
-from immutable.model import Event, FleetState, InstanceState, Result
+from immutable.model import Event, Result
 from immutable.model.quantities import duration
 from immutable.model.records import Ended, Started
 from immutable.report import documents
-from immutable.report.words import noteworthy, words
+from immutable.report.story import Story
 from immutable.rollout import Rollout
 
-__all__ = ["follow"]
-
-_SHOWN = 6
+__all__ = ["follow", "tell"]
 
 
-async def follow(fleet: Fleet, rollout: Rollout, *, as_json: bool) -> Result:
+async def follow(fleet: Fleet, rollout: Rollout, *, as_json: bool, here: bool = True) -> Result:
     """Show a rollout until it has ended, and return how.
 
+    Args:
+        fleet: Its fleet.
+        rollout: The rollout.
+        as_json: Whether to print each event as JSON.
+        here: Whether this process drives it, so that it stops when the user stops the command.
+
     Raises:
-        Interrupted: The user stopped it; it can be recovered.
-        RolloutEnded: It did not succeed.
+        Interrupted: The user stopped the command.
+        RolloutEnded: The rollout did not succeed.
     """
     screen = console(error=as_json)
     try:
-        if as_json:
-            await _as_json(rollout)
-        elif screen.is_terminal:
+        if screen.is_terminal and not as_json:
             await _as_bars(fleet, rollout, screen)
         else:
-            await _as_lines(rollout, screen)
+            await tell(rollout, screen, as_json=as_json)
         result = await rollout
     except asyncio.CancelledError:
         await rollout.stop()
-        raise Interrupted(fleet.address) from None
+        raise Interrupted(fleet.address, driven=here) from None
     if not as_json:
         took = f"{result.status.value} in {duration(round(result.seconds, 1))}"
         screen.print(Text(took, style=STYLES.get(result.status, "")))
     return result
 
 
-async def _as_json(rollout: Rollout) -> None:
+async def tell(rollout: Rollout, screen: Console, *, as_json: bool, after: int = -1) -> None:
+    """Print what happens to a rollout until it has ended: a line of text or JSON an event.
+
+    As text only what is news: not that an action went well, and a gate's verdict only when it
+    changes.
+
+    Args:
+        rollout: The rollout.
+        screen: Where to print text.
+        as_json: Whether to print all events as JSON, on standard output, instead.
+        after: Begin with the first order that has a higher number than this.
+    """
+    async for event, story, said in _told(rollout):
+        if story.ledger.heard <= after:
+            continue
+        if as_json:
+            show_json(documents.event(event, story.words(event.record)))
+        elif said:
+            screen.print(f"{stamp(event.at)} {said}", markup=False)
+
+
+async def _told(rollout: Rollout) -> AsyncIterator[tuple[Event, Story, str]]:
+    """Yield events with the story so far, and what is new in each."""
+    story: Story | None = None
     async for event in rollout.events():
-        show_json(documents.event(event))
-
-
-async def _as_lines(rollout: Rollout, screen: Console) -> None:
-    async for event in rollout.events():
-        if noteworthy(event.record):
-            screen.print(f"{stamp(event.at)} {words(event.record)}", markup=False)
-
-
-@define
-class _Picture:
-    """What the live display shows."""
-
-    fleet: str
-    events: list[Event] = field(factory=list)
-    state: FleetState | None = None
-    wanted: int = 0
-
-    def add(self, event: Event) -> None:
-        self.wanted = getattr(event.record, "wanted", self.wanted)
-        if noteworthy(event.record):
-            self.events.append(event)
-
-    def __rich__(self) -> Rows:
-        lines = [
-            Text(f"{stamp(event.at)[11:]} {words(event.record)}", overflow="ellipsis", no_wrap=True)
-            for event in self.events[-_SHOWN:]
-        ]
-        return Rows(Text(self.fleet, style="bold"), self._bars(), *lines)
-
-    def _bars(self) -> Table:
-        bars = Table.grid(padding=(0, 1))
-        for group in self.state.groups if self.state else ():
-            members = self.state.members(group.number) if self.state else ()
-            ready = sum(each.state is InstanceState.READY for each in members)
-            label = f"r{group.number} {group.revision.image}"
-            bar = ProgressBar(total=max(1, self.wanted), completed=ready, width=30)
-            bars.add_row(label, bar, f"{ready} ready, {len(members)} existing of {self.wanted}")
-        return bars
+        story = story or Story(await rollout.plan())
+        yield event, story, story.hear(event.record)
 
 
 async def _as_bars(fleet: Fleet, rollout: Rollout, screen: Console) -> None:
-    picture = _Picture(fleet.address)
+    picture = Picture(fleet.address)
     with Live(picture, console=screen, refresh_per_second=8, transient=False):
         looking = asyncio.create_task(_keep_looking(fleet, picture))
         try:
-            async for event in rollout.events():
-                picture.add(event)
+            async for event, story, said in _told(rollout):
+                picture.story = story
+                picture.add(event, said)
                 if isinstance(event.record, (Started, Ended)):
-                    picture.state = await fleet.state()
+                    await _look(fleet, picture)
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
 
 
-async def _keep_looking(fleet: Fleet, picture: _Picture) -> None:
+async def _keep_looking(fleet: Fleet, picture: Picture) -> None:
     while True:
+        await _look(fleet, picture)
+        await asyncio.sleep(max(0.5, fleet.backend.capabilities.poll))
+
+
+async def _look(fleet: Fleet, picture: Picture) -> None:
+    # A picture that is a little old is better than none.
+    with suppress(ImmutableError):
         picture.state = await fleet.state()
-        await asyncio.sleep(0.5)

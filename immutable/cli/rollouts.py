@@ -7,43 +7,72 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from immutable.cli.options import as_json, environment, limits_from, limits_options, where
-from immutable.cli.progress import follow
+from immutable.cli.progress import follow, tell
 from immutable.cli.running import command, console, show_json
+from immutable.cli.strategies import check_strategy, strategy_from, strategy_options
 from immutable.cli.tables import history_table
 from immutable.fleet import Fleet
-from immutable.model import Limits, Plan, RuntimeConfig
+from immutable.model import Capabilities, Limits, Result, RuntimeConfig
 from immutable.model.serial import digest, dump_plan, load_plan
 from immutable.report import documents
-from immutable.strategies import Rolling
+from immutable.rollout import Rollout
 
 __all__ = ["apply", "history", "plan", "recover", "replace", "rollback", "watch"]
 
 REASON = click.option("--reason", default="", help="Why; goes into the record.")
-PROBE = click.option(
-    "--probe/--no-probe", default=True, help="Let the first new server prove the image alone."
-)
 ENV = click.option(
     "--env", multiple=True, metavar="NAME=VALUE", help="Setting of the instances; repeatable."
 )
 
 
-async def _planned(
-    fleet: Fleet, image: str | None, *, probe: bool, env: tuple[str, ...], options: dict[str, Any]
-) -> Plan:
-    config = None
-    if env:
-        current = (await fleet.state()).groups[0].revision.config
-        config = RuntimeConfig({**current.environment, **environment(env)}, current.secrets)
-    limits: Limits = limits_from(fleet.backend.capabilities.limits, options)
-    return await fleet.plan(image, Rolling(probe=probe), limits=limits, config=config)
+async def _ways(
+    fleet: Fleet, env: tuple[str, ...], options: dict[str, Any], *, stable: int | None = None
+) -> dict[str, Any]:
+    """Return the strategy, the limits and the configuration that the options ask for."""
+    able = fleet.backend.capabilities
+    doubles = options["strategy"] != "rolling" and able.weighted_traffic
+    return {
+        "strategy": await asyncio.to_thread(strategy_from, options, able),  # Imports checks.
+        "limits": _limits(options, able, doubles=doubles),
+        "config": await _config(fleet, env, stable),
+    }
+
+
+def _limits(options: dict[str, Any], able: Capabilities, *, doubles: bool) -> Limits | None:
+    """Return the limits that were asked for; None for the backend's, with room for the strategy.
+
+    Args:
+        options: What was asked for.
+        able: What the backend can do.
+        doubles: Whether there will be two whole groups, so that max_surge, unless it was given,
+            must leave room for them.
+    """
+    chosen = limits_from(able.limits, options)
+    if chosen == able.limits:
+        return None
+    room = doubles and options["max_surge"] is None
+    return evolve(chosen, max_surge="100%") if room else chosen
+
+
+async def _config(
+    fleet: Fleet, env: tuple[str, ...], stable: int | None = None
+) -> RuntimeConfig | None:
+    """Return the fleet's configuration with some settings changed; None for none."""
+    groups = (await fleet.state()).groups if env else ()
+    found = [group for group in groups if stable in (None, group.number)]
+    if not found:
+        return None
+    current = found[0].revision.config
+    return RuntimeConfig({**current.environment, **environment(env)}, current.secrets)
 
 
 @click.command()
 @click.argument("url")
 @click.argument("image", required=False)
-@PROBE
+@strategy_options
 @ENV
 @limits_options
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file.")
@@ -53,7 +82,6 @@ async def _planned(
 async def plan(
     url: str,
     image: str | None,
-    probe: bool,
     env: tuple[str, ...],
     out: Path | None,
     journal: str | None,
@@ -62,8 +90,9 @@ async def plan(
     **options: Any,
 ) -> None:
     """Show what a replacement of the fleet at URL by IMAGE would do. Touches nothing."""
+    check_strategy(options)
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        made = await _planned(fleet, image, probe=probe, env=env, options=options)
+        made = await fleet.plan(image, **await _ways(fleet, env, options))
     if out is not None:
         await asyncio.to_thread(out.write_text, dump_plan(made), encoding="utf-8")
     if as_json:
@@ -96,9 +125,12 @@ async def apply(
 @click.command()
 @click.argument("url")
 @click.argument("image", required=False)
-@PROBE
+@strategy_options
 @ENV
 @limits_options
+@click.option(
+    "--supersede", is_flag=True, help="Take the rollout that runs back first, if one does."
+)
 @REASON
 @where
 @as_json
@@ -106,8 +138,8 @@ async def apply(
 async def replace(
     url: str,
     image: str | None,
-    probe: bool,
     env: tuple[str, ...],
+    supersede: bool,
     reason: str,
     journal: str | None,
     actor: str | None,
@@ -118,11 +150,47 @@ async def replace(
 
     Without IMAGE the fleet keeps its image: with --env, only its configuration changes.
     """
+    check_strategy(options)
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        made = await _planned(fleet, image, probe=probe, env=env, options=options)
-        result = await follow(fleet, fleet.apply(made, reason=reason), as_json=as_json)
+        if supersede and (old := await _running(fleet)) is not None:
+            result = await _supersede(fleet, old, image, env, options, reason, as_json=as_json)
+        else:
+            made = await fleet.plan(image, **await _ways(fleet, env, options))
+            result = await follow(fleet, fleet.apply(made, reason=reason), as_json=as_json)
     if as_json:
         show_json(documents.result(result))
+
+
+async def _running(fleet: Fleet) -> Rollout | None:
+    running = [entry for entry in await fleet.history() if not entry.status.ended]
+    return await fleet.rollout(running[-1].rollout) if running else None
+
+
+async def _supersede(
+    fleet: Fleet,
+    old: Rollout,
+    image: str | None,
+    env: tuple[str, ...],
+    options: dict[str, Any],
+    reason: str,
+    *,
+    as_json: bool,
+) -> Result:
+    """Show how the old rollout is taken back, then the new one."""
+    if image is not None:
+        await fleet.image(image)  # An image that doesn't exist is no reason to end anything.
+    ledger, plan = await old.ledger(), await old.plan()
+    stays = plan.candidate.number if ledger.committed else plan.stable.number
+    ways = await _ways(fleet, env, options, stable=stays)
+    screen = console(error=as_json)
+    screen.print(f"rollout {old.id} is superseded: it ends first", markup=False)
+    new = fleet.replace(image, **ways, supersede=True, reason=reason)
+    told = asyncio.ensure_future(tell(old, screen, as_json=as_json, after=ledger.heard))
+    try:
+        return await follow(fleet, new, as_json=as_json)
+    finally:
+        told.cancel()
+        await asyncio.gather(told, return_exceptions=True)
 
 
 @click.command()
@@ -142,9 +210,13 @@ async def rollback(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Bring the fleet at URL back to an earlier revision, by a new rollout."""
+    """Bring the fleet at URL back to an earlier revision, by a new rollout.
+
+    Where the servers of that revision are still kept, all traffic is switched back at once.
+    """
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        limits = limits_from(fleet.backend.capabilities.limits, options)
+        weighted = any(group.weight is not None for group in (await fleet.state()).groups)
+        limits = _limits(options, fleet.backend.capabilities, doubles=weighted)
         back = fleet.rollback(to=to, limits=limits, reason=reason)
         result = await follow(fleet, back, as_json=as_json)
     if as_json:
@@ -175,7 +247,8 @@ async def watch(
 ) -> None:
     """Follow a rollout that runs elsewhere: the one named, else the newest."""
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        result = await follow(fleet, await fleet.rollout(rollout), as_json=as_json)
+        watched = await fleet.rollout(rollout)
+        result = await follow(fleet, watched, as_json=as_json, here=False)
     if as_json:
         show_json(documents.result(result))
 

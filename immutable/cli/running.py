@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 import click
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.console import Console
 from immutable.errors import FleetBusy, ImmutableError, InvalidValue, PlanRefused, PlanStale
 from immutable.model import RolledBack, RolloutCancelled, RolloutFailed
 
-__all__ = ["Interrupted", "command", "console", "fail", "show_json"]
+__all__ = ["REFUSED", "Interrupted", "command", "console", "fail", "show_json"]
 
 P = ParamSpec("P")
 
@@ -23,15 +23,17 @@ ROLLED_BACK, FAILED, REFUSED, CANCELLED, INTERRUPTED = 3, 4, 5, 6, 130
 
 
 class Interrupted(Exception):  # It is no error.
-    """The user stopped a rollout that can be recovered.
+    """The user stopped a command in the middle of a rollout.
 
     Args:
         address: The fleet's address.
+        driven: Whether the rollout was driven here, so that it stopped too and can be recovered.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, driven: bool = True) -> None:
         super().__init__(address)
         self.address = address
+        self.driven = driven
 
 
 def console(*, error: bool = False) -> Console:
@@ -44,7 +46,7 @@ def show_json(document: object) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, sort_keys=True))
 
 
-def fail(code: int, message: str, *hints: str) -> None:
+def fail(code: int, message: str, *hints: str) -> NoReturn:
     """Say what went wrong and what to type next, and leave.
 
     Raises:
@@ -61,7 +63,6 @@ _CODES: tuple[tuple[type[ImmutableError], int], ...] = (
     (InvalidValue, 2),
     (PlanRefused, REFUSED),
     (PlanStale, REFUSED),
-    (FleetBusy, REFUSED),
     (RolledBack, ROLLED_BACK),
     (RolloutFailed, FAILED),
     (RolloutCancelled, CANCELLED),
@@ -76,8 +77,13 @@ def command(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Non
         try:
             asyncio.run(function(*args, **kwargs))
         except Interrupted as error:
+            if not error.driven:
+                fail(INTERRUPTED, "stopped watching; the rollout goes on by itself")
             way_on = f"carry on with: immutable recover {error.address}"
             fail(INTERRUPTED, "stopped at a safe point; the fleet is stable", way_on)
+        except FleetBusy as error:
+            ways = [f"immutable {name} {error.fleet}" for name in ("watch", "abort", "recover")]
+            fail(REFUSED, str(error), *ways)
         except KeyboardInterrupt:
             fail(INTERRUPTED, "stopped")
         except ImmutableError as error:

@@ -43,7 +43,9 @@ def _table(*columns: str, title: str | None = None) -> Table:
 
 def fleet_table(address: str, state: FleetState) -> Rows:
     """Return a fleet: a row for each group, then one for each instance."""
-    groups = _table("revision", "image", "size", "ready", "held by", title=address)
+    weighted = any(group.weight is not None for group in state.groups)
+    traffic = ["traffic"] if weighted else []
+    groups = _table("revision", "image", "size", "ready", *traffic, "held by", title=address)
     for group in state.groups:
         ready = sum(each.state is InstanceState.READY for each in state.members(group.number))
         groups.add_row(
@@ -51,6 +53,7 @@ def fleet_table(address: str, state: FleetState) -> Rows:
             str(group.revision.image),
             str(group.size),
             str(ready),
+            *(["" if group.weight is None else f"{group.weight:g} %"] * weighted),
             group.hold.rollout if group.hold else "",
         )
     instances = _table("instance", "revision", "state", "since", "zone", "address")

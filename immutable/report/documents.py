@@ -10,6 +10,7 @@ from immutable.model import (
     FleetState,
     Image,
     InstanceState,
+    Order,
     Plan,
     Record,
     Result,
@@ -18,11 +19,17 @@ from immutable.model import (
 from immutable.model.serial import digest, to_json
 from immutable.report.words import words
 
-__all__ = ["entry", "event", "fleet", "image", "plan", "result", "status"]
+__all__ = ["entry", "event", "fleet", "image", "order", "plan", "result", "status"]
 
 
 def fleet(address: str, state: FleetState) -> dict[str, Any]:
-    """Return a fleet: its groups, how many instances are in which state, and each instance."""
+    """Return a fleet: its groups, how many instances are in which state, and each instance.
+
+    ``fleet`` is its address, ``at`` the backend's time, ``size`` of all groups together, ``states``
+    the number of instances by state, ``groups`` and ``instances`` each as `immutable.Group` and
+    `immutable.Instance`: a group's ``weight`` is its percentage of the traffic, null where all
+    share one pool.
+    """
     states = [each.state for each in state.instances]
     return {
         "fleet": address,
@@ -35,35 +42,47 @@ def fleet(address: str, state: FleetState) -> dict[str, Any]:
 
 
 def plan(made: Plan) -> dict[str, Any]:
-    """Return a plan with its digest."""
+    """Return a plan: ``digest``, to approve it by, and ``plan`` as `immutable.Plan`."""
     return {"digest": digest(made), "plan": to_json(made)}
 
 
-def event(happened: Event) -> dict[str, Any]:
-    """Return an event: its place, its words, and the record itself."""
+def event(happened: Event, said: str | None = None) -> dict[str, Any]:
+    """Return an event: its place, its words, and the record itself.
+
+    ``rollout`` and ``seq`` say which it is, ``at`` when it was written down (seconds since 1970),
+    ``words`` what it says as a sentence, ``record`` all of it, with its kind as ``type``.
+
+    Args:
+        happened: The event.
+        said: Its words, from somebody who knows the plan.
+    """
     return {
         "rollout": happened.rollout,
         "seq": happened.seq,
         "at": happened.at,
-        "words": words(happened.record),
+        "words": words(happened.record) if said is None else said,
         "record": to_json(happened.record, Record),
     }
 
 
 def result(end: Result) -> dict[str, Any]:
-    """Return how a rollout ended."""
+    """Return how a rollout ended, as `immutable.Result`: ``status``, ``reason``, ``left``, more."""
     document: dict[str, Any] = to_json(end)
     return document
 
 
 def status(now: RolloutStatus) -> dict[str, Any]:
-    """Return where a rollout stands."""
+    """Return where a rollout stands, as `immutable.RolloutStatus`."""
     document: dict[str, Any] = to_json(now)
     return document
 
 
 def entry(listed: Entry) -> dict[str, Any]:
-    """Return a rollout as a row of the fleet's history."""
+    """Return a rollout as a row of the fleet's history.
+
+    ``from`` and ``to`` are revision numbers, ``image`` is the one that it went to, ``strategy`` is
+    as it would be written in code, ``plan`` is the plan's digest.
+    """
     return {
         "rollout": listed.rollout,
         "fleet": listed.fleet,
@@ -76,6 +95,25 @@ def entry(listed: Entry) -> dict[str, Any]:
         "image": str(listed.plan.candidate.image),
         "strategy": listed.plan.strategy,
         "plan": digest(listed.plan),
+    }
+
+
+def order(
+    given: Order, reason: str, by: str, now: RolloutStatus, end: Result | None
+) -> dict[str, Any]:
+    """Return what became of an order that was given to a rollout.
+
+    ``order`` and ``reason`` are what was said, ``taken_up_by`` is the controller that took it up:
+    null when none is alive, ``taken_over`` whether this process drove the rollout to its end
+    instead: then ``result`` says how that was. ``status`` is how the rollout stands now.
+    """
+    return {
+        "order": given.value,
+        "reason": reason,
+        "taken_up_by": by or None,
+        "taken_over": end is not None,
+        "status": status(now),
+        "result": result(end) if end is not None else None,
     }
 
 
