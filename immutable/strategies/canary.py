@@ -69,25 +69,29 @@ class Canary:
         """
         del state
         if able.weighted_traffic:
-            steps = [step for share in self._shares() for step in self._weighted(share, able)]
+            steps = [
+                step
+                for number, share in enumerate(self._shares())
+                for step in self._weighted(share, able, probe=number == 0)
+            ]
             return (*steps, Commit(self.keep_stable))
         if self.keep_stable:
             problem = "keep_stable needs weighted traffic, which the backend doesn't have"
             raise PlanRefused((Problem(problem, "leave keep_stable out"),))
         return (*self._by_instances(able), Commit())
 
-    def _weighted(self, share: float, able: Capabilities) -> Iterator[Step]:
+    def _weighted(self, share: float, able: Capabilities, *, probe: bool) -> Iterator[Step]:
         step = able.weight_step
         if abs(share / step - round(share / step)) > 1e-9:
             problem = f"{share:g} % of the traffic: the backend's weights go by {step:g} %"
             raise PlanRefused((Problem(problem, "choose stages that are multiples of it"),))
-        yield Shift(candidate=share, stable=100, probe=True)
+        yield Shift(candidate=share, stable=100, probe=probe)
         yield Route(share)
         yield Bake(self.bake, self._watchers(able))
 
     def _by_instances(self, able: Capabilities) -> Iterator[Step]:
-        for share in self._shares():
-            yield Shift(candidate=share, stable=100 - share, probe=True)
+        for number, share in enumerate(self._shares()):
+            yield Shift(candidate=share, stable=100 - share, probe=number == 0)
             yield Bake(self.bake, self._watchers(able))
 
     def _watchers(self, able: Capabilities) -> tuple[Gate, ...]:

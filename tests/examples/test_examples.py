@@ -23,3 +23,11 @@ def test_rolling_in_memory():
     assert "v2: succeeded" in said
     assert "bad: rolled_back, 3 candidate instances failed" in said
     assert "now: 10 ready on r2 v2" in said
+
+
+def test_canary_in_memory():
+    said = output("canary_in_memory.py")
+    assert "5 % of the traffic to the candidate" in said
+    assert "v2: succeeded after" in said
+    assert "rolled back: analysis of backend traffic" in said
+    assert "worse than stable: errors" in said
