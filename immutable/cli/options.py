@@ -13,7 +13,15 @@ from immutable.errors import InvalidValue
 from immutable.model import Limits
 from immutable.model.quantities import percent
 
-__all__ = ["DURATION", "as_json", "environment", "limits_from", "limits_options", "where"]
+__all__ = [
+    "DURATION",
+    "as_json",
+    "environment",
+    "limits_from",
+    "limits_given",
+    "limits_options",
+    "where",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,15 +83,19 @@ def limits_options(function: F) -> F:
     return function
 
 
+def limits_given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return those limits that the user gave."""
+    names = {name.replace("-", "_") for name, _, _ in _LIMITS}
+    return {n: v for n, v in options.items() if n in names and v is not None}
+
+
 def limits_from(default: Limits, options: dict[str, Any]) -> Limits:
     """Return the backend's limits with those changed that the user gave.
 
     Raises:
         InvalidValue: They make no sense together.
     """
-    names = {name.replace("-", "_") for name, _, _ in _LIMITS}
-    given = {n: v for n, v in options.items() if n in names and v is not None}
-    return evolve(default, **given)
+    return evolve(default, **limits_given(options))
 
 
 def where(function: F) -> F:

@@ -106,14 +106,14 @@ async def _check_turned(rollout: Rollout) -> None:
         raise Conflict("too late")
 
 
-async def _carry_out(fleet: Fleet, kind: _Kind, *, as_json: bool) -> Result | None:
+async def _carry_out(fleet: Fleet, kind: _Kind, after: int, *, as_json: bool) -> Result | None:
     """Drive the rollout to the end that the order asks for; None when somebody else does by now.
 
     Raises:
         RolloutEnded: It ended otherwise.
     """
     try:
-        return await follow(fleet, fleet.recover(), as_json=as_json)
+        return await follow(fleet, fleet.recover(), as_json=as_json, after=after)
     except RolloutEnded as ended:
         if ended.result.status is kind.end:
             return ended.result
@@ -129,7 +129,7 @@ async def _tell(fleet: Fleet, kind: _Kind, reason: str, *, as_json: bool) -> Non
     by, result = await _give(fleet, rollout, kind, reason), None
     if not by and kind.end is not None and not (await rollout.status()).status.ended:
         screen.print(f"{name} no controller is alive: this process takes over", markup=False)
-        result = await _carry_out(fleet, kind, as_json=as_json)
+        result = await _carry_out(fleet, kind, before.heard, as_json=as_json)
         by = "" if result is not None else await rollout.taken_up()
     status = await rollout.status()
     if not by and result is None and status.status.ended:

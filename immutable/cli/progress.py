@@ -25,7 +25,9 @@ from immutable.rollout import Rollout
 __all__ = ["follow", "tell"]
 
 
-async def follow(fleet: Fleet, rollout: Rollout, *, as_json: bool, here: bool = True) -> Result:
+async def follow(
+    fleet: Fleet, rollout: Rollout, *, as_json: bool, here: bool = True, after: int = -1
+) -> Result:
     """Show a rollout until it has ended, and return how.
 
     Args:
@@ -33,6 +35,7 @@ async def follow(fleet: Fleet, rollout: Rollout, *, as_json: bool, here: bool = 
         rollout: The rollout.
         as_json: Whether to print each event as JSON.
         here: Whether this process drives it, so that it stops when the user stops the command.
+        after: As for `tell`.
 
     Raises:
         Interrupted: The user stopped the command.
@@ -43,7 +46,7 @@ async def follow(fleet: Fleet, rollout: Rollout, *, as_json: bool, here: bool = 
         if screen.is_terminal and not as_json:
             await _as_bars(fleet, rollout, screen)
         else:
-            await tell(rollout, screen, as_json=as_json)
+            await tell(rollout, screen, as_json=as_json, after=after)
         result = await rollout
     except asyncio.CancelledError:
         await rollout.stop()

@@ -9,7 +9,14 @@ from typing import Any
 import click
 from attrs import evolve
 
-from immutable.cli.options import as_json, environment, limits_from, limits_options, where
+from immutable.cli.options import (
+    as_json,
+    environment,
+    limits_from,
+    limits_given,
+    limits_options,
+    where,
+)
 from immutable.cli.progress import follow, tell
 from immutable.cli.running import command, console, show_json
 from immutable.cli.strategies import check_strategy, strategy_from, strategy_options
@@ -50,9 +57,9 @@ def _limits(options: dict[str, Any], able: Capabilities, *, doubles: bool) -> Li
         doubles: Whether there will be two whole groups, so that max_surge, unless it was given,
             must leave room for them.
     """
-    chosen = limits_from(able.limits, options)
-    if chosen == able.limits:
+    if not limits_given(options):
         return None
+    chosen = limits_from(able.limits, options)
     room = doubles and options["max_surge"] is None
     return evolve(chosen, max_surge="100%") if room else chosen
 

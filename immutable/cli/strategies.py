@@ -37,6 +37,9 @@ _BELONGS = {
     "no_analysis": ("--no-analysis", (_CANARY,)),
 }
 
+_ABSENT = {"check": (), "no_analysis": False}
+"""Options that are something else than None when they aren't given."""
+
 _OPTIONS = (
     click.option(
         "--strategy", type=click.Choice((_ROLLING, *_BOTH)), default=_ROLLING, show_default=True,
@@ -87,9 +90,7 @@ def check_strategy(options: dict[str, Any]) -> None:
     """
     chosen = options["strategy"]
     for name, (option, strategies) in _BELONGS.items():
-        value = options[name]
-        given = value not in (None, (), False) or (name == "probe" and value is not None)
-        if given and chosen not in strategies:
+        if options[name] != _ABSENT.get(name) and chosen not in strategies:
             which = " or ".join(strategies)
             said = f"{option} belongs to --strategy {which}, not to {chosen}"
             raise click.UsageError(said, click.get_current_context(silent=True))

@@ -14,68 +14,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 from click.testing import CliRunner
 
-from immutable import Limits, load_plan, open_journal
-from immutable.backend import Capabilities, Image, SystemClock
+from immutable import load_plan, open_journal
+from immutable.backend import SystemClock
 from immutable.cli.commands import cli
 from immutable.journal import Entry
-from immutable.memory import Behaviour, Cloud, Laws, MemoryBackend, fixed
-from immutable.registry import _registered, register
+from immutable.memory import Behaviour
 from tests.support.world import revision
-
-LIMITS = Limits(1, min_ready=0, boot_timeout=0.3, drain_timeout=1)
-
-
-class SimBackend(MemoryBackend):
-    """A cloud for one test, reached by ``sim://``."""
-
-    cloud_of_the_test: Cloud
-    capabilities = evolve(
-        Capabilities(create_fleet=True), poll=0.01, late_effect=0.05, limits=LIMITS
-    )
-
-    def __init__(self, cloud: Cloud) -> None:
-        super().__init__(cloud)
-        self.capabilities = type(self).capabilities
-
-    @classmethod
-    def from_url(cls, url, *, clock):
-        return cls(cls.cloud_of_the_test)
-
-    def notes(self, fleet):
-        return ("simulated",)
-
-    async def build_image(self, source):
-        return Image.of_artifact("sim", source, name="web")
-
-    async def images(self):
-        return (await self.build_image("v1"),)
-
-
-@pytest.fixture
-def cloud(monkeypatch, tmp_path):
-    before = dict(_registered)
-    laws = Laws(boot=fixed(0.02), drain=fixed(0.01), terminate=fixed(0.01))
-    SimBackend.cloud_of_the_test = Cloud(SystemClock(), laws=laws)
-    register("sim", SimBackend)
-    monkeypatch.setenv("IMMUTABLE_JOURNAL", str(tmp_path / "journal.db"))
-    monkeypatch.setenv("IMMUTABLE_ACTOR", "ada")
-    monkeypatch.setenv("COLUMNS", "200")
-    yield SimBackend.cloud_of_the_test
-    _registered.clear()
-    _registered.update(before)
-
-
-@pytest.fixture
-def run(cloud):
-    def go(*words, code=0):
-        result = CliRunner().invoke(cli, [str(word) for word in words])
-        assert result.exit_code == code, result.output + repr(result.exception)
-        return result
-
-    return go
 
 
 def lines(text: str) -> list:
@@ -225,7 +171,6 @@ def test_every_command_and_option_says_in_a_line_what_it_does():
 
 SLOW_CLOUD = """
 import asyncio, sys
-from attrs import evolve
 from immutable.backend import Capabilities, SystemClock
 from immutable.cli import main
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed
