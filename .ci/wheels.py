@@ -14,7 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = (ROOT, ROOT / "backends" / "local")
-TESTS = ("tests/api", "tests/planning", "tests/engine/test_rolling.py", "tests/cli")
+TESTS = (
+    "tests/api",
+    "tests/planning",
+    "tests/engine/test_rolling.py",
+    "tests/cli",
+    "tests/metrics/test_call.py",
+)
 NEEDED = ("blockbuster", "hypothesis", "pytest", "pytest-asyncio", "pytest-timeout")
 
 

@@ -15,7 +15,8 @@
     │   └── RolloutCancelled    stopped on request and left as it is    ``immutable.model.result``)
     ├── JournalError            the journal can't be read or written
     │   └── LeaseLost           another controller owns the rollout now
-    ├── RegistryError           a backend can't be found or loaded
+    ├── RegistryError           a backend, or a metric source, can't be found or loaded
+    ├── MetricError             a metric source has no figures that can be judged
     └── BackendError            what a cloud answered, by what the engine must do about it
         ├── Gone                it does not exist (any more): done
         ├── Throttled           same call again, after ``retry_after``
@@ -46,6 +47,7 @@ __all__ = [
     "InvalidValue",
     "JournalError",
     "LeaseLost",
+    "MetricError",
     "NothingToRecover",
     "PlanRefused",
     "PlanStale",
@@ -184,7 +186,11 @@ class LeaseLost(JournalError):
 
 
 class RegistryError(ImmutableError):
-    """A backend can't be found or loaded."""
+    """A backend, or a metric source, can't be found or loaded."""
+
+
+class MetricError(ImmutableError):
+    """A metric source has no figures that can be judged; its gate says ERROR."""
 
 
 @define(eq=False)
