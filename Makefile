@@ -7,7 +7,7 @@ PACKAGES = -e '.[cli,dev]' -e backends/local
 SOURCES = immutable backends/local/immutable_local
 CODE = $(SOURCES) tests backends/local/tests examples benchmarks docs
 
-.PHONY: help install demo test slow coverage check lint format bench docs wheels clean
+.PHONY: help install demo test slow coverage servers check lint format bench docs wheels clean
 
 help:
 	@echo "make install   .venv with everything that is needed"
@@ -48,7 +48,7 @@ coverage: install
 
 # One after the other: tests that measure time must not share the machine with others.
 check: PYTEST = $(BIN)/coverage run -m pytest
-check: lint docs test coverage slow wheels
+check: lint docs servers test coverage slow wheels
 .NOTPARALLEL:
 
 lint: install
@@ -56,6 +56,12 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES) benchmarks
 	$(BIN)/lint-imports
+
+# Real servers that tests use when they are there; nothing is installed, and none is needed.
+servers:
+	@command -v prometheus >/dev/null \
+	  && echo "prometheus is here, tests use it: $$(prometheus --version 2>&1 | head -n 1)" \
+	  || echo "no prometheus on PATH, tests with a real one are skipped; on Debian: apt install prometheus"
 
 format: install
 	$(BIN)/ruff check --fix .

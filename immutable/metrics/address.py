@@ -160,7 +160,7 @@ class PrometheusAddress:
 
     @property
     def source(self) -> str:
-        """The address as `Analysis` takes it."""
+        """The address as an ``Analysis`` takes it."""
         return f"prometheus:{self}"
 
     def token(self) -> str | None:
