@@ -1,6 +1,6 @@
 """A canary that is good and one that is not, on a cloud in memory and in virtual time.
 
-    python examples/canary_in_memory.py
+python examples/canary_in_memory.py
 """
 
 from immutable import Canary, Fleet, Image, Revision, RolledBack

@@ -10,9 +10,9 @@ Rules that hold for every method:
 * It waits with ``asyncio.sleep`` only and returns in seconds, whatever it started.
 * It raises `BackendError` subclasses and nothing else, the cloud SDK's error as ``__cause__``.
 * A mutating method gets a `Context`. It is level-set: repeated with the same arguments it
-  leaves the same state. It refuses with `Conflict` when the group is held by another
-  rollout, or under a higher fence, as far as the cloud can tell.
-* A retry inside the backend is not wanted: the engine repeats what is `Throttled` or `Transient`.
+  leaves the same state. It refuses with `Conflict` when the group is held by another rollout,
+  or under a higher fence, as far as the cloud can tell.
+* It does not retry: the engine repeats what is `Throttled` or `Transient`.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class Hands:
             self._uncount(action)
         elif isinstance(action, Retire):
             self._call_again(action.revision, self._poll)
-        if done.outcome is Outcome.SHORTAGE:
+        if done.outcome is Outcome.SHORTAGE and isinstance(action, Grow):
             self._pause = min(_LONGEST_PAUSE, 2 * self._pause or self._poll)
             self._short_until = _now() + self._pause
         return done

@@ -95,7 +95,8 @@ class SqliteJournal(Journal):
             connection.execute("PRAGMA synchronous = FULL")
             self._migrate(connection)
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"the journal {self._path} can't be opened: {error}") from error
+            said = _said(error)
+            raise JournalError(f"the journal {self._path} can't be opened: {said}") from error
         self._connection = connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
@@ -167,7 +168,7 @@ class SqliteJournal(Journal):
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            failure = JournalError(f"the journal {self._path} can't be written: {error}")
+            failure = JournalError(f"the journal {self._path} can't be written: {_said(error)}")
             failure.__cause__ = error
             return [failure] * len(works)
         return results
@@ -369,3 +370,9 @@ class SqliteJournal(Journal):
             )
             for row in rows
         ]
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says, and what it may mean: SQLite is short of words for a full disk."""
+    full = "disk" in str(error) and "space" not in str(error)
+    return f"{error} (is there space on its disk?)" if full else str(error)
