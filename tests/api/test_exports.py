@@ -24,9 +24,9 @@ def test_public_names_exist_are_sorted_and_documented(module):
 
 
 def test_nothing_else_is_public_at_the_top():
-    modules = {"backend", "cli", "connecting", "engine", "errors", "fleet", "gates", "journal",
-               "memory", "metrics", "model", "planner", "planning", "registry", "report",
-               "rollout", "scripting", "strategies", "testing"}  # fmt: skip
+    modules = {"abilities", "backend", "cli", "connecting", "engine", "errors", "fleet", "gates",
+               "journal", "memory", "metrics", "model", "planner", "planning", "registry",
+               "report", "rollout", "scripting", "strategies", "testing"}  # fmt: skip
     public = {name for name in vars(immutable) if not name.startswith("_")}
     assert public - modules == set(immutable.__all__)
 
