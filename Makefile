@@ -13,10 +13,11 @@ help:
 	@echo "make install   .venv with everything that is needed"
 	@echo "make demo      watch a fleet change image under traffic (JSON=1 for one line of JSON)"
 	@echo "make test      the tests, in a few minutes"
-	@echo "make check     what CI runs: lint, all tests, wheels tried in a clean environment"
+	@echo "make check     what CI runs: lint, docs, all tests, wheels tried in a clean environment"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make format    let ruff format the code"
 	@echo "make bench     all benchmarks"
+	@echo "make docs      the documentation as HTML, in docs/_build"
 	@echo "make clean     remove what the above made"
 
 install: $(VENV)/installed
@@ -47,7 +48,7 @@ coverage: install
 
 # One after the other: tests that measure time must not share the machine with others.
 check: PYTEST = $(BIN)/coverage run -m pytest
-check: lint test coverage slow wheels
+check: lint docs test coverage slow wheels
 .NOTPARALLEL:
 
 lint: install
@@ -64,8 +65,17 @@ bench: install
 	$(BIN)/python -m benchmarks.makespan
 	$(BIN)/python -m benchmarks.engine
 
+docs: $(VENV)/docs-installed
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
+# What only the documentation needs: `make install` stays light.
+$(VENV)/docs-installed: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
 wheels: install
 	$(BIN)/python .ci/wheels.py
 
 clean:
-	rm -rf $(VENV) dist build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) dist build docs/_build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -34,7 +34,7 @@ class Fault:
         when: At which point of the call.
         times: How often it strikes; None for ever.
         chance: The probability that a call is struck.
-        delay: For `When.LATE`: seconds until the call takes effect.
+        delay: For ``When.LATE``: seconds until the call takes effect.
     """
 
     call: str

@@ -103,9 +103,9 @@ class TroubleKind(StrEnum):
     """What a launch that failed behind the scenes calls for."""
 
     SHORTAGE = "shortage"
-    """No room, or no quota: it may pass."""
+    """No room, or no quota; it may pass."""
     REFUSED = "refused"
-    """Not allowed, or it makes no sense: it will not pass."""
+    """Not allowed, or it makes no sense; it will not pass."""
 
 
 @frozen

@@ -54,7 +54,7 @@ class Limits:
     Counts are an ``int`` or a percentage of the fleet's size such as ``"25%"``, resolved again
     whenever that size changes; surge rounds up, unavailable rounds down, and 0 is a value. When
     both come to 0 for a fleet that is not empty, surge is 1, since nothing could move.
-    Durations are seconds or a `datetime.timedelta`.
+    Durations are seconds or a ``datetime.timedelta``.
 
     Attributes:
         max_surge: Servers above the wanted size, terminating ones included.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from immutable.backend import (
     Assurance,
     Backend,
+    BackendError,
     Capabilities,
     Clock,
     Conflict,
@@ -32,7 +33,7 @@ from immutable.backend import (
 )
 from immutable_local import daemon, pids, processes
 from immutable_local.balancing.choosing import choice
-from immutable_local.disk import locked, remove_tree, reporting
+from immutable_local.disk import check_room, locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.places import FleetPlaces, Places
 from immutable_local.records import FleetRecord, load, save
@@ -43,6 +44,7 @@ __all__ = ["LocalBackend"]
 
 _ANSWER = 20.0
 _FRONT_PORTS = (26000, 26999)
+_ROOM = 256 * 1024
 _SETTINGS = ("balancer", "isolation", "port")
 
 
@@ -161,6 +163,7 @@ class LocalBackend(Backend):
             problems.append(Problem("secrets can't be delivered to local instances yet", way_out))
         for image in {plan.stable.image.digest, plan.candidate.image.digest}:
             problems += await asyncio.to_thread(self._image_problems, image)
+        problems += await asyncio.to_thread(self._room_problems, fleet)
         try:
             taken: set[int] = set()
             for _ in range(plan.bounds.surge):
@@ -168,6 +171,16 @@ class LocalBackend(Backend):
         except Exception as error:  # noqa: BLE001  # Each is a reason why it would not work.
             problems.append(Problem(str(error)))
         return tuple(problems)
+
+    def _room_problems(self, fleet: str) -> list[Problem]:
+        """Look whether the supervisor could write down what happens in a rollout."""
+        folder = self._places.fleet(fleet).state
+        try:
+            with reporting(f"writing {_ROOM // 1024} kB into {folder}"):
+                check_room(folder, _ROOM)
+        except BackendError as error:
+            return [Problem(error.message)]
+        return []
 
     def _image_problems(self, digest: str) -> list[Problem]:
         try:

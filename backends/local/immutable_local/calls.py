@@ -13,6 +13,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from immutable.backend import (
+    CapacityShortage,
     Conflict,
     FleetState,
     FrozenMap,
@@ -20,7 +21,9 @@ from immutable.backend import (
     Group,
     Hold,
     Pool,
+    QuotaExceeded,
     Revision,
+    Throttled,
     from_json,
     to_json,
 )
@@ -32,6 +35,8 @@ __all__ = ["VERSION", "handlers"]
 
 VERSION = 1
 """Of the calls between backend and supervisor; a supervisor of another version is replaced."""
+
+_AGAIN = 1.0
 
 
 @frozen
@@ -200,16 +205,37 @@ def _alive(hold: Hold | None) -> Hold | None:
 def handlers(supervisor: Supervisor) -> dict[str, Handler]:
     """Return what answers each call."""
     calls = _Calls(supervisor)
+
+    def changing(handler: Handler) -> Handler:
+        """Let nobody else change the record between the handler's look at it and its change."""
+
+        async def alone(arguments: dict[str, Any]) -> Any:
+            async with supervisor.changing:
+                return await handler(arguments)
+
+        return alone
+
+    def busy(handler: Handler) -> Handler:
+        """The same; a full disk is no lack of room for instances: nothing happened, ask again."""
+
+        async def alone(arguments: dict[str, Any]) -> Any:
+            try:
+                return await changing(handler)(arguments)
+            except (CapacityShortage, QuotaExceeded) as error:
+                raise Throttled(error.message, retry_after=_AGAIN) from error
+
+        return alone
+
     return {
         "hello": calls.hello,
         "observe": calls.observe,
-        "create_revision": calls.create_revision,
-        "grow": calls.grow,
-        "settle": calls.settle,
-        "retire": calls.retire,
-        "delete_revision": calls.delete_revision,
-        "hold": calls.hold,
-        "release": calls.release,
+        "create_revision": busy(calls.create_revision),
+        "grow": changing(calls.grow),
+        "settle": busy(calls.settle),
+        "retire": busy(calls.retire),
+        "delete_revision": busy(calls.delete_revision),
+        "hold": busy(calls.hold),
+        "release": busy(calls.release),
         "quit": calls.quit,
-        "delete": calls.delete,
+        "delete": changing(calls.delete),
     }

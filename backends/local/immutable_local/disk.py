@@ -23,6 +23,9 @@ from immutable.errors import (
 )
 
 __all__ = [
+    "check_room",
+    "clear_drafts",
+    "keep_short",
     "locked",
     "remove_tree",
     "reporting",
@@ -107,6 +110,46 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
+
+
+def clear_drafts(folder: Path) -> None:
+    """Remove what writers that were killed have left; nobody may be writing there."""
+    for draft in folder.glob(".draft-*"):
+        draft.unlink(missing_ok=True)
+
+
+def check_room(folder: Path, size: int) -> None:
+    """See whether *size* bytes can be written into a directory now, by writing them.
+
+    Asked for its free space, a disk knows nothing of quotas.
+
+    Raises:
+        OSError: They can't.
+    """
+    draft = temporary(folder, "draft")
+    try:
+        with draft.open("xb") as file:
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def keep_short(log: Path, longest: int) -> None:
+    """Keep the last half of *longest* bytes of a log that is longer, and the file as it is.
+
+    Whoever has it open to append goes on at its new end; what is said meanwhile may be lost.
+    """
+    with suppress(FileNotFoundError):
+        if log.stat().st_size <= longest:
+            return
+        with log.open("r+b") as file:
+            file.seek(-longest // 2, os.SEEK_END)
+            rest = file.read()
+            file.seek(0)
+            file.write(rest)
+            file.truncate()
 
 
 def sync_folder(path: Path) -> None:

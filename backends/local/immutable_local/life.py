@@ -9,6 +9,7 @@ what is written down.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,8 @@ from immutable_local.sandbox import Isolation, Launch
 
 __all__ = ["House", "Life"]
 
+_log = logging.getLogger("immutable_local")
+
 _ASK_AGAIN = 0.03
 _KEEP_ASKING = 1.0
 _FAILURES = 3
@@ -39,8 +42,8 @@ class House(Protocol):
         """Write a record down."""
         ...
 
-    async def publish(self) -> None:
-        """Bring the balancer to the present membership."""
+    async def publish(self) -> bool:
+        """Bring the balancer to the present membership; False when that doesn't work now."""
         ...
 
     async def in_flight(self, instance: str) -> int:
@@ -70,6 +73,7 @@ class Life:
         self.joined = record.state is not InstanceState.STARTING
         self.failure: BackendError | None = None
         self._house = house
+        self._unwritten = False
         self._told = asyncio.Event()
 
     def tell(self) -> None:
@@ -78,6 +82,9 @@ class Life:
 
     def _leaving(self) -> bool:
         return self._house.leaves_at(self.record.id) is not None
+
+    def _too_late(self) -> bool:
+        return time.time() >= (self._house.leaves_at(self.record.id) or 0.0)
 
     # -- from the beginning --------------------------------------------------------------------
 
@@ -108,7 +115,14 @@ class Life:
         except BackendError as error:
             self.failure = error
             return None
-        await self._note(identity=process.identity.to_dict())
+        self.record = evolve(self.record, identity=process.identity.to_dict())
+        try:
+            await self._house.write(self.record)
+        except BackendError as error:
+            self.failure = error  # Nobody could find it again.
+            await process.kill()
+            await process.wait_dead()
+            return None
         return process
 
     async def resume(self) -> Process | None:
@@ -142,9 +156,9 @@ class Life:
             if await serves(self.record.port, health, self.record.id):
                 # In the balancer first: READY means that it serves.
                 self.joined = True
-                await self._house.publish()
-                await self._note(state=InstanceState.READY, ready_since=time.time())
-                return
+                if await self._house.publish():
+                    await self._note(state=InstanceState.READY, ready_since=time.time())
+                    return
             await self._pause(_ASK_AGAIN)
 
     async def _stay_ready(self, health: str) -> None:
@@ -161,11 +175,14 @@ class Life:
             elif well and self.record.state is InstanceState.UNREADY:
                 await self._note(state=InstanceState.READY, ready_since=time.time())
                 await self._house.publish()
+            elif self._unwritten:
+                await self._note()
 
     async def _leave(self, process: Process) -> None:
         """Get no new requests, finish those in flight, end; in this order."""
-        await self._house.publish()
-        while time.time() < (self._house.leaves_at(self.record.id) or 0.0):
+        while not await self._house.publish() and not self._too_late():
+            await asyncio.sleep(_DRAINED)
+        while not self._too_late():
             if not self.joined or not await self._house.in_flight(self.record.id):
                 break
             await asyncio.sleep(_DRAINED)
@@ -186,5 +203,11 @@ class Life:
             pass
 
     async def _note(self, **facts: Any) -> None:
+        """Take facts in; a full disk doesn't end an instance: they are written down later."""
         self.record = evolve(self.record, **facts)
-        await self._house.write(self.record)
+        try:
+            await self._house.write(self.record)
+            self._unwritten = False
+        except BackendError as error:
+            self._unwritten = True
+            _log.warning("%s can't be written down: %s", self.record.id, error)

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
-from immutable.backend import FrozenMap, Group, Instance, InstanceState, from_json, to_json
-from immutable_local.disk import write_atomically
+from immutable.backend import FrozenMap, Gone, Group, Instance, InstanceState, from_json, to_json
+from immutable_local.disk import reporting, write_atomically
 
 __all__ = ["FleetRecord", "InstanceRecord", "load", "save"]
 
@@ -89,9 +89,15 @@ class InstanceRecord:
 
 
 def save(path: Path, record: FleetRecord | InstanceRecord) -> None:
-    """Write a record down so that it survives a crash. Blocks."""
+    """Write a record down so that it survives a crash. Blocks.
+
+    Raises:
+        CapacityShortage: The disk is full.
+        BackendError: It can't be written.
+    """
     text = json.dumps(to_json(record), ensure_ascii=False, indent=1)
-    write_atomically(path, text.encode() + b"\n", mode=0o600)
+    with reporting(f"writing {path}"):
+        write_atomically(path, text.encode() + b"\n", mode=0o600)
 
 
 def load(path: Path, kind: type[T]) -> T:
@@ -99,7 +105,13 @@ def load(path: Path, kind: type[T]) -> T:
 
     Raises:
         InvalidValue: It is no such record.
-        OSError: It can't be read.
+        Gone: It isn't there any more.
+        BackendError: It can't be read.
     """
-    record: T = from_json(kind, json.loads(path.read_text(encoding="utf-8")))
+    with reporting(f"reading {path}"):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise Gone(f"{path} isn't there") from error
+    record: T = from_json(kind, json.loads(text))
     return record

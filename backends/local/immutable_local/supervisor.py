@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve
@@ -31,10 +32,12 @@ from immutable.backend import (
 from immutable_local import pids, processes
 from immutable_local.balancing.base import Balancer
 from immutable_local.balancing.members import Member
+from immutable_local.disk import clear_drafts, keep_short, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.life import Life
 from immutable_local.places import FleetPlaces
 from immutable_local.records import FleetRecord, InstanceRecord, load, save
+from immutable_local.running import Process
 from immutable_local.sandbox import Isolation
 
 __all__ = ["Supervisor"]
@@ -45,7 +48,9 @@ _LOOK_AROUND = 1.0
 _YOUNG = 10.0
 _LONGEST_PAUSE = 5.0
 _LOGS_KEPT = 20
+_LONGEST_LOG = 16 * 1024 * 1024
 _NOTICES_KEPT = 5
+_RESTARTED = "the load balancer had ended and was started again"
 
 
 class Supervisor:
@@ -57,6 +62,11 @@ class Supervisor:
         images: Where images are.
         balancer: The fleet's load balancer.
         bwrap: Where bubblewrap is, for isolated instances.
+
+    Attributes:
+        record: What is wanted, as it is written down.
+        changing: Held from looking at the record until `change` is over, so that of two changes
+            at once none is lost.
     """
 
     def __init__(
@@ -78,8 +88,8 @@ class Supervisor:
         self._troubles: dict[int, Trouble] = {}
         self._not_before: dict[int, float] = {}
         self._crashes: dict[int, int] = {}
-        self._published: dict[str, Member] = {}
-        self._writing = asyncio.Lock()
+        self._published: dict[str, Member] | None = None
+        self.changing = asyncio.Lock()
         self._publishing = asyncio.Lock()
         self._awake = asyncio.Event()
         self._over = asyncio.Event()
@@ -95,7 +105,8 @@ class Supervisor:
         await self._balancer.start()
         if self.record.boot != pids.boot():
             notice = "the machine was started again: the instances of before are lost"
-            await self.change(evolve(self.record, boot=pids.boot()), notice=notice)
+            async with self.changing:
+                await self.change(evolve(self.record, boot=pids.boot()), notice=notice)
         # Who was killed between telling the balancer and writing it down left members with requests
         # in flight that are ready by no record: what the balancer knows has joined.
         members = await self._balancer.traffic()
@@ -107,7 +118,10 @@ class Supervisor:
         await self.publish()
 
     def _read_instances(self) -> list[InstanceRecord]:
-        return [load(file, InstanceRecord) for file in self._places.instances.glob("*.json")]
+        with reporting(f"reading {self._places.instances}"):
+            for folder in (self._places.state, self._places.instances):
+                clear_drafts(folder)
+            return [load(file, InstanceRecord) for file in self._places.instances.glob("*.json")]
 
     async def _end_strangers(self) -> None:
         """End what carries this fleet's marks and was never written down."""
@@ -135,6 +149,8 @@ class Supervisor:
                     await self._awake.wait()
             except TimeoutError:
                 await self._keep_balancer()
+                await self.publish()
+                await asyncio.to_thread(self._tidy_logs)
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -158,15 +174,21 @@ class Supervisor:
     # -- what is wanted ------------------------------------------------------------------------
 
     async def change(self, record: FleetRecord, *, notice: str = "") -> None:
-        """Write down what is wanted from here on; only then is it wanted."""
+        """Write down what is wanted from here on; only then is it wanted.
+
+        For holders of `changing`.
+
+        Raises:
+            BackendError: It can't be written down; everything stays as it was.
+        """
+        assert self.changing.locked(), "what is changed must be what is there"
         if notice:
             _log.warning(notice)
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
             notices = (*record.notices, f"{stamp} UTC: {notice}")
             record = evolve(record, notices=notices[-_NOTICES_KEPT:])
-        async with self._writing:
-            await asyncio.to_thread(save, self._places.record, record)
-            self.record = record
+        await asyncio.to_thread(save, self._places.record, record)
+        self.record = record
         self.wake()
 
     def live(self, revision: int) -> list[str]:
@@ -264,13 +286,10 @@ class Supervisor:
                 await life.live(process, image.health)
         except BackendError as error:
             life.failure = error
-            if process is not None:
-                await process.kill()
-                await process.wait_dead()
-        await self._bury(life)
+        await self._bury(life, process)
 
     async def _live_on(self, life: Life) -> None:
-        group = self.record.group(life.record.revision)
+        group, process = self.record.group(life.record.revision), None
         try:
             process = await life.resume()
             if process is not None and group is not None:
@@ -278,10 +297,24 @@ class Supervisor:
                 await life.live(process, image.health)
         except BackendError as error:
             life.failure = error
-        await self._bury(life)
+        await self._bury(life, process)
 
-    async def _bury(self, life: Life) -> None:
+    async def _bury(self, life: Life, process: Process | None) -> None:
         """Forget an instance that is gone; its place is filled again unless it was to leave."""
+        if process is not None and process.alive:
+            await process.kill()
+            await process.wait_dead()
+        self._note_end(life)
+        self._lives.pop(life.record.id, None)
+        self._tasks.pop(life.record.id, None)
+        await self.publish()
+        try:
+            await self._strike_off(life.record.id)
+        except BackendError as error:
+            _log.warning("%s can't be struck off: %s", life.record.id, error)
+        self.wake()
+
+    def _note_end(self, life: Life) -> None:
         name, number = life.record.id, life.record.revision
         if life.failure is not None:
             self._note_trouble(number, life.failure)
@@ -291,21 +324,28 @@ class Supervisor:
                 self._pause(number)
         else:
             self._crashes.pop(number, None)
-        self._lives.pop(name, None)
-        self._tasks.pop(name, None)
-        await self.publish()
-        file = self._places.instances / f"{name}.json"
-        await asyncio.to_thread(file.unlink, missing_ok=True)
-        if name in self.record.leaving:
-            leaving = {n: at for n, at in self.record.leaving.items() if n != name}
-            await self.change(evolve(self.record, leaving=FrozenMap(leaving)))
-        await asyncio.to_thread(self._drop_old_logs)
-        self.wake()
 
-    def _drop_old_logs(self) -> None:
-        logs = [file for file in self._places.logs.glob("i-*.log") if file.stem not in self._lives]
-        for file in sorted(logs, key=lambda log: log.stat().st_mtime)[:-_LOGS_KEPT]:
-            file.unlink(missing_ok=True)
+    async def _strike_off(self, name: str) -> None:
+        with reporting(f"removing the record of {name}"):
+            file = self._places.instances / f"{name}.json"
+            await asyncio.to_thread(file.unlink, missing_ok=True)
+        async with self.changing:
+            # With those whose end could not be written down before.
+            leaving = {n: at for n, at in self.record.leaving.items() if n in self._lives}
+            if len(leaving) < len(self.record.leaving):
+                await self.change(evolve(self.record, leaving=FrozenMap(leaving)))
+
+    def _tidy_logs(self) -> None:
+        """Keep the newest logs of those who are gone, and no log that fills the disk."""
+        with suppress(OSError):  # It is tried again every second.
+            logs = sorted(self._places.logs.glob("*.log"), key=lambda log: log.stat().st_mtime)
+            gone = [
+                log for log in logs if log.stem.startswith("i-") and log.stem not in self._lives
+            ]
+            for log in gone[:-_LOGS_KEPT]:
+                log.unlink(missing_ok=True)
+            for log in logs:
+                keep_short(log, _LONGEST_LOG)
 
     # -- what lives ask for (`House`) ----------------------------------------------------------
 
@@ -325,13 +365,18 @@ class Supervisor:
             return 0
         return traffic[instance].in_flight if instance in traffic else 0
 
-    async def publish(self) -> None:
-        """Bring the balancer to the present membership."""
+    async def publish(self) -> bool:
+        """Bring the balancer to the present membership; what fails is tried again by `run`."""
         async with self._publishing:
             members = self._members()
             if members == self._published:
-                return
-            await self._apply(members)
+                return True
+            try:
+                await self._apply(members)
+            except BackendError as error:
+                _log.warning("the load balancer can't be told its members: %s", error)
+                return False
+            return True
 
     def _members(self) -> dict[str, Member]:
         return {
@@ -347,6 +392,7 @@ class Supervisor:
         }
 
     async def _apply(self, members: dict[str, Member]) -> None:
+        self._published = None  # Until it is known to have all of them.
         try:
             await self._balancer.apply(members)
         except Transient as error:
@@ -363,7 +409,7 @@ class Supervisor:
             try:
                 await self._balancer.start()
                 await self._apply(self._members())
+                async with self.changing:
+                    await self.change(self.record, notice=_RESTARTED)
             except BackendError as error:
                 _log.warning("the load balancer can't be started: %s", error)
-                return
-        await self.change(self.record, notice="the load balancer had ended and was started again")

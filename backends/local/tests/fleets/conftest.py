@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import shutil
 import signal
 import sys
 import tempfile
+import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -121,6 +123,15 @@ async def load(fleet, rate: float = 150.0, **clients: int):
         "127.0.0.1", port_of(fleet), clients=kinds, rate=rate, seconds=shape
     ) as running:
         yield running
+
+
+async def wait_until(condition, seconds=20.0):
+    """Wait for something that happens by itself."""
+    end = time.monotonic() + seconds
+    while not (found := await condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.05)
+    return found
 
 
 @pytest.fixture

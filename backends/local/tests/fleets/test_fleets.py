@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import attrs
@@ -31,7 +30,7 @@ from immutable.backend import Conflict, InstanceState, Invalid
 from immutable_local import LocalBackend, daemon
 from immutable_local.sandbox import find_bubblewrap, probe
 
-from .conftest import LIMITS, load, port_of
+from .conftest import LIMITS, load, port_of, wait_until
 
 READY = InstanceState.READY
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
@@ -44,15 +43,6 @@ ISOLATIONS = ["bubblewrap", "none"]
 def blockbuster():
     """The blocking calls here are the tests' own: reading /proc, killing, editing files."""
     return
-
-
-async def wait_until(condition, seconds=20.0):
-    """Wait for something that happens by itself."""
-    end = time.monotonic() + seconds
-    while not (found := await condition()):
-        assert time.monotonic() < end, "it did not happen in time"
-        await asyncio.sleep(0.05)
-    return found
 
 
 class Extremes:
