@@ -81,7 +81,7 @@ class _Driver:
         self._clock = clock
         self._poll = able.poll
         self._watch = Watch(session.plan, able, _now())
-        self._mind = Mind(session, self._watch, able.terminate)
+        self._mind = Mind(session, self._watch, able)
         self._calls = Calls(backend, fleet, session.plan)
         self._hands = Hands(session, self._calls, self._watch, able.poll)
         self._gates = Gatekeeper(session, self._watch, sources.read)

@@ -9,6 +9,7 @@ from immutable.engine.watch import Watch
 from immutable.model import (
     Action,
     Bake,
+    Capabilities,
     Commit,
     Grow,
     OnProtected,
@@ -39,13 +40,13 @@ class Mind:
     Args:
         session: The records.
         watch: The fleet.
-        terminate: Seconds that a termination usually takes, from the backend.
+        able: What the backend can do.
     """
 
-    def __init__(self, session: Session, watch: Watch, terminate: float) -> None:
+    def __init__(self, session: Session, watch: Watch, able: Capabilities) -> None:
         self._session = session
         self._watch = watch
-        self._terminate = terminate
+        self._able = able
 
     def _sides(self) -> tuple[int, int]:
         """Return the revision numbers of the group that gives and the one that gets."""
@@ -83,8 +84,9 @@ class Mind:
             return share(self._session.plan.steps, ledger.step)
         if weight is None:
             return None
-        ready = self._watch.census.counts(self._session.plan.stable.number).ready
-        return min(weight, left_over(ready, self._floor()))
+        counts, plan = self._watch.census.counts, self._session.plan
+        here, there = counts(plan.stable.number).ready, counts(plan.candidate.number).ready
+        return min(weight, left_over(here, there, self._floor(), self._able.weight_step))
 
     def _routable(self, wanted: float | None) -> bool:
         if wanted is None:
@@ -250,7 +252,7 @@ class Mind:
         failures = plan.limits.failures(ledger.wanted)
         if len(ledger.failed) >= failures:
             return f"{len(ledger.failed)} candidate instances failed, {failures} are too many"
-        most = longest(plan.limits, window(plan.limits, ledger.wanted), self._terminate)
+        most = longest(plan.limits, window(plan.limits, ledger.wanted), self._able.terminate)
         waited = self._watch.suspended + ledger.waited + self.waiting()
         if wall - self._session.entry.started_at - waited > most:
             return f"it took longer than {most:.0f} s"

@@ -147,7 +147,8 @@ class MemoryBackend(Backend):
             home.last_revision = max(home.last_revision, revision.number)
             if pool is Pool.OWN:
                 for other in home.groups.values():
-                    other.shown = evolve(other.shown, weight=100.0)
+                    if other.shown.weight is None:
+                        other.shown = evolve(other.shown, weight=100.0)
             home.groups[revision.number] = SimulatedGroup(
                 Group(
                     revision,

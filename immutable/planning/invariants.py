@@ -8,6 +8,8 @@ A breach that the cloud causes by itself (a death, a scale-out) is recorded and 
 
 from __future__ import annotations
 
+from math import ceil
+
 from attrs import frozen
 
 from immutable.planning.arithmetic import Counts, Window
@@ -22,10 +24,21 @@ def needed(share: float, floor: int) -> int:
     return min(floor, max(1, int(share * floor // 100))) if share > 0 else 0
 
 
-# F = 8, 6 READY: they can take 75 %, so 25 % stay.     8 READY: none stay.     F = 0: none.
-def left_over(ready: int, floor: int) -> float:
-    """Return the percentage of the traffic that *ready* servers can't take."""
-    return max(0.0, 100 - 100 * ready / floor) if floor > 0 else 0.0
+# F = 8, 6 READY, weights by 1 %: they can take 75 %, so 25 % stay.     8 READY: none stay.
+# F = 9, 6 READY: 33.3 % stay, rounded up to 34 %.     Nobody READY here, but elsewhere: all stay.
+def left_over(ready: int, elsewhere: int, floor: int, step: float) -> float:
+    """Return the percentage of the traffic that *ready* servers can't take.
+
+    Args:
+        ready: How many are READY where the traffic is to go.
+        elsewhere: How many are where it is now.
+        floor: How many must stay available.
+        step: The finest difference between two weights, in percent.
+    """
+    if ready == 0:
+        return 100.0 if elsewhere else 0.0
+    rest = max(0.0, 100 - 100 * ready / floor) if floor > 0 else 0.0
+    return min(100.0, ceil(round(rest / step, 9)) * step)
 
 
 @frozen

@@ -25,6 +25,7 @@ from immutable.backend import (
     Plan,
     Pool,
     Problem,
+    Reading,
     Retiring,
     Revision,
     Transient,
@@ -65,6 +66,9 @@ class LocalBackend(Backend):
     identifying: ClassVar[tuple[str, ...]] = ("dir",)
     capabilities = Capabilities(
         create_fleet=True,
+        weighted_traffic=True,
+        weight_step=1.0,
+        traffic_stats=True,
         poll=0.2,
         late_effect=5.0,
         boot=0.3,
@@ -118,8 +122,7 @@ class LocalBackend(Backend):
     async def _change(
         self, fleet: str, call: str, revision: int, ctx: Context, **arguments: Any
     ) -> Any:
-        caller = {"rollout": ctx.rollout, "plan": ctx.plan, "fence": ctx.fence}
-        return await self._ask(fleet, call, revision=revision, **caller, **arguments)
+        return await self._ask(fleet, call, revision=revision, **_caller(ctx), **arguments)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -236,6 +239,16 @@ class LocalBackend(Backend):
         )
         return Retiring(int(size))
 
+    async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
+        """Divide all requests from here on, on whatever connection they arrive."""
+        table = {str(number): weight for number, weight in weights.items()}
+        await self._ask(fleet, "route", weights=table, **_caller(ctx))
+
+    async def traffic(self, fleet: str) -> Reading:
+        """Return the balancer's counters: a series for each instance, since it joined."""
+        reading: Reading = from_json(Reading, await self._ask(fleet, "traffic"))
+        return reading
+
     async def delete_revision(self, fleet: str, revision: int, ctx: Context) -> None:
         """Remove an empty group."""
         await self._change(fleet, "delete_revision", revision, ctx)
@@ -288,6 +301,10 @@ class LocalBackend(Backend):
         await self._ask(fleet, "delete")
         places = self._places.fleet(fleet)
         await asyncio.to_thread(_remove, places)
+
+
+def _caller(ctx: Context) -> dict[str, Any]:
+    return {"rollout": ctx.rollout, "plan": ctx.plan, "fence": ctx.fence}
 
 
 def _known_image(image: LocalImage) -> Image:

@@ -20,14 +20,17 @@ from immutable.backend import (
     Gone,
     Group,
     Hold,
+    Invalid,
     Pool,
     QuotaExceeded,
     Revision,
     Throttled,
+    Transient,
     from_json,
     to_json,
 )
 from immutable_local.records import FleetRecord
+from immutable_local.routing import check, with_group, without_group
 from immutable_local.rpc import Handler
 from immutable_local.supervisor import Supervisor
 
@@ -81,12 +84,12 @@ class _Calls:
             raise Conflict(f"lease {caller.fence} is older than {hold.fence}", owner=hold.rollout)
 
     async def _put(self, group: Group, leaving: Mapping[str, float] | None = None) -> None:
-        """Write a group down, new or changed, with those who leave from now on."""
-        others = [each for each in self._record.groups if each.number != group.number]
+        """Write a group down that has changed, with those who leave from now on."""
         record = evolve(
             self._record,
-            groups=tuple(sorted([*others, group], key=lambda each: each.number)),
-            last_revision=max(self._record.last_revision, group.number),
+            groups=tuple(
+                group if each.number == group.number else each for each in self._record.groups
+            ),
             leaving=FrozenMap({**self._record.leaving, **(leaving or {})}),
         )
         await self._supervisor.change(record)
@@ -135,7 +138,13 @@ class _Calls:
             rollout=caller.rollout,
             plan=caller.plan,
         )
-        await self._put(group)
+        groups = with_group(self._record.groups, group)
+        record = evolve(
+            self._record,
+            groups=tuple(sorted(groups, key=lambda each: each.number)),
+            last_revision=revision.number,
+        )
+        await self._supervisor.change(record)
 
     async def grow(self, arguments: Mapping[str, Any]) -> int:
         """Raise a group's size."""
@@ -165,6 +174,27 @@ class _Calls:
         await self._put(evolve(group, size=size), leaving)
         return size
 
+    async def route(self, arguments: Mapping[str, Any]) -> None:
+        """Set the whole table of weights."""
+        groups, caller = self._record.groups, _Caller.of(arguments)
+        weights = {int(number): weight for number, weight in arguments["weights"].items()}
+        for group in groups:
+            if group.number in weights:
+                self._check(group, caller)
+        check(groups, weights)
+        if len(groups) == 1 or weights == self._record.weights:
+            return
+        ready = {number for number in weights if self._supervisor.ready(number)}
+        for number, weight in weights.items():
+            if weight > 0 and ready and number not in ready:
+                raise Invalid(f"no member of r{number} is READY: it can't take {weight:g} %")
+        routed = tuple(evolve(group, weight=float(weights[group.number])) for group in groups)
+        await self._supervisor.change(evolve(self._record, groups=routed))
+
+    async def traffic(self, _: Mapping[str, Any]) -> Any:
+        """Return what went through to each instance."""
+        return to_json(await self._supervisor.traffic())
+
     async def delete_revision(self, arguments: Mapping[str, Any]) -> None:
         """Remove an empty group."""
         group, caller = self._group(arguments), _Caller.of(arguments)
@@ -174,7 +204,7 @@ class _Calls:
         hold = _alive(group.hold)
         if caller.rollout not in (group.rollout, hold.rollout if hold else None):
             raise Conflict(f"r{group.number} belongs to {group.rollout}", owner=group.rollout)
-        rest = tuple(each for each in self._record.groups if each.number != group.number)
+        rest = without_group(self._record.groups, group.number)
         await self._supervisor.change(evolve(self._record, groups=rest))
 
     async def hold(self, arguments: Mapping[str, Any]) -> None:
@@ -226,6 +256,17 @@ def handlers(supervisor: Supervisor) -> dict[str, Handler]:
 
         return alone
 
+    def published(handler: Handler) -> Handler:
+        """Answer only when the balancer does what was written down."""
+
+        async def done(arguments: dict[str, Any]) -> Any:
+            answer = await handler(arguments)
+            if not await supervisor.publish():
+                raise Transient("the load balancer can't be told its members' weights")
+            return answer
+
+        return done
+
     return {
         "hello": calls.hello,
         "observe": calls.observe,
@@ -233,7 +274,9 @@ def handlers(supervisor: Supervisor) -> dict[str, Handler]:
         "grow": changing(calls.grow),
         "settle": busy(calls.settle),
         "retire": busy(calls.retire),
-        "delete_revision": busy(calls.delete_revision),
+        "route": published(busy(calls.route)),
+        "traffic": calls.traffic,
+        "delete_revision": published(busy(calls.delete_revision)),
         "hold": busy(calls.hold),
         "release": busy(calls.release),
         "quit": calls.quit,

@@ -53,6 +53,11 @@ class FleetRecord:
         """Return the group of a revision."""
         return next((group for group in self.groups if group.number == number), None)
 
+    @property
+    def weights(self) -> dict[int, float]:
+        """The percentage of each group, by revision; empty while all share one pool."""
+        return {group.number: group.weight for group in self.groups if group.weight is not None}
+
 
 @frozen
 class InstanceRecord:

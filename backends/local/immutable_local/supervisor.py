@@ -24,6 +24,7 @@ from immutable.backend import (
     InstanceState,
     Invalid,
     QuotaExceeded,
+    Reading,
     Revision,
     Transient,
     Trouble,
@@ -32,11 +33,13 @@ from immutable.backend import (
 from immutable_local import pids, processes
 from immutable_local.balancing.base import Balancer
 from immutable_local.balancing.members import Member
+from immutable_local.balancing.shares import weighed
 from immutable_local.disk import clear_drafts, keep_short, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.life import Life
 from immutable_local.places import FleetPlaces
 from immutable_local.records import FleetRecord, InstanceRecord, load, save
+from immutable_local.routing import reading
 from immutable_local.running import Process
 from immutable_local.sandbox import Isolation
 
@@ -205,6 +208,19 @@ class Supervisor:
         return tuple(
             life.record.seen(leaving=name in leaving) for name, life in self._lives.items()
         )
+
+    def ready(self, revision: int) -> bool:
+        """Whether any member of a revision is READY."""
+        ready = InstanceState.READY
+        return any(each.revision == revision and each.state is ready for each in self.instances())
+
+    async def traffic(self) -> Reading:
+        """Return what went through to each member that is there, since it joined.
+
+        Raises:
+            Transient: The balancer doesn't answer.
+        """
+        return reading(self.record.groups, await self._balancer.traffic())
 
     def trouble(self, revision: int) -> Trouble | None:
         """Return why the last launch of a revision failed, if it did."""
@@ -389,7 +405,7 @@ class Supervisor:
             return True
 
     def _members(self) -> dict[str, Member]:
-        return {
+        members = {
             name: Member(
                 id=name,
                 host="127.0.0.1",
@@ -400,6 +416,8 @@ class Supervisor:
             for name, life in self._lives.items()
             if life.joined
         }
+        shares = self.record.weights
+        return weighed(members.values(), shares) if shares else members
 
     async def _apply(self, members: dict[str, Member]) -> None:
         self._published = None  # Until it is known to have all of them.
