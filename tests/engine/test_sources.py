@@ -8,7 +8,7 @@ from attrs import evolve
 from immutable import Canary, PlanRefused
 from immutable.gates import Analysis, Check
 from immutable.testing import run
-from tests.support.world import world
+from tests.support.world import WatchedBackend, world
 
 
 def refusal(*gates, **able):
@@ -32,7 +32,8 @@ def test_counters_of_a_backend_that_does_not_count_are_refused():
 
 
 def test_a_backend_that_only_says_that_it_counts_is_refused(monkeypatch):
-    monkeypatch.delattr("immutable.memory.MemoryBackend.traffic")
+    mute = type("Mute", (WatchedBackend,), {"traffic": None})
+    monkeypatch.setattr("tests.support.world.WatchedBackend", mute)
     (problem,) = refusal(Analysis())
     assert "doesn't count traffic" in problem.what
 
