@@ -13,7 +13,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def script():
-    return runpy.run_path(str(DOCS / "pictures.py"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        yield runpy.run_path(str(DOCS / "pictures.py"))
 
 
 @pytest.fixture(scope="module")
