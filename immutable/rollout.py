@@ -179,7 +179,7 @@ class Rollout:
         await self._order(Order.YIELD, "", take_over=True)
 
     async def _order(self, order: Order, reason: str, *, take_over: bool = False) -> None:
-        if not self.id:
+        if self._task is not None or not self.id:
             await self._known.wait()
         await self._journal.order(self.id, order, actor=self._actor, reason=reason)
         if not take_over or self._recover is None or await self.taken_up():
@@ -266,6 +266,8 @@ class Rollout:
         return entries[0]
 
     async def _read(self) -> tuple[Entry, Ledger]:
+        if self._task is not None or not self.id:
+            await self._known.wait()  # It may be planned still.
         entry, ledger = await self._entry(), Ledger()
         for event in await self._journal.events(self.id):
             ledger = fold(event.record, ledger)
@@ -277,8 +279,6 @@ class Rollout:
         Raises:
             JournalError: The journal can't be read, or does not know it.
         """
-        if not self.id:
-            await self._known.wait()
         entry, ledger = await self._read()
         plan = entry.plan
         status = entry.status if entry.status.ended else _standing(plan, ledger)

@@ -84,7 +84,7 @@ class _Driver:
         self._mind = Mind(session, self._watch, able)
         self._calls = Calls(backend, fleet, session.plan)
         self._hands = Hands(session, self._calls, self._watch, able.poll)
-        self._gates = Gatekeeper(session, self._watch, sources.read)
+        self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
         self._look_soon = False
 
     async def run(self) -> Result:

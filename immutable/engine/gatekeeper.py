@@ -42,8 +42,8 @@ _ERRORS = 3
 _PATIENCE = 30.0
 _SAVED = 60.0
 """Seconds of evidence that a crash may cost."""
-_HEALTH_LOOK = 5.0
-"""Seconds between two looks at the candidate's health while nothing else happens."""
+_POLLS = 2.5
+"""How many polls there are between two looks at the candidate's health in a bake."""
 _FREE = Stance()
 
 
@@ -69,12 +69,14 @@ class Gatekeeper:
         session: The records, and where verdicts are noted.
         watch: The fleet.
         read: How to read a metric source.
+        poll: Seconds between two observations while something is about to change.
     """
 
-    def __init__(self, session: Session, watch: Watch, read: Reader) -> None:
+    def __init__(self, session: Session, watch: Watch, read: Reader, poll: float) -> None:
         self._session = session
         self._watch = watch
         self._read = read
+        self._poll = poll
         self._gates = gates(session.plan.steps)
         self._minds: dict[Gate, _Mind] = {gate: _Mind() for gate in self._gates}
         self._news: list[Judged] = []
@@ -255,5 +257,5 @@ class Gatekeeper:
         watched = [self._minds[gate] for gate in self._watching() if not isinstance(gate, Approval)]
         wish = min((max(0.0, mind.due - now) for mind in watched if mind.due > -inf), default=inf)
         if any(isinstance(gate, Health) for gate in self._watching()):
-            wish = min(wish, _HEALTH_LOOK)
+            wish = min(wish, _POLLS * self._poll)
         return wish

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["PrometheusSource"]
 
 _LARGEST = 16 * 1024 * 1024
-"""Bytes of an answer that are read: some 10,000 series with a dozen buckets."""
+"""Bytes of an answer that are read: some 8,000 processes with a dozen buckets each."""
 
 
 class PrometheusSource:
@@ -68,8 +69,9 @@ class PrometheusSource:
             try:
                 async with asyncio.timeout(self._address.timeout):
                     status, body = await self._answer(query, token)
-                answer = samples(status, body)
-                return self._kept(fleet, reading(self._address, fleet, revisions, answer))
+                # On a thread: the answer about 2,000 processes takes a third of a second.
+                understood = partial(_understood, self._address, fleet, revisions, status, body)
+                return self._kept(fleet, await asyncio.to_thread(understood))
             except TimeoutError as error:
                 said = f"no answer within {self._address.timeout:g} s"
                 raise MetricError(self._told(said, token)) from error
@@ -110,8 +112,13 @@ class PrometheusSource:
         return response.status_code, bytes(body)
 
     def _told(self, said: str, token: str | None) -> str:
-        """Return a sentence about this Prometheus, without the token that a server may repeat."""
-        return f"prometheus at {self._address.url}: {said.replace(token, '…') if token else said}"
+        """Return a sentence about this Prometheus, without the token that a server may repeat.
+
+        It goes into the journal and onto terminals, so only what can be printed is left.
+        """
+        hidden = said.replace(token, "…") if token else said
+        shown = "".join(sign if sign.isprintable() else "�" for sign in hidden)
+        return f"prometheus at {self._address.url}: {shown}"
 
     # -- keeping -------------------------------------------------------------------------------
 
@@ -125,6 +132,12 @@ class PrometheusSource:
             seen.update(series)
             found[number] = dict(seen)
         return Reading(found, now.bounds)
+
+
+def _understood(
+    address: PrometheusAddress, fleet: str, revisions: tuple[int, ...], status: int, body: bytes
+) -> Reading:
+    return reading(address, fleet, revisions, samples(status, body))
 
 
 def _client(timeout: float) -> httpx.AsyncClient:
