@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from immutable.errors import InvalidValue, MetricError, RegistryError
+from immutable.metrics import PrometheusAddress
+from immutable.metrics.answers import samples
 from immutable.metrics.prometheus import PrometheusSource
+from immutable.metrics.questions import reading
 from immutable.model import Traffic
 from immutable.registry import metric_source
 from tests.metrics.answering import KINDS, answering, failure, sample, series, vector
 
 OPTIONS = 'requests=all_total&errors=all_total{status=~"5.."}'
+ADDRESS = PrometheusAddress("https://prom", "all_total", "bad_total", "took_seconds_bucket")
 LATENCY = "&latency=took_seconds_bucket"
 
 
@@ -310,6 +317,62 @@ def test_an_answer_that_is_none_says_what_the_server_said(server, status, body, 
 def test_a_long_message_is_cut(server):
     server.status, server.body = 422, failure("execution", "x" * 10_000)
     assert len(complaint(server)) < 500
+
+
+@pytest.mark.parametrize("sign", ["\ud800", "\x1b[2J", "\u202e"])
+def test_what_can_not_be_printed_is_left_out_of_a_message(server, sign):
+    server.status, server.body = 422, failure("execution", f"odd {sign} name")
+    said = complaint(server)
+    assert said.isprintable()
+    assert "odd �" in said
+    server.status, server.body = 200, vector(*series(1, f"a{sign}", 5, 6))
+    assert "revision 1, a� has" in complaint(server).replace("[2J", "")
+
+
+def test_an_answer_is_understood_beside_the_event_loop(server, monkeypatch):
+    threads = []
+
+    def noting(*args):
+        threads.append(threading.current_thread())
+        return samples(*args)
+
+    monkeypatch.setattr("immutable.metrics.prometheus.samples", noting)
+    server.body = vector(*series(1, "a", 5), KINDS)
+    read(server)
+    assert threading.main_thread() not in threads
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+labels = st.fixed_dictionaries(
+    {
+        "immutable_counter": st.sampled_from(["requests", "errors", "latency", "kinds", "other"]),
+        "revision": st.sampled_from(["1", "2", "3", ""]),
+        "instance": st.sampled_from(["a", "b", ""]),
+    },
+    optional={"le": st.sampled_from(["0.1", "1", "+Inf", "NaN", "x"])},
+)
+values = st.sampled_from(["0", "1", "2", "0.5", "NaN", "-1", "1e400"])
+entries = (
+    st.builds(lambda metric, value: {"metric": metric, "value": [1, value]}, labels, values)
+    | st.fixed_dictionaries({"metric": json_values, "value": json_values})
+    | json_values
+)
+
+
+@given(
+    body=st.binary() | st.lists(entries, max_size=4).map(lambda some: vector(*some)),
+    status=st.integers(100, 599),
+)
+def test_whatever_is_answered_is_a_vector_or_an_error_that_says_so(body, status):
+    try:
+        found = samples(status, body)
+        reading(ADDRESS, "web", (1, 2), found)
+    except MetricError as error:
+        assert str(error)  # noqa: PT017  # An answer may be one.
 
 
 def test_a_huge_answer_is_not_read_to_its_end(server, monkeypatch):
