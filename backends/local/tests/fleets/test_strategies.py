@@ -131,6 +131,7 @@ async def test_rollback_while_stable_is_kept_is_one_switch_under_traffic(home):
     async with home.fleet(size=2) as web, load(web, 200, **EVERYBODY) as running:
         first = web.replace(home.image("2"), BlueGreen(bake=0.5, keep_stable=600))
         task = asyncio.ensure_future(first.end())
+        await asyncio.sleep(0)  # It begins.
 
         async def kept():
             return (await first.ledger()).committed
