@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from attrs import evolve
-
 from immutable.backend import Backend, SupportsAdopt, SupportsCreate
 from immutable.connecting import Connection, connected
 from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
@@ -316,9 +314,9 @@ class Fleet:
         """
 
         async def planned() -> Plan:
-            taken_back = await self._planner.supersede() if supersede else ()
-            plan = await self.plan(image, strategy, limits=limits, config=config)
-            return evolve(plan, notes=(*plan.notes, *taken_back))
+            if not supersede:
+                return await self.plan(image, strategy, limits=limits, config=config)
+            return await self._planner.superseding(image, strategy, limits, config)
 
         return self._running(planned, reason)
 

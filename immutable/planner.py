@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from attrs import evolve
+
 from immutable.connecting import Connection
 from immutable.engine.history import earlier_revision
 from immutable.engine.retrying import patiently
@@ -154,8 +156,25 @@ class Planner:
 
     # -- making way ----------------------------------------------------------------------------
 
-    async def supersede(self) -> tuple[str, ...]:
-        """End the rollout that runs, if one does; returns what a plan should say about it."""
+    async def superseding(
+        self,
+        image: ImageLike | None,
+        strategy: Strategy,
+        limits: Limits | None,
+        config: RuntimeConfig | None,
+    ) -> Plan:
+        """Return the plan of a replacement after the rollout that runs, if one does, was ended.
+
+        Raises:
+            PlanRefused: It can't be done; with every problem that was found.
+        """
+        # Before anything is taken back: a name that means nothing ends no rollout.
+        wanted = None if image is None else await self.image(image)
+        taken_back = await self._take_back()
+        plan = await self.replacement(wanted, strategy, limits, config)
+        return evolve(plan, notes=(*plan.notes, *taken_back))
+
+    async def _take_back(self) -> tuple[str, ...]:
         running = await self._running()
         if running is None:
             return ()

@@ -118,6 +118,7 @@ class Rollout:
         """Stop where it is, until `resume`; the gates go on watching.
 
         Like every order it works from any process. Where no controller is alive it waits for one.
+        On the way back, and after the point of no return, it has no effect.
 
         Raises:
             JournalError: The rollout has ended.

@@ -57,6 +57,7 @@ class _Mind:
     study: Study | None = None
     due: float = -inf
     errors: int = 0
+    looks: int = 0
     saved: float = -inf
     asking: asyncio.Task[None] | None = None
     certified: bool = False
@@ -129,6 +130,7 @@ class Gatekeeper:
         for gate in self._watching():
             mind = self._minds[gate]
             if isinstance(gate, Health):
+                mind.looks += 1
                 mind.streak = mind.streak.after(gate, *self._ready())
                 self._say(gate, mind.streak.verdict(gate), mind.streak.detail)
             elif isinstance(gate, (Analysis, Check)) and mind.asking is None and mind.due <= now:
@@ -148,6 +150,8 @@ class Gatekeeper:
 
     def _say(self, gate: Gate, verdict: Verdict, detail: str, evidence: str = "") -> None:
         mind = self._minds[gate]
+        if not isinstance(gate, Health):
+            mind.looks += 1
         changed = verdict is not mind.verdict
         mind.verdict, mind.detail = verdict, detail
         if changed or evidence:
@@ -235,12 +239,21 @@ class Gatekeeper:
         steps = self._session.plan.steps
         return next((n for n in range(step, len(steps)) if isinstance(steps[n], Bake)), -1)
 
+    def _heard_out(self, gate: Gate) -> bool:
+        """Whether a gate has had the looks that it needs; before, it can't be held to anything."""
+        least = {Health: getattr(gate, "dwell", 0), Approval: 0}.get(type(gate), 1)
+        return self._minds[gate].looks >= least
+
     def over(self) -> bool:
         """Whether the time of the present bake is over."""
         step = self._session.plan.steps[self._ledger.step]
         if not isinstance(step, Bake):
             return False
-        if self._promoted() or self._watch.census.at - self._ledger.entered_at >= step.seconds:
+        if self._promoted():
+            return True
+        if not all(self._heard_out(gate) for gate in self._watching()):
+            return False
+        if self._watch.census.at - self._ledger.entered_at >= step.seconds:
             return True
         early = [g for g in step.gates if isinstance(g, Analysis) and g.early]
         passed = all(each.verdict is Verdict.PASS for each in self.opinions())

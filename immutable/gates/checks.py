@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
 from itertools import count
@@ -94,7 +95,8 @@ def find(gate: Check) -> Function:
 async def call(gate: Check, look: CheckLook) -> tuple[Verdict, str]:
     """Call a check and return what it says, and why."""
     try:
-        said = await find(gate)(look)
+        # On a thread: a module that is imported for the first time may take its time.
+        said = await (await asyncio.to_thread(find, gate))(look)
         if isinstance(said, bool):
             return (Verdict.PASS if said else Verdict.FAIL), ""
         return Verdict(said), ""

@@ -19,7 +19,7 @@ from immutable import (
     RolloutCancelled,
     Status,
 )
-from immutable.backend import Conflict
+from immutable.backend import Conflict, Invalid
 from immutable.gates import Health
 from immutable.memory import Behaviour
 from immutable.model.records import Intended, Ordered
@@ -312,5 +312,18 @@ def test_an_aborted_rollout_raises_that_it_was_rolled_back():
             await rollout.abort()
             with pytest.raises(RolledBack, match="abort"):
                 await rollout
+
+    run(main())
+
+
+def test_superseding_by_an_image_that_does_not_exist_ends_no_rollout():
+    async def main():
+        async with world(2) as w, running(w, BlueGreen(bake=900), after=100) as (rollout, task):
+            w.cloud.images = {"v1", "v2"}
+            with pytest.raises(Invalid, match="no image v3"):
+                await w.fleet.replace("v3", supersede=True)
+            assert not task.done()
+            await rollout.promote()
+            assert (await task).status is Status.SUCCEEDED
 
     run(main())

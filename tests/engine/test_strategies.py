@@ -487,3 +487,37 @@ def test_a_fleet_that_shrinks_to_nobody_in_a_bake_is_no_pass():
             assert (await task).status is Status.ROLLED_BACK
 
     run(main())
+
+
+def test_who_takes_over_after_the_time_of_a_bake_gives_the_gates_their_looks_first():
+    async def main():
+        async with world(2) as w:
+            gates = (Health(), Check("tests.support.checks:always"))
+            rollout = w.fleet.replace("v2", Canary(("50%",), bake=300, gates=gates))
+            task = asyncio.ensure_future(rollout.end())
+            await asyncio.sleep(100)
+            await rollout.stop()
+            assert task.done()
+            await asyncio.sleep(2_000)
+            assert (await w.fleet.recover()).status is Status.SUCCEEDED
+            assert await records(w, rollout, Paused) == []
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        BlueGreen(bake=0, preview=(Health(dwell=6),), gates=(Health(dwell=6),)),
+        BlueGreen(bake=1, preview=(Check("tests.support.checks:slow"),)),
+    ],
+)
+def test_a_bake_lasts_until_its_gates_have_had_their_looks(strategy):
+    async def main():
+        async with world(1) as w:
+            limits = Limits("100%", min_ready=0, boot_timeout=60, drain_timeout=30)
+            rollout = w.fleet.replace("v2", strategy, limits=limits)
+            assert (await rollout).status is Status.SUCCEEDED
+            assert await records(w, rollout, Paused) == []
+
+    run(main())

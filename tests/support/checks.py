@@ -24,3 +24,8 @@ async def broken(look: CheckLook) -> bool:
 async def hangs(look: CheckLook) -> bool:
     await asyncio.sleep(1_000_000)
     return True
+
+
+async def slow(look: CheckLook) -> bool:
+    await asyncio.sleep(8)
+    return True
