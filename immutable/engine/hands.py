@@ -186,7 +186,7 @@ class Hands:
             case Release(number) if number in groups:
                 groups[number] = evolve(groups[number], hold=None)
             case Grow(number) | Settle(number) | Retire(number) if number in groups:
-                if answer.done.size is not None:
+                if answer.done.size not in (None, groups[number].size):
                     groups[number] = evolve(groups[number], size=answer.done.size)
         if isinstance(action, Retire):
             self._call_again(action.revision, answer.again)

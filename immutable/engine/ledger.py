@@ -15,11 +15,8 @@ from immutable.model import (
     Create,
     FrozenMap,
     Group,
-    Grow,
     Order,
     Record,
-    Retire,
-    Settle,
 )
 from immutable.model.records import (
     Advanced,
@@ -146,18 +143,18 @@ def _(record: Done, ledger: Ledger) -> Ledger:
     if record.outcome is Outcome.UNKNOWN:
         return evolve(ledger, unsure=True)
     pending = FrozenMap({t: a for t, a in ledger.pending.items() if t != record.token})
-    ledger = evolve(ledger, pending=pending)
     if record.outcome in (Outcome.SHORTAGE, Outcome.CONFLICT):
         # The size may have been raised before there was no room, or is not what we believe.
-        return evolve(ledger, unsure=True)
-    if record.outcome is not Outcome.DONE:
-        return ledger
-    if isinstance(action, Create):
-        ledger = evolve(ledger, created=True)
-        return _sized(ledger, action.revision, 0)
-    if isinstance(action, (Grow, Retire, Settle)) and record.size is not None:
-        return _sized(ledger, action.revision, record.size)
-    return ledger
+        return evolve(ledger, pending=pending, unsure=True)
+    size = 0 if isinstance(action, Create) else record.size
+    if action is None or record.outcome is not Outcome.DONE or size is None:
+        return evolve(ledger, pending=pending)
+    return evolve(
+        ledger,
+        pending=pending,
+        created=ledger.created or isinstance(action, Create),
+        expected=FrozenMap({**ledger.expected, action.revision: size}),
+    )
 
 
 def _sized(ledger: Ledger, revision: int, size: int) -> Ledger:

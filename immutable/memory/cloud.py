@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
 from typing import Any
@@ -186,7 +186,9 @@ class Cloud:
     def _launch(self, fleet: SimulatedFleet, group: SimulatedGroup) -> str | None:
         """Launch one server; returns the zone that had no room, if none had."""
         behaviour = self._behaviour(group.shown.revision.image.artifact)
-        zones = [z for z in self.zones if self._used[z] < self.capacity.get(z, _ENDLESS)]
+        zones: Sequence[str] = self.zones
+        if self.capacity:
+            zones = [z for z in zones if self._used[z] < self.capacity.get(z, _ENDLESS)]
         if not zones or not behaviour.launchable:
             return min(self.zones, key=group.zones.__getitem__)
         zone = min(zones, key=group.zones.__getitem__)

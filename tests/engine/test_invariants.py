@@ -241,7 +241,7 @@ def test_a_rollout_keeps_its_bounds_and_ends_whole_or_says_what_is_left(script):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(max_examples=1500)
+@settings(max_examples=1000)
 @given(scripts)
 def test_the_same_over_many_more_schedules(script):
     run(_live_through(script))
