@@ -39,7 +39,7 @@ class Canary:
 
     Attributes:
         stages: The shares, rising; the last one is ``"100%"`` or is added.
-        bake: How long each share is held, in seconds or as a `datetime.timedelta`.
+        bake: How long each share is held, in seconds or as a ``datetime.timedelta``.
         gates: What watches; default `Health`, and `Analysis` where the backend counts traffic.
         keep_stable: How long stable is kept after the point of no return, where the share is
             one of requests.
