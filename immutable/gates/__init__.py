@@ -2,7 +2,7 @@
 
 `Analysis` compares the candidate with stable by sequential tests: `Look` is what was counted since
 the last look, `Evidence` what all looks have shown, and `judge` says what is to be made of it. Look
-as often as you like: see `immutable.gates.eprocess`.
+as often as you like: see ``immutable.gates.eprocess``.
 """
 
 from immutable.gates.checks import CheckLook, check

@@ -76,8 +76,8 @@ class Evidence:
         errors: The evidence from errors.
         ranks: The evidence from ranks of latencies.
         slow: The evidence from requests slower than each of
-            `immutable.gates.latency.QUANTILES`.
-        ratios: For each of `RATIOS` the log likelihood of the errors, not tempered.
+            ``immutable.gates.latency.QUANTILES``.
+        ratios: For each of ``RATIOS`` the log likelihood of the errors, not tempered.
         misrouted: How many looks had counts that the router's stated share can't explain; there
             the share that was seen is taken.
 
