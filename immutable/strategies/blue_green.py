@@ -28,8 +28,8 @@ class BlueGreen:
     The fleet doubles meanwhile. Until the point of no return the way back is one switch.
 
     Attributes:
-        keep_stable: Seconds, or a ``datetime.timedelta``, for which stable is kept after the point of
-            no return, so that ``rollback`` is a switch too.
+        keep_stable: Seconds, or a ``datetime.timedelta``, for which stable is kept after the point
+            of no return, so that ``rollback`` is a switch too.
         preview: Gates that the candidate must pass before it gets any traffic.
         bake: How long it must serve all the traffic before the point of no return.
         gates: What watches the bake.
