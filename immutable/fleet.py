@@ -10,7 +10,6 @@ from typing import Self
 from immutable.backend import Backend, SupportsAdopt, SupportsCreate
 from immutable.connecting import Connection, connected
 from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
-from immutable.engine.driver import drive
 from immutable.errors import (
     Conflict,
     FleetNotFound,
@@ -407,6 +406,9 @@ class Fleet:
         return rollout
 
     async def _drive(self, turn: Turn) -> Result:
+        # Imported when first needed: a third of the time that `import immutable` may take.
+        from immutable.engine.driver import drive
+
         return await drive(
             self.backend, self.name, turn.entry, self._journal, turn.lease, self._clock
         )
