@@ -216,8 +216,8 @@ class Reader:
     def read(self, fleet="web"):
         return self._runner.run(self._source.read(fleet, (1, 2)))
 
-    def until(self, wanted) -> None:
-        _until(lambda: self.read().revisions == wanted)
+    def until(self, wanted, fleet="web") -> None:
+        _until(lambda: self.read(fleet).revisions == wanted)
 
 
 def new_reading(server):
@@ -236,7 +236,7 @@ def test_counters_are_read_as_they_are_shown(server):
     with Reader(address(server)) as reader:
         reader.until(FIRST)
         assert reader.read().bounds == BOUNDS
-        assert reader.read("shop").revisions[1] == {"d": Traffic(14, 7, (14, 0, 0))}
+        reader.until({1: {"d": Traffic(14, 7, (14, 0, 0))}, 2: {}}, "shop")
 
 
 def test_a_process_that_starts_again_is_told_from_its_counters(server, processes):
