@@ -72,7 +72,9 @@ async def create(
 @command
 async def list_(backend: str, as_json: bool) -> None:
     """List the fleets of a BACKEND, such as local or aws://eu-west-1."""
-    place = FleetURL.parse(f"{backend}/*" if "://" in backend else f"{backend}://*")
+    base, mark, options = backend.partition("?")
+    base = base if "://" in base else f"{base}://"
+    place = FleetURL.parse(f"{base}{'' if base.endswith('/') else '/'}*{mark}{options}")
     kind = await asyncio.to_thread(backend_class, place.scheme)
     found = kind.from_url(place, clock=SystemClock())
     try:
@@ -81,7 +83,7 @@ async def list_(backend: str, as_json: bool) -> None:
     finally:
         await found.close()
     location = f"{place.location}/" if place.location else ""
-    addresses = [f"{place.scheme}://{location}{name}" for name in names]
+    addresses = [f"{place.scheme}://{location}{name}{mark}{options}" for name in names]
     if as_json:
         show_json(addresses)
     else:

@@ -32,6 +32,7 @@ def test_a_fleet_from_its_making_to_its_end(run):
     made = run("fleet", "create", "sim://web", "v1", "--size", 3)
     assert "r1" in made.stdout
     assert run("fleet", "list", "sim").stdout == "sim://web\n"
+    assert run("fleet", "list", "sim://?a=1").stdout == "sim://web?a=1\n"
     status = run("fleet", "status", "sim://web")
     assert status.stdout.count("ready") >= 3
     assert "simulated" in status.stdout
