@@ -36,7 +36,7 @@ from .conftest import LIMITS, load, port_of, wait_until
 READY = InstanceState.READY
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
-BALANCERS = ["haproxy", "builtin"]
+BALANCERS = ["haproxy", pytest.param("builtin", marks=pytest.mark.slow)]
 ISOLATIONS = ["bubblewrap", "none"]
 
 

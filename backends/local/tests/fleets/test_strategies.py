@@ -15,7 +15,9 @@ from immutable.model.records import Intended
 
 from .conftest import load, wait_until
 
-BALANCERS = pytest.mark.parametrize("balancer", ["haproxy", "builtin"])
+BALANCERS = pytest.mark.parametrize(
+    "balancer", ["haproxy", pytest.param("builtin", marks=pytest.mark.slow)]
+)
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 EVERYBODY = {"keepalive": 8, "fresh": 4, "post": 1, "slow": 2, "stream": 1}
 MANY = {"keepalive": 12, "fresh": 6}

@@ -33,7 +33,9 @@ from immutable_local.records import load as read
 from .conftest import load, port_of, traffic, wait_until
 
 READY = InstanceState.READY
-BALANCERS = pytest.mark.parametrize("balancer", ["haproxy", "builtin"])
+BALANCERS = pytest.mark.parametrize(
+    "balancer", ["haproxy", pytest.param("builtin", marks=pytest.mark.slow)]
+)
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
 
 
