@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immutable import BlueGreen, Canary, Rolling
-from immutable.backend import Capabilities
-from immutable.gates import Analysis, Health
+from immutable import BlueGreen, Canary, Rolling, digest, dump_plan, load_plan
+from immutable.backend import Capabilities, FleetState, Group
+from immutable.gates import Analysis, Approval, Check, Health
 from immutable.model import Bake, Commit, Route, Shift
+from immutable.planning.compile import replacement
 from immutable.planning.goals import Goals, gates, goals, needed_surge, share, waits, watching
+from tests.support.world import revision
 
 ABLE = Capabilities(weighted_traffic=True, traffic_stats=True)
 CANARY = Canary(("5%", "25%"), bake=60, keep_stable=30).steps(None, ABLE)
@@ -65,3 +67,18 @@ def test_the_gates_of_a_bake_watch_the_steps_that_lead_to_it():
     assert [watching(steps, step) for step in range(len(steps))] == [
         (preview,), (preview,), (after,), (after,), (),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        BlueGreen(keep_stable=60, preview=(Approval("ops"), Check("checks:smoke"))),
+        Canary(gates=(Health("50%", dwell=9), Analysis(early=True, source="call:a:b"))),
+    ],
+)
+def test_a_plan_with_gates_is_the_same_after_a_trip_through_a_file(strategy):
+    state = FleetState("web", 0.0, (Group(revision(), 4),), last_revision=1)
+    image = revision(2, "v2").image
+    plan = replacement("memory://web", state, image, None, strategy, None, ABLE)
+    assert load_plan(dump_plan(plan)) == plan
+    assert digest(load_plan(dump_plan(plan))) == digest(plan)
