@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from immutable.backend import Backend, SupportsAdopt, SupportsCreate
 from immutable.connecting import Connection, connected
-from immutable.engine.beginning import Turn, begin, new_rollout_id, take_over
 from immutable.errors import (
     Conflict,
     FleetNotFound,
@@ -21,6 +20,7 @@ from immutable.model import (
     Clock,
     FleetState,
     Image,
+    ImageLike,
     Limits,
     Plan,
     Result,
@@ -29,9 +29,11 @@ from immutable.model import (
     Strategy,
 )
 from immutable.model.frozenmap import settings
-from immutable.planner import ImageLike, Planner
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
+
+if TYPE_CHECKING:
+    from immutable.engine.beginning import Turn
 
 __all__ = ["Fleet", "ImageLike"]
 
@@ -67,6 +69,10 @@ class Fleet:
         self._journal = connection.journal
         self._clock = connection.clock
         self._rollouts: list[Rollout] = []
+        # Imported when first needed, as all that only a fleet in use needs: half of the time that
+        # `import immutable` may take.
+        from immutable.planner import Planner
+
         self._planner = Planner(connection, self._handle)
 
     def __repr__(self) -> str:
@@ -347,6 +353,8 @@ class Fleet:
         """
 
         async def run(rollout: Rollout) -> Result:
+            from immutable.engine.beginning import take_over
+
             turn = await take_over(self._journal, self.address)
             rollout.begun(turn.entry.rollout)
             return await self._drive(turn)
@@ -378,6 +386,8 @@ class Fleet:
 
     def _running(self, planned: Callable[[], Awaitable[Plan]], reason: str) -> Rollout:
         async def run(rollout: Rollout) -> Result:
+            from immutable.engine.beginning import begin
+
             plan = await planned()
             turn = await begin(
                 self.backend,
@@ -391,6 +401,8 @@ class Fleet:
             )
             rollout.begun(turn.entry.rollout)
             return await self._drive(turn)
+
+        from immutable.engine.beginning import new_rollout_id
 
         return self._keep(self._handle(new_rollout_id(self._clock), run))
 
@@ -406,7 +418,6 @@ class Fleet:
         return rollout
 
     async def _drive(self, turn: Turn) -> Result:
-        # Imported when first needed: a third of the time that `import immutable` may take.
         from immutable.engine.driver import drive
 
         return await drive(

@@ -12,15 +12,12 @@ from immutable.engine.history import earlier_revision
 from immutable.engine.retrying import patiently
 from immutable.engine.sources import unreadable
 from immutable.errors import Conflict, FleetBusy, FleetNotFound, Gone, PlanRefused
-from immutable.model import FleetState, Image, Limits, Plan, RuntimeConfig, Strategy
+from immutable.model import FleetState, Image, ImageLike, Limits, Plan, RuntimeConfig, Strategy
 from immutable.planning.compile import only_group, replacement, resizing, returning
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
-__all__ = ["ImageLike", "Planner"]
-
-ImageLike = Image | str
-"""An `Image`, or the words by which a backend finds one."""
+__all__ = ["Planner"]
 
 T = TypeVar("T")
 _ATTEMPTS = 10

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from immutable.engine.ledger import Ledger, fold
 from immutable.errors import Conflict, FleetBusy, JournalError, NothingToRecover
 from immutable.journal import Entry, Journal
 from immutable.model import Bake, Clock, Event, Order, Plan, Result, RolloutStatus, Status
 from immutable.model.records import Ended, Ordered
+
+if TYPE_CHECKING:
+    from immutable.engine.ledger import Ledger
 
 __all__ = ["Rollout"]
 
@@ -269,6 +272,9 @@ class Rollout:
     async def _read(self) -> tuple[Entry, Ledger]:
         if self._task is not None or not self.id:
             await self._known.wait()  # It may be planned still.
+        # Imported when first needed: `import immutable` is to be quick.
+        from immutable.engine.ledger import Ledger, fold
+
         entry, ledger = await self._entry(), Ledger()
         for event in await self._journal.events(self.id):
             ledger = fold(event.record, ledger)

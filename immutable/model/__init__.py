@@ -36,7 +36,15 @@ from immutable.model.gates import (
     Reactions,
     Verdict,
 )
-from immutable.model.image import Assurance, Image, ImageState, Revision, RuntimeConfig, SecretRef
+from immutable.model.image import (
+    Assurance,
+    Image,
+    ImageLike,
+    ImageState,
+    Revision,
+    RuntimeConfig,
+    SecretRef,
+)
 from immutable.model.limits import Limits, OnProtected
 from immutable.model.plan import Bounds, Plan, PlanKind
 from immutable.model.quantities import Count, Duration
@@ -80,6 +88,7 @@ __all__ = [
     "Hold",
     "HoldGroup",
     "Image",
+    "ImageLike",
     "ImageState",
     "Instance",
     "InstanceState",

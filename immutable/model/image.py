@@ -11,7 +11,15 @@ from attrs import field, frozen
 from immutable.errors import InvalidValue
 from immutable.model.frozenmap import FrozenMap, settings
 
-__all__ = ["Assurance", "Image", "ImageState", "Revision", "RuntimeConfig", "SecretRef"]
+__all__ = [
+    "Assurance",
+    "Image",
+    "ImageLike",
+    "ImageState",
+    "Revision",
+    "RuntimeConfig",
+    "SecretRef",
+]
 
 
 class Assurance(StrEnum):
@@ -134,3 +142,7 @@ class Revision:
 
     def __str__(self) -> str:
         return f"r{self.number} {self.image}"
+
+
+ImageLike = Image | str
+"""An `Image`, or the words by which a backend finds one."""
