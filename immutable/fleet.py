@@ -69,8 +69,8 @@ class Fleet:
         self._journal = connection.journal
         self._clock = connection.clock
         self._rollouts: list[Rollout] = []
-        # Imported when first needed, as all that only a fleet in use needs: half of the time that
-        # `import immutable` may take.
+        # Imported when first needed, as is all that only a fleet in use needs: `import immutable`
+        # is to be quick.
         from immutable.planner import Planner
 
         self._planner = Planner(connection, self._handle)

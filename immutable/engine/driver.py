@@ -143,7 +143,7 @@ class _Driver:
     async def _obey(self) -> None:
         """Take up what somebody has ordered meanwhile."""
         paused, back = self._session.ledger.paused, self._session.ledger.back
-        await self._session.obey(self._watch.census.at)
+        await self._session.obey(self._watch.census.at, self._mind.waiting())
         ledger = self._session.ledger
         if paused and not ledger.paused:
             self._gates.forget()
@@ -159,7 +159,8 @@ class _Driver:
         if verdict is not None:
             await self._give_up(verdict)
             return True
-        stance = self._gates.stance()
+        over = self._gates.over()
+        stance = self._gates.stance(over=over)
         if stance.turn:
             await self._turn(stance.turn)
             return True
@@ -168,14 +169,15 @@ class _Driver:
             return True
         move = next_move(now)
         halted = self._session.ledger.paused or stance.freeze
-        rested = stance.free and self._gates.over()
+        rested = stance.free and over
         return await self._do(script.next_act(self._mind.facts(move, halted, rested)), now, move)
 
     async def _do(self, act: script.Next, now: Situation, move: Move) -> bool:
         at = self._watch.census.at
         match act:
             case script.Act(action, why):
-                return await self._act((action, why))
+                permitted = self._mind.permits(now, action)
+                return permitted and await self._act((action, why))
             case script.Walk():
                 return await self._walk(now, move)
             case script.Waits(_, patient):

@@ -48,7 +48,7 @@ _FREE = Stance()
 
 
 @define
-class _Mind:
+class _Memory:
     """What a gate says, and what it needs to say something next time."""
 
     verdict: Verdict = Verdict.INCONCLUSIVE
@@ -59,7 +59,6 @@ class _Mind:
     errors: int = 0
     looks: int = 0
     saved: float = -inf
-    asking: asyncio.Task[None] | None = None
     certified: bool = False
 
 
@@ -79,7 +78,8 @@ class Gatekeeper:
         self._read = read
         self._poll = poll
         self._gates = gates(session.plan.steps)
-        self._minds: dict[Gate, _Mind] = {gate: _Mind() for gate in self._gates}
+        self._minds: dict[Gate, _Memory] = {gate: _Memory() for gate in self._gates}
+        self._asking: dict[Gate, asyncio.Task[None]] = {}
         self._news: list[Judged] = []
         self._begun = False
 
@@ -98,11 +98,11 @@ class Gatekeeper:
         """Let health and checks begin anew: somebody resumed what one of them had paused."""
         for gate in self._gates:
             if isinstance(gate, (Health, Check)):
-                self._minds[gate] = _Mind(asking=self._minds[gate].asking)
+                self._minds[gate] = _Memory()
 
     async def close(self) -> None:
         """Stop asking."""
-        asking = [mind.asking for mind in self._minds.values() if mind.asking is not None]
+        asking = tuple(self._asking.values())
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
@@ -133,9 +133,10 @@ class Gatekeeper:
                 mind.looks += 1
                 mind.streak = mind.streak.after(gate, *self._ready())
                 self._say(gate, mind.streak.verdict(gate), mind.streak.detail)
-            elif isinstance(gate, (Analysis, Check)) and mind.asking is None and mind.due <= now:
+            elif isinstance(gate, (Analysis, Check)) and mind.due <= now:
                 mind.due = now + gate.interval
-                mind.asking = asyncio.ensure_future(self._ask(gate, mind))
+                if gate not in self._asking:
+                    self._asking[gate] = asyncio.ensure_future(self._ask(gate))
         news, self._news = self._news, []
         self._session.note(*news)
 
@@ -159,20 +160,20 @@ class Gatekeeper:
 
     # -- asking --------------------------------------------------------------------------------
 
-    async def _ask(self, gate: Analysis | Check, mind: _Mind) -> None:
+    async def _ask(self, gate: Analysis | Check) -> None:
         patience = gate.timeout if isinstance(gate, Check) else _PATIENCE
         try:
             async with asyncio.timeout(patience):
                 if isinstance(gate, Check):
                     verdict, detail = await call(gate, self._told())
-                    self._heard(gate, mind, verdict, detail)
+                    self._heard(gate, verdict, detail)
                 else:
-                    self._learn(gate, mind, await self._read(gate.source))
+                    self._learn(gate, await self._read(gate.source))
         except Exception as error:  # noqa: BLE001  # A source that fails is an ERROR, whatever it is.
             detail = str(error) or f"no answer within {patience:g} s"
-            self._heard(gate, mind, Verdict.ERROR, detail)
+            self._heard(gate, Verdict.ERROR, detail)
         finally:
-            mind.asking = None
+            del self._asking[gate]
 
     def _told(self) -> CheckLook:
         plan, ledger = self._session.plan, self._ledger
@@ -186,16 +187,15 @@ class Gatekeeper:
             ready=self._watch.census.counts(plan.candidate.number).ready,
         )
 
-    def _heard(
-        self, gate: Gate, mind: _Mind, verdict: Verdict, detail: str, evidence: str = ""
-    ) -> None:
+    def _heard(self, gate: Gate, verdict: Verdict, detail: str, evidence: str = "") -> None:
         """Take an answer; errors count only when they last."""
+        mind = self._minds[gate]
         mind.errors = mind.errors + 1 if verdict is Verdict.ERROR else 0
         if verdict is not Verdict.ERROR or mind.errors >= _ERRORS:
             self._say(gate, verdict, detail, evidence)
 
-    def _learn(self, gate: Analysis, mind: _Mind, reading: Reading) -> None:
-        plan = self._session.plan
+    def _learn(self, gate: Analysis, reading: Reading) -> None:
+        plan, mind = self._session.plan, self._minds[gate]
         known = mind.study or study(gate, latency=bool(reading.bounds))
         mind.study = known.after(
             reading,
@@ -212,7 +212,7 @@ class Gatekeeper:
         if verdict is not mind.verdict or now - mind.saved >= _SAVED:
             mind.saved = now
             evidence = canonical(to_json(mind.study.evidence)).decode()
-        self._heard(gate, mind, verdict, judgement.reason, evidence)
+        self._heard(gate, verdict, judgement.reason, evidence)
 
     # -- saying --------------------------------------------------------------------------------
 
@@ -259,11 +259,11 @@ class Gatekeeper:
         passed = all(each.verdict is Verdict.PASS for each in self.opinions())
         return bool(early) and passed and all(self._minds[gate].certified for gate in early)
 
-    def stance(self) -> Stance:
-        """Return what the gates make the rollout do."""
+    def stance(self, *, over: bool) -> Stance:
+        """Return what the gates make the rollout do; *over* is whether the bake's time is."""
         if not self._gates:
             return _FREE
-        return stance(self.opinions(), over=self.over(), promoted=self._promoted())
+        return stance(self.opinions(), over=over, promoted=self._promoted())
 
     def next_look(self, now: float) -> float:
         """Return in how many seconds a gate wants to look again."""

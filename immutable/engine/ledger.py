@@ -61,7 +61,7 @@ class Ledger:
         paused: Why the rollout waits for somebody; empty while it doesn't.
         paused_at: Since when, by the backend's clock.
         heard: The number of the newest order that arrived.
-        promoted: The step that somebody promoted last, or the one that it led to; -1 for none.
+        promoted: The step during which somebody said promote last; -1 for none.
         cancelled: Whether it is to stop as it is, and why.
         yielded: Whether it is to leave stable to the next rollout.
         judged: What each gate said last, by its number.
@@ -216,9 +216,9 @@ def _(record: Ordered, ledger: Ledger) -> Ledger:
         case Order.PAUSE if not ledger.paused:
             return evolve(ledger, paused=why, paused_at=record.at)
         case Order.RESUME:
-            return _resumed(ledger, record.at)
+            return _resumed(ledger, record)
         case Order.PROMOTE:
-            return evolve(_resumed(ledger, record.at), promoted=ledger.step)
+            return evolve(_resumed(ledger, record), promoted=ledger.step)
         case Order.ABORT if not ledger.committed:
             return evolve(ledger, back=True, paused="", reason=ledger.reason or why)
         case Order.CANCEL:
@@ -228,11 +228,11 @@ def _(record: Ordered, ledger: Ledger) -> Ledger:
     return ledger
 
 
-def _resumed(ledger: Ledger, at: float) -> Ledger:
+def _resumed(ledger: Ledger, record: Ordered) -> Ledger:
     if not ledger.paused:
         return ledger
-    waited = ledger.waited + at - ledger.paused_at
-    return evolve(ledger, paused="", waited=waited, entered_at=at)
+    waited = ledger.waited + record.waited
+    return evolve(ledger, paused="", waited=waited, entered_at=record.at)
 
 
 @fold.register

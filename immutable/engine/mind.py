@@ -11,9 +11,11 @@ from immutable.model import (
     Bake,
     Capabilities,
     Commit,
+    Delete,
     Grow,
     OnProtected,
     PlanKind,
+    Reroute,
     Resize,
     Retire,
     Settle,
@@ -223,6 +225,24 @@ class Mind:
     def _target_share(self) -> float | None:
         weight = self._weight()
         return 100 - weight if weight is not None and self._session.ledger.back else weight
+
+    def permits(self, now: Situation, action: Action) -> bool:
+        """Whether the invariants hold after an action that is not about sizes: the guard again."""
+        plan, ledger = self._session.plan, self._session.ledger
+        before = Standing.of(now.window, now.floor, now.source, now.target)
+        stage = self._share()
+        before = evolve(
+            before,
+            share=self._weight() or 0.0,
+            stage=100.0 if stage is None else stage,
+        )
+        after = before
+        match action:
+            case Reroute(_, weights):
+                after = evolve(before, share=weights[plan.candidate.number])
+            case Delete(number) if number == plan.stable.number:
+                after = evolve(before, can_return=ledger.committed)
+        return not breaches(before, after)
 
     def verdict(self, now: float, wall: float) -> str | None:
         """Return why the rollout must not go on, if so.

@@ -101,8 +101,12 @@ class Session:
         if orders > self.ledger.heard:
             self.bell.set()
 
-    async def obey(self, at: float) -> None:
-        """Write down the orders that have arrived; *at* is the backend's time.
+    async def obey(self, at: float, waited: float) -> None:
+        """Write down the orders that have arrived.
+
+        Args:
+            at: The backend's time.
+            waited: Seconds of the step so far that no deadline counts.
 
         Raises:
             LeaseLost: Another controller owns the rollout.
@@ -112,9 +116,10 @@ class Session:
             return
         self.bell.clear()
         given = await self.journal.orders(self.lease.rollout, after=self.ledger.heard)
-        await self.write(
-            *(Ordered(each.number, each.order, each.actor, each.reason, at) for each in given)
-        )
+        for each in given:
+            order = Ordered(each.number, each.order, each.actor, each.reason, at, waited)
+            self.note(order)
+        await self.write()
 
     async def rest(self, seconds: float) -> None:
         """Wait for *seconds*, or until an order arrives."""

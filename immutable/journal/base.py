@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from attrs import frozen
 
@@ -89,7 +90,8 @@ class Journal(ABC):
 
     def __init__(self) -> None:
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._bells: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        # One that nobody listens to any more is gone.
+        self._bells: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     @abstractmethod
     async def open(self) -> None:
@@ -171,7 +173,7 @@ class Journal(ABC):
 
     def bell(self, rollout: str) -> asyncio.Event:
         """Return what is set when this process gives a rollout an order."""
-        return self._bells[rollout]
+        return self._bells.setdefault(rollout, asyncio.Event())
 
     def announce(self, rollout: str) -> None:
         """Wake those of this process who wait for news of a rollout."""

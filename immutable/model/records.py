@@ -260,6 +260,7 @@ class Ordered:
         actor: Who gave it, as claimed.
         reason: Why, in the actor's words.
         at: When it arrived, by the backend's clock.
+        waited: Seconds of the step so far that no deadline counts: a bake's, or a pause's.
     """
 
     number: int
@@ -267,6 +268,7 @@ class Ordered:
     actor: str = ""
     reason: str = ""
     at: float = 0.0
+    waited: float = 0.0
 
 
 @frozen

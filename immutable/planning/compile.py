@@ -142,7 +142,7 @@ def returning(
     if len(there) != 2 or to not in there:
         found = ", ".join(f"r{number}" for number in there) or "none"
         raise PlanRefused(
-            (Problem(f"the fleet's groups are {found}, not two with r{to}", "name one"),)
+            (Problem(f"the fleet's groups are {found}, not two with r{to}", "name one of them"),)
         )
     candidate = there.pop(to)
     (stable,) = there.values()

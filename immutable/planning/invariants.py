@@ -51,6 +51,9 @@ class Standing:
         available: How many are.
         total: How many servers exist or will.
         hungry: How many READY servers the groups lack for the traffic that they get.
+        share: The candidate's percentage of the traffic.
+        stage: The percentage that it may have now.
+        can_return: Whether stable's group exists, as long as it isn't given up.
     """
 
     window: Window
@@ -58,6 +61,9 @@ class Standing:
     available: int
     total: int
     hungry: int = 0
+    share: float = 0.0
+    stage: float = 100.0
+    can_return: bool = True
 
     @classmethod
     def of(
@@ -95,4 +101,10 @@ def breaches(before: Standing, after: Standing) -> tuple[str, ...]:
         )
     if after.hungry > before.hungry:
         found.append(f"{after.hungry} READY servers would be missing where the traffic goes")
+    if after.share > max(after.stage, before.share):
+        found.append(
+            f"the candidate would get {after.share:g} %, and {after.stage:g} % is its stage"
+        )
+    if before.can_return and not after.can_return:
+        found.append("stable could not be brought back")
     return tuple(found)

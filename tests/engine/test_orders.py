@@ -327,3 +327,17 @@ def test_superseding_by_an_image_that_does_not_exist_ends_no_rollout():
             assert (await task).status is Status.SUCCEEDED
 
     run(main())
+
+
+def test_the_time_of_a_bake_before_a_pause_is_counted_by_no_deadline_either():
+    async def main():
+        limits = Limits("100%", boot_timeout=60, drain_timeout=30, max_duration=200)
+        async with world(2) as w:
+            strategy = BlueGreen(bake=350)
+            async with running(w, strategy, after=380, limits=limits) as (rollout, task):
+                await rollout.pause()
+                await asyncio.sleep(50)
+                await rollout.resume()
+                assert (await task).status is Status.SUCCEEDED
+
+    run(main())

@@ -185,6 +185,17 @@ def test_rule_19_what_uses_no_slack_is_allowed_in_a_fleet_that_others_have_hurt(
     assert breaches(well, evolve(well, available=8, total=12)) == ()
     assert breaches(well, evolve(well, available=7)) != ()
     assert breaches(well, evolve(well, total=13)) != ()
+    assert breaches(well, evolve(well, can_return=False)) == ("stable could not be brought back",)
+
+
+def test_the_candidate_never_gets_more_than_its_stage():
+    staged = Standing(Window(10, 10, 0), floor=10, available=20, total=20, share=5, stage=25)
+    assert breaches(staged, evolve(staged, share=25)) == ()
+    assert breaches(staged, evolve(staged, share=26)) != ()
+    # On the way back the stage is less than what it has: it may only fall.
+    falling = evolve(staged, share=50, stage=10)
+    assert breaches(falling, evolve(falling, share=10)) == ()
+    assert breaches(falling, evolve(falling, share=51)) != ()
 
 
 def test_rule_1_a_group_with_traffic_keeps_the_servers_that_its_share_needs():

@@ -87,8 +87,7 @@ async def test_blue_green_switches_at_once_and_nothing_old_answers_afterwards(ho
         # Streams and slow requests that were asked before may still be answered, all others not.
         longest = 1.5 + 0.7
         assert report.by_version["1"].last <= done + longest
-        mark_free = {name: seen.answers for name, seen in report.by_version.items()}
-        assert min(mark_free.values()) > 100
+        assert min(seen.answers for seen in report.by_version.values()) > 100
         assert (await rollout).status is Status.SUCCEEDED
 
 
@@ -123,7 +122,7 @@ async def test_a_canary_with_3_percent_of_errors_is_rolled_back_and_few_saw_it(h
         assert answers.get("2", 0) <= 0.1 * whole + 5 * math.sqrt(0.09 * whole)
         # The only failures are those of the image itself.
         assert report.failed <= answers["2"]
-        assert set(report.by_reason) <= {"status"} or report.failed == 0, str(report)
+        assert set(report.by_reason) <= {"status"}, str(report)
         state = await web.state()
         assert {each.revision for each in state.instances} == {1}
         assert state.ready == 3
