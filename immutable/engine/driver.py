@@ -182,7 +182,8 @@ class _Driver:
                 return await self._walk(now, move)
             case script.Waits(_, patient):
                 if patient:
-                    self._watch.suspend(_now())
+                    counted = self._mind.waiting() > 0
+                    (self._watch.rest if counted else self._watch.suspend)(_now())
                 return False
             case script.Enters(step):
                 self._watch.restart(_now())

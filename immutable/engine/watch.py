@@ -191,6 +191,10 @@ class Watch:
     def suspend(self, now: float) -> None:
         """Let no deadline run: what is waited for is up to the user."""
         self.suspended += now - self._moved
+        self.rest(now)
+
+    def rest(self, now: float) -> None:
+        """Expect no progress meanwhile, by a bake or a pause: the records count that time."""
         self._moved = now
 
     def stuck(self, now: float) -> float:
