@@ -543,3 +543,19 @@ def test_a_check_that_is_under_way_when_somebody_resumes_is_asked_again():
             assert task.result().status is Status.SUCCEEDED
 
     run(main())
+
+
+def test_a_check_that_takes_longer_than_its_interval_makes_nobody_look_oftener():
+    async def main():
+        async with world(2) as w:
+            gates = (Check("tests.support.checks:hangs", interval=1, timeout=50),)
+            rollout = w.fleet.replace("v2", Canary(("50%",), bake=300, gates=gates))
+            task = asyncio.ensure_future(rollout.end())
+            await asyncio.sleep(100)
+            before = w.cloud.calls["observe"]
+            await asyncio.sleep(100)
+            assert w.cloud.calls["observe"] - before < 150
+            await rollout.abort()
+            assert (await task).status is Status.ROLLED_BACK
+
+    run(main())
