@@ -7,13 +7,14 @@ PACKAGES = -e '.[cli,dev]' -e backends/local
 SOURCES = immutable backends/local/immutable_local
 CODE = $(SOURCES) tests backends/local/tests examples benchmarks docs
 
-.PHONY: help install demo test slow coverage servers check lint format bench docs wheels clean
+.PHONY: help install demo test slow explore coverage servers check lint format bench docs wheels clean
 
 help:
 	@echo "make install   .venv with everything that is needed"
 	@echo "make demo      watch a fleet change image under traffic (JSON=1 for one line of JSON)"
 	@echo "make test      the tests, in a few minutes"
 	@echo "make check     what CI runs: lint, docs, all tests, wheels tried in a clean environment"
+	@echo "make explore   a thousand schedules of faults that no run has tried yet"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make format    let ruff format the code"
 	@echo "make bench     all benchmarks"
@@ -42,12 +43,17 @@ test: install
 slow: install
 	$(BIN)/pytest -m slow
 
+# Schedules that nobody has tried yet; what fails is printed with what brings it about again.
+explore: install
+	$(BIN)/pytest -m slow tests/engine/test_invariants.py
+
 coverage: install
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 
 # One after the other: tests that measure time must not share the machine with others.
 check: PYTEST = $(BIN)/coverage run -m pytest
+check: export HYPOTHESIS_PROFILE = steady
 check: lint docs servers test coverage slow wheels
 .NOTPARALLEL:
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from immutable.backend import Backend
+from immutable.backend import Backend, BackendError
 from immutable.engine.calls import Calls
 from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
@@ -45,6 +45,7 @@ from immutable.planning.kernel import Give, Move, Situation, next_move
 __all__ = ["drive"]
 
 _IDLE = 15.0
+_LAST_LOOK = 30.0
 
 
 async def drive(
@@ -245,9 +246,16 @@ class _Driver:
 
     async def _end(self, status: Status, reason: str, left: tuple[str, ...]) -> None:
         if status is Status.CANCELLED:
-            left = remains(await self._calls.observe(None, patience=self._poll))
+            left = await self._remains()
         took = self._clock.now() - self._session.entry.started_at
         await self._session.write(Ended(status, reason, left, round(took, 3)))
+
+    async def _remains(self) -> tuple[str, ...]:
+        """Say what there is; a fleet that nobody can see is no reason not to stop."""
+        try:
+            return remains(await self._calls.observe(None, patience=_LAST_LOOK))
+        except BackendError as error:
+            return (f"unknown, for the fleet can't be seen: {error}",)
 
     async def _turn(self, reason: str) -> None:
         self._watch.restart(_now())

@@ -19,7 +19,7 @@ from immutable import (
     RolloutCancelled,
     Status,
 )
-from immutable.backend import Conflict, Invalid
+from immutable.backend import Conflict, Invalid, Throttled
 from immutable.gates import Health
 from immutable.memory import Behaviour
 from immutable.model.records import Intended, Ordered
@@ -139,6 +139,29 @@ def test_cancel_leaves_everything_as_it_is_and_says_what():
             assert all(group.shown.hold is None for group in w.truth.groups.values())
             with pytest.raises(PlanRefused, match="rollback"):
                 await w.fleet.plan("v3")
+
+    run(main())
+
+
+@pytest.mark.parametrize(("failures", "said"), [(3, "r1 (v1)"), (10_000, "unknown")])
+def test_cancel_ends_though_the_last_look_fails(monkeypatch, failures, said):
+    async def main():
+        async with world(4) as w:
+            observe, left = w.backend.observe, failures
+
+            async def failing(fleet, *, since=None):
+                nonlocal left
+                left -= since is None
+                if since is None and left >= 0:
+                    raise Throttled("slow down")
+                return await observe(fleet, since=since)
+
+            async with running(w, BlueGreen(bake=1_000), after=200) as (rollout, task):
+                monkeypatch.setattr(w.backend, "observe", failing)
+                await rollout.cancel()
+                result = await task
+            assert result.status is Status.CANCELLED
+            assert said in " ".join(result.left)
 
     run(main())
 
