@@ -1,4 +1,4 @@
-"""What every test gets: a failure when something blocks the event loop."""
+"""What every test gets, a failure when something blocks the event loop; and what it may ask for."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
+
+from tests.support.postgres import PostgresServer
 
 settings.register_profile(
     "default",
@@ -23,3 +25,20 @@ def blockbuster() -> Iterator[BlockBuster]:
     """Fail a test in which something blocks the event loop."""
     with blockbuster_ctx("immutable") as detector:
         yield detector
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The address of an empty database on that server, which a test may stop or kill."""
+    url = postgres.make_database()
+    yield url
+    if not postgres.running:
+        postgres.start()
+    postgres.drop_database(url)
