@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 from benchmarks.common import options, say, show
 from immutable import Fleet, Image, Limits, Revision, Rolling, open_journal
 from immutable.backend import Capabilities, Group
-from immutable.journal import Entry, Given, Journal, Lease
+from immutable.journal import Entry, Given, Journal, Leaf, Lease
+from immutable.journal.merkle import Frontier
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed, vm
 from immutable.model import Event, Order, Record
 from immutable.testing import LoopClock, run
@@ -44,6 +45,32 @@ class NoJournal(Journal):
         self._first = [Event(entry.rollout, n, 0.0, r) for n, r in enumerate(records, 1)]
         self._entry = entry
         return Lease(entry.rollout, entry.controller, 1)
+
+    async def submit(self, entry: Entry) -> None:
+        """Do nothing."""
+
+    async def claim_some(self, controller: str, most: int) -> list[Lease]:
+        """Find nothing."""
+        return []
+
+    async def beat(self, controller: str) -> dict[str, int]:
+        """Have the one rollout."""
+        return {self._entry.rollout: 0}
+
+    async def leaves(self, *, after: int = -1, limit: int = 10_000) -> list[Leaf]:
+        """Return nothing."""
+        return []
+
+    async def frontier(self) -> Frontier:
+        """Return an empty log's."""
+        return Frontier()
+
+    async def checkpoints(self) -> list[str]:
+        """Return nothing."""
+        return []
+
+    async def keep_checkpoint(self, size: int, note: str) -> None:
+        """Do nothing."""
 
     async def claim(self, rollout: str, controller: str) -> Lease:
         """Give the lease to anybody."""

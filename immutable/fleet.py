@@ -71,8 +71,10 @@ class Fleet:
         self._rollouts: list[Rollout] = []
         # Imported when first needed, as is all that only a fleet in use needs: `import immutable`
         # is to be quick.
+        from immutable.engine.keeper import Keeper
         from immutable.planner import Planner
 
+        self._keeper = Keeper(connection.journal)
         self._planner = Planner(connection, self._handle)
 
     def __repr__(self) -> str:
@@ -296,6 +298,30 @@ class Fleet:
 
         return self._running(planned, reason)
 
+    async def submit(self, plan: Plan, *, reason: str = "") -> Rollout:
+        """Hand *plan* over to the controllers that share this journal, and return the rollout.
+
+        It is carried out by an ``immutable controller``, which looks at the fleet first: when it is
+        no longer what the plan was made for, the rollout ends as failed, and nothing was touched.
+        Without any controller it waits; ``recover`` carries it out here.
+
+        Raises:
+            PlanRefused: It can't be done any more; with every problem that was found.
+            FleetBusy: Another rollout runs on the fleet.
+        """
+        from immutable.engine.beginning import new_entry, new_rollout_id
+
+        await self._planner.check(plan)
+        entry = new_entry(
+            plan,
+            self._clock,
+            rollout=new_rollout_id(self._clock),
+            actor=self.actor,
+            reason=reason,
+        )
+        await self._journal.submit(entry)
+        return self._handle(entry.rollout)
+
     def replace(
         self,
         image: ImageLike | None = None,
@@ -355,7 +381,7 @@ class Fleet:
         async def run(rollout: Rollout) -> Result:
             from immutable.engine.beginning import take_over
 
-            turn = await take_over(self._journal, self.address)
+            turn = await take_over(self._journal, self.address, self._keeper.name)
             rollout.begun(turn.entry.rollout)
             return await self._drive(turn)
 
@@ -396,6 +422,7 @@ class Fleet:
                 self._clock,
                 plan,
                 rollout=rollout.id,
+                controller=self._keeper.name,
                 actor=self.actor,
                 reason=reason,
             )
@@ -409,9 +436,7 @@ class Fleet:
     def _handle(
         self, rollout: str, run: Callable[[Rollout], Awaitable[Result]] | None = None
     ) -> Rollout:
-        return Rollout(
-            rollout, self._journal, self._clock, run, actor=self.actor, recover=self.recover
-        )
+        return Rollout(rollout, self._journal, run, actor=self.actor, recover=self.recover)
 
     def _keep(self, rollout: Rollout) -> Rollout:
         self._rollouts.append(rollout)
@@ -420,6 +445,4 @@ class Fleet:
     async def _drive(self, turn: Turn) -> Result:
         from immutable.engine.driver import drive
 
-        return await drive(
-            self.backend, self.name, turn.entry, self._journal, turn.lease, self._clock
-        )
+        return await drive(self.backend, self.name, turn, self._keeper, self._clock)

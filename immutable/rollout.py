@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from immutable.errors import Conflict, FleetBusy, JournalError, NothingToRecover
 from immutable.journal import Entry, Journal
-from immutable.model import Bake, Clock, Event, Order, Plan, Result, RolloutStatus, Status
+from immutable.model import Bake, Event, Order, Plan, Result, RolloutStatus, Status
 from immutable.model.records import Ended, Ordered
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class Rollout:
         self,
         rollout: str,
         journal: Journal,
-        clock: Clock,
         run: Callable[[Rollout], Awaitable[Result]] | None = None,
         *,
         actor: str = "",
@@ -46,7 +45,6 @@ class Rollout:
     ) -> None:
         self.id = rollout
         self._journal = journal
-        self._clock = clock
         self._run = run
         self._actor = actor
         self._recover = recover
@@ -214,7 +212,7 @@ class Rollout:
                 heard = event.record.number if isinstance(event.record, Ordered) else heard
             if heard >= last:
                 return entry.controller
-            if entry.status.ended or entry.expires_at <= self._clock.now():
+            if entry.status.ended or not entry.live:
                 return ""
             await self._journal.wait(self.id, _POLL)
 
@@ -288,7 +286,8 @@ class Rollout:
         """
         entry, ledger = await self._read()
         plan = entry.plan
-        status = entry.status if entry.status.ended else _standing(plan, ledger)
+        told = entry.status.ended or entry.status is Status.PENDING
+        status = entry.status if told else _standing(plan, ledger)
         return RolloutStatus(
             rollout=self.id,
             fleet=entry.fleet,
@@ -300,7 +299,7 @@ class Rollout:
             candidate=ledger.size(plan.candidate.number),
             reason=ledger.ended.reason if ledger.ended else ledger.reason or ledger.paused,
             controller=entry.controller,
-            live=entry.expires_at > self._clock.now() and not entry.status.ended,
+            live=entry.live and not entry.status.ended,
         )
 
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from immutable.backend import Backend
 from immutable.engine.retrying import patiently
 from immutable.errors import FleetBusy, NothingToRecover, PlanStale
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Clock, Plan, Resize, Status
+from immutable.model import Clock, Plan, Record, Resize, Status
 from immutable.model.records import Ended, Started
 from immutable.model.serial import digest
 from immutable.planning.compile import staleness
 
-__all__ = ["Turn", "begin", "controller_name", "new_rollout_id", "take_over"]
+__all__ = ["Turn", "begin", "first_records", "new_entry", "new_rollout_id", "take_over"]
 
 _ATTEMPTS = 10
 
@@ -42,11 +41,6 @@ def new_rollout_id(clock: Clock) -> str:
     return f"{stamp}-{os.urandom(3).hex()}"
 
 
-def controller_name() -> str:
-    """Return a name for this process that says where to look for it."""
-    return f"{socket.gethostname()}/{os.getpid()}/{os.urandom(2).hex()}"
-
-
 async def begin(
     backend: Backend,
     fleet: str,
@@ -55,6 +49,7 @@ async def begin(
     plan: Plan,
     *,
     rollout: str,
+    controller: str,
     actor: str,
     reason: str,
 ) -> Turn:
@@ -67,6 +62,7 @@ async def begin(
         clock: The wall clock.
         plan: What to carry out.
         rollout: The identifier to give it.
+        controller: Who will drive it.
         actor: On whose behalf.
         reason: Why, in the actor's words.
 
@@ -77,6 +73,33 @@ async def begin(
     running = await journal.entries(fleet=plan.fleet, unfinished=True)
     if running:
         raise FleetBusy(plan.fleet, running[0].rollout)
+    entry = new_entry(plan, clock, rollout=rollout, actor=actor, reason=reason)
+    entry = evolve(entry, controller=controller, fence=1)
+    return Turn(entry, await journal.begin(entry, await first_records(backend, fleet, plan)))
+
+
+def new_entry(plan: Plan, clock: Clock, *, rollout: str, actor: str, reason: str) -> Entry:
+    """Return a rollout as the journal lists it that nobody drives yet."""
+    return Entry(
+        rollout=rollout,
+        fleet=plan.fleet,
+        plan=plan,
+        actor=actor,
+        reason=reason,
+        started_at=clock.now(),
+        status=Status.PENDING,
+        controller="",
+        fence=0,
+        expires_at=0.0,
+    )
+
+
+async def first_records(backend: Backend, fleet: str, plan: Plan) -> list[Record]:
+    """Return what is to be known of the fleet before the first action.
+
+    Raises:
+        PlanStale: The fleet is no longer what the plan was made for.
+    """
     state = await patiently(lambda: backend.observe(fleet), attempts=_ATTEMPTS)
     changed = staleness(plan, state)
     if changed:
@@ -86,24 +109,11 @@ async def begin(
     resize = next((step.size for step in plan.steps if isinstance(step, Resize)), wanted)
     ready = min(state.ready, resize)
     started = Started(digest(plan), groups, wanted=resize, ready=ready, at=state.at)
-    entry = Entry(
-        rollout=rollout,
-        fleet=plan.fleet,
-        plan=plan,
-        actor=actor,
-        reason=reason,
-        started_at=clock.now(),
-        status=Status.RUNNING,
-        controller=controller_name(),
-        fence=1,
-        expires_at=clock.now() + journal.ttl,
-    )
     # A plan without steps is over before it begins; the record says that it was asked for.
-    over = [] if plan.steps else [Ended(Status.SUCCEEDED, "nothing to do")]
-    return Turn(entry, await journal.begin(entry, [started, *over]))
+    return [started] if plan.steps else [started, Ended(Status.SUCCEEDED, "nothing to do")]
 
 
-async def take_over(journal: Journal, fleet: str) -> Turn:
+async def take_over(journal: Journal, fleet: str, controller: str) -> Turn:
     """Claim the unfinished rollout of a fleet, once its controller's lease has ended.
 
     Waits for at most one lease's life; a lease that is renewed meanwhile has a live owner.
@@ -122,6 +132,6 @@ async def take_over(journal: Journal, fleet: str) -> Turn:
         if entry.fence != first.fence or entry.expires_at > first.expires_at:
             raise FleetBusy(fleet, entry.rollout, f"{entry.controller} drives it")
         try:
-            return Turn(entry, await journal.claim(entry.rollout, controller_name()))
+            return Turn(entry, await journal.claim(entry.rollout, controller))
         except FleetBusy:
             await asyncio.sleep(0.1)

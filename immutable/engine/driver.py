@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 
 from immutable.backend import Backend, BackendError
+from immutable.engine.beginning import Turn, first_records
 from immutable.engine.calls import Calls
 from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
-from immutable.engine.keeper import keeping
+from immutable.engine.keeper import Keeper
 from immutable.engine.mind import Mind
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
 from immutable.engine.watch import Watch
-from immutable.journal import Entry, Journal, Lease
+from immutable.errors import PlanStale
 from immutable.model import (
     Clock,
     Create,
     Event,
     OnProtected,
+    Record,
     Result,
     Retire,
     Settle,
@@ -48,17 +50,14 @@ _IDLE = 15.0
 _LAST_LOOK = 30.0
 
 
-async def drive(
-    backend: Backend, fleet: str, entry: Entry, journal: Journal, lease: Lease, clock: Clock
-) -> Result:
+async def drive(backend: Backend, fleet: str, turn: Turn, keeper: Keeper, clock: Clock) -> Result:
     """Carry a rollout on until it ends.
 
     Args:
         backend: Where the fleet lives.
         fleet: The fleet's name there.
-        entry: The rollout as the journal lists it.
-        journal: Where everything is written down.
-        lease: The right to drive it; given back at the end.
+        turn: The right to drive it; given back at the end.
+        keeper: Who has it.
         clock: The wall clock.
 
     Raises:
@@ -66,8 +65,8 @@ async def drive(
         JournalError: The journal failed; the rollout can be recovered.
         BackendError: The fleet can't be seen; the rollout can be recovered.
     """
-    session = Session(entry, journal, lease)
-    async with keeping(session), Sources(backend, fleet, session.plan) as sources:
+    session = Session(turn.entry, keeper.journal, turn.lease)
+    async with keeper.keeping(session), Sources(backend, fleet, session.plan) as sources:
         return await _Driver(backend, fleet, session, clock, sources).run()
 
 
@@ -78,6 +77,8 @@ class _Driver:
         self, backend: Backend, fleet: str, session: Session, clock: Clock, sources: Sources
     ) -> None:
         able = backend.capabilities
+        self._backend = backend
+        self._fleet = fleet
         self._session = session
         self._clock = clock
         self._poll = able.poll
@@ -91,11 +92,15 @@ class _Driver:
     async def run(self) -> Result:
         """Make passes until the rollout ends."""
         session = self._session
-        self._recall(await session.remember())
+        events = await session.remember()
+        self._recall(events)
         if session.over():
             return session.result()
         self._gates.recall()
-        await session.write(Claimed(session.lease.controller, session.lease.fence))
+        claimed = Claimed(session.lease.controller, session.lease.fence)
+        await session.write(claimed, *([] if events else await self._first_records()))
+        if session.over():
+            return session.result()
         try:
             while True:
                 seconds = await self._pass()
@@ -104,6 +109,14 @@ class _Driver:
                 await session.rest(seconds)
         finally:
             await self._gates.close()
+
+    async def _first_records(self) -> list[Record]:
+        """Begin a rollout that was submitted: nobody has looked at the fleet yet."""
+        plan = self._session.plan
+        try:
+            return await first_records(self._backend, self._fleet, plan)
+        except PlanStale as stale:
+            return [Ended(Status.FAILED, str(stale))]
 
     def _recall(self, events: list[Event]) -> None:
         """Count those as leaving whom a predecessor sent to retire, or may have sent."""

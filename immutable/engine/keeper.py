@@ -1,65 +1,106 @@
-"""Keeping a lease alive while a rollout is driven, and stopping at once when it is lost."""
+"""Keeping the leases of one controller alive, and stopping at once what it has lost."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from attrs import define
+
 from immutable.engine.session import Session
 from immutable.errors import JournalError, LeaseLost
+from immutable.journal import Journal
 
-__all__ = ["keeping"]
+__all__ = ["Keeper", "controller_name"]
 
 
-@asynccontextmanager
-async def keeping(session: Session) -> AsyncIterator[None]:
-    """Renew a session's lease while the body runs, and give it back at the end.
+def controller_name() -> str:
+    """Return a name for a controller that says where to look for it."""
+    return f"{socket.gethostname()}/{os.getpid()}/{os.urandom(2).hex()}"
 
-    Raises:
-        LeaseLost: Another controller took it, or it could not be renewed in time; the body is
-            cancelled.
+
+@define
+class _Kept:
+    session: Session
+    body: asyncio.Task[object]
+    lost: LeaseLost | None = None
+
+
+class Keeper:
+    """One controller's standing in a journal: a single beat keeps all its leases.
+
+    Args:
+        journal: Where the leases are.
+
+    Attributes:
+        journal: Where the leases are.
+        name: The controller's name.
     """
-    body = asyncio.current_task()
-    assert body is not None, "a rollout is driven by a task"
-    lost: list[LeaseLost] = []
 
-    async def renew() -> None:
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.name = controller_name()
+        self._kept: dict[str, _Kept] = {}
+        self._beating: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def keeping(self, session: Session) -> AsyncIterator[None]:
+        """Keep a session's lease while the body runs, and give it back at the end.
+
+        Raises:
+            LeaseLost: Another controller took it; the body is cancelled.
+        """
+        body = asyncio.current_task()
+        assert body is not None, "a rollout is driven by a task"
+        kept = _Kept(session, body)
+        self._kept[session.lease.rollout] = kept
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._beat())
         try:
-            await _renew(session)
-        except LeaseLost as error:
-            lost.append(error)
-            body.cancel()
-
-    beat = asyncio.create_task(renew())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if lost and body.uncancel() == 0:
-            raise lost[0] from None
-        raise
-    finally:
-        beat.cancel()
-        await asyncio.gather(beat, return_exceptions=True)
-        if not lost:
-            await asyncio.shield(session.journal.release(session.lease))
-
-
-async def _renew(session: Session) -> None:
-    """Renew at least twice in a lease's life; it is lost when a whole life passes without success.
-
-    A record that is written renews it too, so a busy rollout needs nothing more.
-    """
-    loop, journal = asyncio.get_running_loop(), session.journal
-    while True:
-        await asyncio.sleep(journal.ttl / 6)
-        quiet = loop.time() - session.renewed_at
-        if quiet < journal.ttl / 3:
-            continue
-        try:
-            await session.renew()
-        except LeaseLost:
+            yield
+        except asyncio.CancelledError:
+            if kept.lost is not None and body.uncancel() == 0:
+                raise kept.lost from None
             raise
-        except JournalError as error:
-            if quiet >= journal.ttl:
-                raise LeaseLost(f"the lease could not be renewed: {error}") from error
+        finally:
+            await self._let_go(kept)
+
+    async def _let_go(self, kept: _Kept) -> None:
+        lease = kept.session.lease
+        del self._kept[lease.rollout]
+        if not self._kept and self._beating is not None:
+            beating, self._beating = self._beating, None
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+        if kept.lost is None:
+            await asyncio.shield(self.journal.release(lease))
+
+    async def _beat(self) -> None:
+        """Beat at least twice in a lease's life.
+
+        A record that is written does as well, so a single busy rollout needs nothing more. While
+        the journal can't be reached nothing can be lost by waiting: no action is taken without
+        writing it down first.
+        """
+        loop, ttl = asyncio.get_running_loop(), self.journal.ttl
+        while True:
+            await asyncio.sleep(ttl / 6)
+            quiet = min(kept.session.renewed_at for kept in self._kept.values())
+            if loop.time() - quiet < ttl / 3:
+                continue
+            try:
+                self._heard(loop.time(), await self.journal.beat(self.name))
+            except JournalError:
+                continue
+
+    def _heard(self, asked: float, ours: dict[str, int]) -> None:
+        for rollout, kept in self._kept.items():
+            session = kept.session
+            if rollout in ours:
+                session.renewed(asked, ours[rollout])
+            elif session.renewed_at <= asked and not session.over() and kept.lost is None:
+                kept.lost = LeaseLost(f"rollout {rollout} has another controller now")
+                kept.body.cancel()

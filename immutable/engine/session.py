@@ -82,22 +82,22 @@ class Session:
         if self._unwritten:
             unwritten, self._unwritten = self._unwritten, []
             began = asyncio.get_running_loop().time()
-            self._listen(await self.journal.append(self.lease, unwritten))
-            self.renewed_at = began
+            self.renewed(began, await self.journal.append(self.lease, unwritten))
             self.writes += 1
 
     async def renew(self) -> None:
-        """Let the lease last, and make sure that it is still the newest.
+        """Make sure that the lease is still the newest.
 
         Raises:
             LeaseLost: Another controller owns the rollout.
             JournalError: It could not be renewed.
         """
         began = asyncio.get_running_loop().time()
-        self._listen(await self.journal.renew(self.lease))
-        self.renewed_at = began
+        self.renewed(began, await self.journal.renew(self.lease))
 
-    def _listen(self, orders: int) -> None:
+    def renewed(self, at: float, orders: int) -> None:
+        """Take note that the lease was good at *at*, and of how many orders there are."""
+        self.renewed_at = at
         if orders > self.ledger.heard:
             self.bell.set()
 

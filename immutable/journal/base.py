@@ -10,9 +10,10 @@ from weakref import WeakValueDictionary
 
 from attrs import frozen
 
+from immutable.journal.merkle import Frontier
 from immutable.model import Event, Order, Plan, Record, Status
 
-__all__ = ["Entry", "Given", "Journal", "Lease"]
+__all__ = ["Entry", "Given", "Journal", "Leaf", "Lease"]
 
 
 @frozen
@@ -44,7 +45,9 @@ class Entry:
         status: `Status.RUNNING` until it ends.
         controller: Who drives it, or drove it last.
         fence: The number of the newest lease.
-        expires_at: When that lease ends unless renewed; 0 when it was given back.
+        expires_at: When that lease ends unless renewed, by the journal's clock; 0 when it was given
+            back.
+        live: Whether it had not ended when this was read.
     """
 
     rollout: str
@@ -57,6 +60,7 @@ class Entry:
     controller: str
     fence: int
     expires_at: float
+    live: bool = False
 
 
 @frozen
@@ -76,14 +80,34 @@ class Given:
     reason: str = ""
 
 
+@frozen
+class Leaf:
+    """A record as it stands in the log of the whole journal.
+
+    Attributes:
+        index: Its place in the log, 0, 1, 2 …
+        hash: Its hash as stored when it was added (RFC 6962).
+        text: Itself and where it belongs: canonical JSON with ``at`` (in seconds), ``controller``,
+            ``fence``, ``record``, ``rollout`` and ``seq``.
+    """
+
+    index: int
+    hash: bytes
+    text: str
+
+
 class Journal(ABC):
     """Durable, append-only, fenced.
 
     When an ``append`` returns, its records survive a crash of the machine. Records of one rollout
-    are in one order, numbered without a gap. Only the holder of its newest lease can add one.
+    are in one order, numbered without a gap. Only the holder of its newest lease can add one. All
+    records together are the leaves of one Merkle log.
+
+    A lease lasts as long as its controller is heard of: by `beat`, or by anything that it does to
+    one of its rollouts.
 
     Attributes:
-        ttl: Seconds that a lease lasts unless renewed.
+        ttl: Seconds that a controller's leases last after it was heard of.
     """
 
     ttl: float = 10.0
@@ -114,6 +138,14 @@ class Journal(ABC):
         """
 
     @abstractmethod
+    async def submit(self, entry: Entry) -> None:
+        """Enter a new rollout that no controller drives yet, with no record of its doing.
+
+        Raises:
+            FleetBusy: The fleet has an unfinished one.
+        """
+
+    @abstractmethod
     async def claim(self, rollout: str, controller: str) -> Lease:
         """Take over a rollout whose lease has ended.
 
@@ -123,8 +155,20 @@ class Journal(ABC):
         """
 
     @abstractmethod
+    async def claim_some(self, controller: str, most: int) -> list[Lease]:
+        """Take over at most so many unfinished rollouts that nobody drives, the oldest first."""
+
+    @abstractmethod
+    async def beat(self, controller: str) -> dict[str, int]:
+        """Let all leases of a controller last another ``ttl`` seconds.
+
+        Returns:
+            The rollouts that it has a lease on, each with how many orders it has been given.
+        """
+
+    @abstractmethod
     async def renew(self, lease: Lease) -> int:
-        """Let a lease last another ``ttl`` seconds.
+        """Make sure that a lease is still the newest; it lasts another ``ttl`` seconds.
 
         Returns:
             How many orders the rollout has been given.
@@ -170,6 +214,22 @@ class Journal(ABC):
     @abstractmethod
     async def orders(self, rollout: str, *, after: int = 0) -> list[Given]:
         """Return the orders of a rollout with a number above *after*, in order."""
+
+    @abstractmethod
+    async def leaves(self, *, after: int = -1, limit: int = 10_000) -> list[Leaf]:
+        """Return at most *limit* leaves of the log with an index above *after*, in order."""
+
+    @abstractmethod
+    async def frontier(self) -> Frontier:
+        """Return what the log keeps of itself: its size, and what its root is made of."""
+
+    @abstractmethod
+    async def checkpoints(self) -> list[str]:
+        """Return the checkpoints that were kept, the oldest first."""
+
+    @abstractmethod
+    async def keep_checkpoint(self, size: int, note: str) -> None:
+        """Keep a checkpoint of the log at *size*."""
 
     def bell(self, rollout: str) -> asyncio.Event:
         """Return what is set when this process gives a rollout an order."""

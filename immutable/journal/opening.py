@@ -28,19 +28,32 @@ async def open_journal(target: str | Path | None = None, *, clock: Clock | None 
     """Return the open journal that *target* names.
 
     Args:
-        target: A file, ``":memory:"`` for one that ends with the process, or None for
-            ``IMMUTABLE_JOURNAL`` and else the user's state directory.
-        clock: Whose time stamps the records; the system's by default.
+        target: A file, ``":memory:"`` for one that ends with the process, a PostgreSQL database
+            as ``postgresql://user@host/name``, or None for ``IMMUTABLE_JOURNAL`` and else the
+            user's state directory.
+        clock: Whose time stamps the records of a file; the system's by default. A database
+            server has its own.
 
     Raises:
         InvalidValue: *target* is a URL of an unknown kind.
         JournalError: It can't be opened.
     """
-    from immutable.journal.sqlite import SqliteJournal
-
     where = str(target or os.environ.get("IMMUTABLE_JOURNAL") or default_path())
-    if "://" in where:
-        raise InvalidValue("journal", where, "not a journal", "pass a file's path")
-    journal = SqliteJournal(where, clock or SystemClock())
+    journal = _journal(where, clock or SystemClock())
     await journal.open()
     return journal
+
+
+def _journal(where: str, clock: Clock) -> Journal:
+    # Imported here: most processes need one of them.
+    scheme = where.partition("://")[0] if "://" in where else ""
+    if scheme in ("postgresql", "postgres"):
+        from immutable.journal.postgres import PostgresJournal
+
+        return PostgresJournal(where)
+    if scheme:
+        ways = "pass a file's path, or postgresql://user@host/database"
+        raise InvalidValue("journal", f"{scheme}://…", "not a journal", ways)
+    from immutable.journal.sqlite import SqliteJournal
+
+    return SqliteJournal(where, clock)

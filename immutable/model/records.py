@@ -15,10 +15,12 @@ from immutable.model.actions import Action
 from immutable.model.fleet import Group
 from immutable.model.frozenmap import FrozenMap, by_number
 from immutable.model.gates import Verdict
+from immutable.model.plan import Plan
 from immutable.model.result import Status
 
 __all__ = [
     "Advanced",
+    "Asked",
     "Claimed",
     "Committed",
     "Done",
@@ -50,6 +52,23 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
     SHORTAGE = "shortage"
     REFUSED = "refused"
+
+
+@frozen
+class Asked:
+    """Somebody asked for the rollout: the record with number 0.
+
+    Attributes:
+        fleet: The fleet's address.
+        plan: What is to be carried out.
+        actor: On whose behalf, as claimed.
+        reason: Why, in the actor's words.
+    """
+
+    fleet: str
+    plan: Plan
+    actor: str = ""
+    reason: str = ""
 
 
 @frozen
@@ -311,7 +330,8 @@ class Ended:
 
 
 Record = (
-    Started
+    Asked
+    | Started
     | Claimed
     | Intended
     | Done

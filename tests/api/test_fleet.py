@@ -308,7 +308,7 @@ def test_history_lists_what_happened_and_why():
 def test_an_unknown_rollout_is_an_error_of_the_journal():
     async def main():
         async with world(1) as w:
-            lost = Rollout("lost", w.journal, w.clock)
+            lost = Rollout("lost", w.journal)
             with pytest.raises(JournalError, match="unknown"):
                 await lost.status()
 

@@ -22,6 +22,7 @@ from immutable import (
 from immutable.backend import Conflict, Context, Pool, Transient
 from immutable.errors import LeaseLost
 from immutable.journal import Lease
+from immutable.journal.transactions import Statement
 from immutable.memory import Behaviour, Fault, fixed
 from immutable.memory.faults import When
 from immutable.model.records import Claimed, Done, Entered, Intended, Outcome, Resynced
@@ -36,6 +37,10 @@ async def cut_off(rollout: Rollout, seconds: float) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+def iter_once(sql: str):
+    yield Statement(sql)
 
 
 async def records(w: World, rollout: str) -> list:
@@ -99,7 +104,7 @@ def test_a_controller_that_lost_its_lease_does_not_touch_the_fleet_again():
             task = asyncio.ensure_future(rollout._outcome())
             await asyncio.sleep(30)
             # As after a long freeze: the lease ran out and somebody else claimed it.
-            await w.journal._do(lambda c: c.execute("UPDATE rollouts SET expires_at = 0"))
+            await w.journal._do(lambda _: iter_once("UPDATE controllers SET expires_at = 0"))
             lease = await w.journal.claim(rollout.id, "another")
             calls = w.cloud.calls.copy()
             with pytest.raises(LeaseLost):

@@ -15,6 +15,7 @@ from immutable.backend import Capabilities, FleetState, Group
 from immutable.errors import LeaseLost
 from immutable.journal import Entry, Journal
 from immutable.journal.opening import default_path
+from immutable.journal.transactions import Statement
 from immutable.model.records import Committed, Ended, Entered, Proved, Started, Turned
 from immutable.planning.compile import replacement
 from immutable.testing import LoopClock, run
@@ -79,11 +80,15 @@ def test_a_fleet_has_one_unfinished_rollout():
 def test_a_rollout_is_entered_with_its_first_records_or_not_at_all():
     async def main():
         journal = await opened()
-        in_the_way = "INSERT INTO records VALUES ('r1', 1, 0, 1, '{}')"
-        await journal._do(lambda connection: connection.execute(in_the_way))
+
+        def in_the_way(_):
+            yield Statement("INSERT INTO records VALUES (9, 'r1', 1, '{}', x'00')")
+
+        await journal._do(in_the_way)
         with pytest.raises(JournalError, match="UNIQUE"):
             await journal.begin(entry(), [STARTED])
         assert await journal.entries() == []
+        assert (await journal.frontier()).size == 0
         await journal.close()
 
     run(main())

@@ -1,0 +1,353 @@
+"""What the journal does to its tables, said once for every database.
+
+Each function here is one change or one look, written as a generator: it yields statements, and is
+sent their rows. It knows no driver, waits for nothing and can be run again from the start, as after
+a lost connection. Statements are in the SQL that SQLite and PostgreSQL share; ``?`` stands for a
+value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import define, field, frozen
+
+from immutable.errors import FleetBusy, JournalError, LeaseLost
+from immutable.journal.base import Lease
+from immutable.journal.merkle import Frontier, leaf_hash
+from immutable.model import Order
+
+if TYPE_CHECKING:
+    from immutable.journal.base import Entry
+
+__all__ = [
+    "Claim",
+    "Many",
+    "Run",
+    "Statement",
+    "Transaction",
+    "Work",
+    "append",
+    "beat",
+    "begin",
+    "claim",
+    "claim_some",
+    "keep_checkpoint",
+    "order",
+    "renew",
+    "seal",
+]
+
+T = TypeVar("T")
+
+
+@frozen
+class Statement:
+    """One statement with its values.
+
+    Attributes:
+        sql: What to do.
+        values: What its question marks stand for.
+    """
+
+    sql: str
+    values: Sequence[Any] = ()
+
+
+@frozen
+class Many:
+    """One statement for many rows; its rows are of no interest.
+
+    Attributes:
+        sql: What to do.
+        rows: The values of each time.
+    """
+
+    sql: str
+    rows: Sequence[Sequence[Any]]
+
+
+Run = Generator[Statement | Many, list[Any], T]
+"""Yields statements, is sent their rows, and returns what came of them."""
+
+
+@frozen
+class _Fresh:
+    lease: Lease
+    seq: int
+    text: str
+
+
+@define
+class Transaction:
+    """One transaction, which many share.
+
+    Attributes:
+        now: When it began: by the database's clock where it has one.
+        ttl: Seconds that a lease lasts.
+        lock: What lets a row that is read not change until the end; empty where nothing else can.
+        controllers: Those whose leases it has found to be good.
+    """
+
+    now: float
+    ttl: float
+    lock: str = ""
+    controllers: set[str] = field(factory=set)
+    _fresh: list[_Fresh] = field(factory=list)
+
+    def add(self, lease: Lease, first: int, texts: Iterable[str]) -> None:
+        """Let records be added to the log when the transaction ends."""
+        self._fresh.extend(_Fresh(lease, seq, text) for seq, text in enumerate(texts, first))
+
+    def take(self) -> list[_Fresh]:
+        """Return the records that were added, once."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+
+@frozen
+class Work:
+    """Something that is wanted from the journal.
+
+    Attributes:
+        run: Does it.
+        key: What it locks. Transactions lock in the order of keys, so that none waits for another
+            in a circle.
+        reads: Whether it changes nothing.
+    """
+
+    run: Callable[[Transaction], Run[Any]]
+    key: str = ""
+    reads: bool = False
+
+
+@frozen
+class Claim:
+    """A rollout to take over.
+
+    Attributes:
+        rollout: Which.
+        fence: The number of its new lease.
+    """
+
+    rollout: str
+    fence: int
+
+
+# -- leases ------------------------------------------------------------------------------------
+
+_ALIVE = (
+    "held = 1 AND EXISTS (SELECT 1 FROM controllers"
+    " WHERE controllers.controller = rollouts.controller AND expires_at > ?)"
+)
+
+
+def begin(
+    tx: Transaction, entry: Entry, texts: Sequence[str], *, held: bool, ends: str | None = None
+) -> Run[Lease]:
+    """Enter a rollout with its first records.
+
+    Args:
+        tx: The transaction.
+        entry: What to enter.
+        texts: The records, the first of which is number 0.
+        held: Whether its controller takes the lease.
+        ends: How it has ended by them, if it has.
+
+    Raises:
+        FleetBusy: The fleet has an unfinished one.
+        JournalError: There is a rollout of that name.
+    """
+    lease = Lease(entry.rollout, entry.controller, 1)
+    entered = yield Statement(
+        "INSERT INTO rollouts (rollout, fleet, started_at, status, controller, fence, held, seq,"
+        " orders) VALUES (?, ?, ?, ?, ?, 1, ?, ?, 0) ON CONFLICT DO NOTHING"
+        " RETURNING rollout",
+        (
+            entry.rollout,
+            entry.fleet,
+            entry.started_at,
+            ends or "running",
+            entry.controller,
+            int(held),
+            len(texts) - 1,
+        ),
+    )
+    if not entered:
+        running = yield Statement(
+            "SELECT rollout FROM rollouts WHERE fleet = ? AND status = 'running'", (entry.fleet,)
+        )
+        if running:
+            raise FleetBusy(entry.fleet, running[0][0])
+        raise JournalError(f"there is a rollout {entry.rollout} already")
+    if held:
+        tx.controllers.add(entry.controller)
+    tx.add(lease, 0, texts)
+    return lease
+
+
+def claim(tx: Transaction, rollout: str, controller: str) -> Run[Claim]:
+    """Take over a rollout whose lease has ended.
+
+    Raises:
+        FleetBusy: Its lease is alive.
+        JournalError: It is unknown or has ended.
+    """
+    # Locked first: what is asked next is then newer than any other claim.
+    rows = yield Statement(
+        f"SELECT fleet, status FROM rollouts WHERE rollout = ?{tx.lock}", (rollout,)
+    )
+    if not rows or rows[0][1] != "running":
+        raise JournalError(f"rollout {rollout} {'has ended' if rows else 'is unknown'}")
+    taken = yield from _take(tx, rollout, controller)
+    if taken is None:
+        raise FleetBusy(rows[0][0], rollout, "its controller is alive; wait for it")
+    return taken
+
+
+def claim_some(tx: Transaction, controller: str, most: int) -> Run[list[Claim]]:
+    """Take over rollouts that nobody drives, the oldest first."""
+    skip = f"{tx.lock} SKIP LOCKED" if tx.lock else ""
+    found = yield Statement(
+        f"SELECT rollout FROM rollouts WHERE status = 'running' AND NOT ({_ALIVE})"
+        f" ORDER BY started_at, rollout LIMIT ?{skip}",
+        (tx.now, most),
+    )
+    claims = []
+    for (rollout,) in found:
+        taken = yield from _take(tx, rollout, controller)
+        claims += [taken] if taken else []
+    return claims
+
+
+def _take(tx: Transaction, rollout: str, controller: str) -> Run[Claim | None]:
+    taken = yield Statement(
+        "UPDATE rollouts SET controller = ?, fence = fence + 1, held = 1"
+        f" WHERE rollout = ? AND status = 'running' AND NOT ({_ALIVE}) RETURNING fence",
+        (controller, rollout, tx.now),
+    )
+    if not taken:
+        return None
+    tx.controllers.add(controller)
+    return Claim(rollout, taken[0][0])
+
+
+def beat(tx: Transaction, controller: str) -> Run[dict[str, int]]:
+    """Let all leases of a controller last; returns the count of orders of each rollout."""
+    tx.controllers.add(controller)
+    rows = yield Statement(
+        "SELECT rollout, orders FROM rollouts"
+        " WHERE controller = ? AND held = 1 AND status = 'running'",
+        (controller,),
+    )
+    return dict(rows)
+
+
+def renew(tx: Transaction, lease: Lease, *, held: bool = True) -> Run[int]:
+    """Make sure that a lease is the newest; returns how many orders there were.
+
+    Raises:
+        LeaseLost: There is a newer one.
+    """
+    _, orders = yield from _touch(tx, lease, 0, held=held)
+    return orders
+
+
+def _touch(
+    tx: Transaction, lease: Lease, records: int, *, held: bool, status: str | None = None
+) -> Run[tuple[int, int]]:
+    """Count records; returns the counters of records and orders."""
+    rows = yield Statement(
+        "UPDATE rollouts SET seq = seq + ?, held = ?, status = COALESCE(?, status)"
+        " WHERE rollout = ? AND fence = ? AND controller = ? RETURNING seq, orders",
+        (records, int(held), status, lease.rollout, lease.fence, lease.controller),
+    )
+    if not rows:
+        raise LeaseLost(f"rollout {lease.rollout} has another controller now")
+    if held:
+        tx.controllers.add(lease.controller)
+    return rows[0][0], rows[0][1]
+
+
+# -- records and orders ------------------------------------------------------------------------
+
+
+def append(tx: Transaction, lease: Lease, texts: Sequence[str], ends: str | None) -> Run[int]:
+    """Add records to a rollout; returns how many orders it was given.
+
+    Raises:
+        LeaseLost: There is a newer lease.
+    """
+    last, orders = yield from _touch(tx, lease, len(texts), held=ends is None, status=ends)
+    tx.add(lease, last - len(texts) + 1, texts)
+    return orders
+
+
+def order(tx: Transaction, rollout: str, word: Order, actor: str, reason: str) -> Run[None]:
+    """Give a rollout an order.
+
+    Raises:
+        JournalError: The rollout is unknown or has ended.
+    """
+    rows = yield Statement(
+        "UPDATE rollouts SET orders = orders + 1 WHERE rollout = ? AND status = 'running'"
+        " RETURNING orders",
+        (rollout,),
+    )
+    if not rows:
+        raise JournalError(f"rollout {rollout} has ended, or is unknown")
+    yield Statement(
+        "INSERT INTO orders (rollout, number, at, word, actor, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        (rollout, rows[0][0], tx.now, word.value, actor, reason),
+    )
+
+
+def keep_checkpoint(tx: Transaction, size: int, note: str) -> Run[None]:
+    """Keep a checkpoint."""
+    yield Statement(
+        "INSERT INTO checkpoints (size, at, note) VALUES (?, ?, ?)", (size, tx.now, note)
+    )
+
+
+# -- the end of a transaction ------------------------------------------------------------------
+
+
+def seal(tx: Transaction) -> Run[None]:
+    """Let the leases that were used last, and add the new records to the log."""
+    for controller in sorted(tx.controllers):
+        yield Statement(
+            "INSERT INTO controllers (controller, expires_at) VALUES (?, ?)"
+            " ON CONFLICT (controller) DO UPDATE SET expires_at = excluded.expires_at",
+            (controller, tx.now + tx.ttl),
+        )
+    fresh = tx.take()
+    if not fresh:
+        return
+    # What everybody writes, and so waits for: last, that it is held for the shortest time.
+    rows = yield Statement("UPDATE log SET size = size + ? RETURNING frontier", (len(fresh),))
+    frontier = Frontier.from_bytes(rows[0][0])
+    leaves = [_leaf(tx.now, each) for each in fresh]
+    hashes = [leaf_hash(text.encode()) for text in leaves]
+    yield Many(
+        "INSERT INTO records (leaf, rollout, seq, text, hash) VALUES (?, ?, ?, ?, ?)",
+        [
+            (leaf, each.lease.rollout, each.seq, text, hashed)
+            for leaf, (each, text, hashed) in enumerate(
+                zip(fresh, leaves, hashes, strict=True), frontier.size
+            )
+        ],
+    )
+    yield Statement("UPDATE log SET frontier = ?", (frontier.extended(hashes).to_bytes(),))
+
+
+def _leaf(at: float, fresh: _Fresh) -> str:
+    """Return a record as it stands in the log: canonical JSON, names in order (RFC 8785)."""
+    from immutable.model.serial import canonical
+
+    lease = fresh.lease
+    who, rollout = canonical(lease.controller).decode(), canonical(lease.rollout).decode()
+    return (
+        f'{{"at":{canonical(at).decode()},"controller":{who},"fence":{lease.fence},'
+        f'"record":{fresh.text},"rollout":{rollout},"seq":{fresh.seq}}}'
+    )
