@@ -9,6 +9,7 @@ value.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field, frozen
@@ -17,6 +18,7 @@ from immutable.errors import FleetBusy, JournalError, LeaseLost
 from immutable.journal.base import Lease
 from immutable.journal.merkle import Frontier, leaf_hash
 from immutable.model import Order
+from immutable.model.serial import canonical
 
 if TYPE_CHECKING:
     from immutable.journal.base import Entry
@@ -327,7 +329,8 @@ def seal(tx: Transaction) -> Run[None]:
     # What everybody writes, and so waits for: last, that it is held for the shortest time.
     rows = yield Statement("UPDATE log SET size = size + ? RETURNING frontier", (len(fresh),))
     frontier = Frontier.from_bytes(rows[0][0])
-    leaves = [_leaf(tx.now, each) for each in fresh]
+    at = _canonical(tx.now)
+    leaves = [_leaf(at, each) for each in fresh]
     hashes = [leaf_hash(text.encode()) for text in leaves]
     yield Many(
         "INSERT INTO records (leaf, rollout, seq, text, hash) VALUES (?, ?, ?, ?, ?)",
@@ -341,13 +344,15 @@ def seal(tx: Transaction) -> Run[None]:
     yield Statement("UPDATE log SET frontier = ?", (frontier.extended(hashes).to_bytes(),))
 
 
-def _leaf(at: float, fresh: _Fresh) -> str:
+def _leaf(at: str, fresh: _Fresh) -> str:
     """Return a record as it stands in the log: canonical JSON, names in order (RFC 8785)."""
-    from immutable.model.serial import canonical
-
     lease = fresh.lease
-    who, rollout = canonical(lease.controller).decode(), canonical(lease.rollout).decode()
     return (
-        f'{{"at":{canonical(at).decode()},"controller":{who},"fence":{lease.fence},'
-        f'"record":{fresh.text},"rollout":{rollout},"seq":{fresh.seq}}}'
+        f'{{"at":{at},"controller":{_canonical(lease.controller)},"fence":{lease.fence},'
+        f'"record":{fresh.text},"rollout":{_canonical(lease.rollout)},"seq":{fresh.seq}}}'
     )
+
+
+@lru_cache(maxsize=4096)
+def _canonical(value: str | float) -> str:
+    return canonical(value).decode()

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import rfc8785
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
@@ -16,6 +17,7 @@ from immutable import (
     InvalidValue,
     Limits,
     Revision,
+    Rolling,
     RuntimeConfig,
     SecretRef,
     Status,
@@ -43,6 +45,7 @@ from immutable.model import (
 from immutable.model.quantities import duration
 from immutable.model.records import (
     Advanced,
+    Asked,
     Claimed,
     Committed,
     Done,
@@ -63,7 +66,6 @@ from immutable.model.records import (
 )
 from immutable.model.serial import canonical, from_json, to_json
 from immutable.planning.compile import replacement
-from immutable.strategies import Rolling
 from tests.support.world import revision
 
 
@@ -206,7 +208,12 @@ ACTIONS = (
     HoldGroup(1, 5.5), Create(2, Pool.OWN, 9.0), Grow(2, 5, 4), Retire(1, ("a", "ü")), Settle(1),
     Release(2), Delete(1), Reroute(2, {1: 90.0, 2: 10.0}),
 )  # fmt: skip
+PLAN = replacement(
+    "memory://web", FleetState("web", 0.0, (GROUP,)), revision(2, "v2").image, None,
+    Rolling(), Limits(), Capabilities(),
+)  # fmt: skip
 RECORDS = (
+    Asked("memory://web", PLAN, "ada", "ü"),
     Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
     Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3),
     Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"), Proved("i-1"),
@@ -221,6 +228,25 @@ RECORDS = (
 def test_every_record_survives_the_trip_through_the_journal(record):
     data = json.loads(canonical(to_json(record, Record)))
     assert from_json(Record, data) == record
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.integers(-(2**53) + 1, 2**53 - 1) | st.sampled_from([0.0, -0.0, 5.0, 1e16, 1e-7, 1e21]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(ANYTHING)
+def test_canonical_json_is_what_the_standard_says(data):
+    assert canonical(data) == rfc8785.dumps(data)
+
+
+@pytest.mark.parametrize("data", [2**53, float("nan"), {1: 2}, {"a": object()}, "\ud800"])
+def test_what_canonical_json_cannot_say_is_refused(data):
+    with pytest.raises((ValueError, TypeError)):
+        canonical(data)
 
 
 def test_every_kind_of_record_is_covered():
