@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,7 +49,9 @@ class NoJournal(Journal):
     async def submit(self, entry: Entry) -> None:
         """Do nothing."""
 
-    async def claim_some(self, controller: str, most: int) -> list[Lease]:
+    async def claim_some(
+        self, controller: str, most: int, *, but: Collection[str] = ()
+    ) -> list[Lease]:
         """Find nothing."""
         return []
 

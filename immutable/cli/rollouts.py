@@ -114,19 +114,39 @@ async def plan(
 
 @click.command()
 @click.argument("plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--submit", is_flag=True, help="Leave it to the controllers, and don't wait.")
 @REASON
 @where
 @as_json
 @command
 async def apply(
-    plan_file: Path, reason: str, journal: str | None, actor: str | None, as_json: bool
+    plan_file: Path,
+    submit: bool,
+    reason: str,
+    journal: str | None,
+    actor: str | None,
+    as_json: bool,
 ) -> None:
-    """Carry out the plan in PLAN_FILE, as written by `immutable plan --out`."""
+    """Carry out the plan in PLAN_FILE, as written by `immutable plan --out`.
+
+    With --submit it is entered into the journal and carried out by an `immutable controller`.
+    """
     made = load_plan(await asyncio.to_thread(plan_file.read_text, encoding="utf-8"))
     async with Fleet.connect(made.fleet, journal=journal, actor=actor) as fleet:
+        if submit:
+            await _tell_submitted(await fleet.submit(made, reason=reason), as_json=as_json)
+            return
         result = await follow(fleet, fleet.apply(made, reason=reason), as_json=as_json)
     if as_json:
         show_json(documents.result(result))
+
+
+async def _tell_submitted(rollout: Rollout, *, as_json: bool) -> None:
+    if as_json:
+        show_json(documents.status(await rollout.status()))
+        return
+    text = f"rollout {rollout.id} waits for a controller; follow it with: immutable watch URL"
+    console().print(text, markup=False)
 
 
 @click.command()

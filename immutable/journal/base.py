@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from weakref import WeakValueDictionary
 
 from attrs import frozen
@@ -155,8 +155,16 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def claim_some(self, controller: str, most: int) -> list[Lease]:
-        """Take over at most so many unfinished rollouts that nobody drives, the oldest first."""
+    async def claim_some(
+        self, controller: str, most: int, *, but: Collection[str] = ()
+    ) -> list[Lease]:
+        """Take over unfinished rollouts that nobody drives, the oldest first.
+
+        Args:
+            controller: Who will drive them.
+            most: How many at most.
+            but: Rollouts to leave to others.
+        """
 
     @abstractmethod
     async def beat(self, controller: str) -> dict[str, int]:

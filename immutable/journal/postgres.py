@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -53,7 +54,7 @@ class PostgresJournal(SqlJournal):
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
         try:
-            import asyncpg  # noqa: F401  # To say at once what is missing.
+            await asyncio.to_thread(import_module, "asyncpg")
         except ImportError as error:
             raise JournalError(
                 f"the journal {self._name} needs asyncpg: pip install 'immutable-sdk[postgres]'"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,9 +124,12 @@ class SqlJournal(Journal):
         claim = partial(doing.claim, rollout=rollout, controller=controller)
         return _lease(await self._do(claim, key=rollout), controller)
 
-    async def claim_some(self, controller: str, most: int) -> list[Lease]:
+    async def claim_some(
+        self, controller: str, most: int, *, but: Collection[str] = ()
+    ) -> list[Lease]:
         """Take over unfinished rollouts that nobody drives."""
-        claims = await self._do(partial(doing.claim_some, controller=controller, most=most))
+        claim = partial(doing.claim_some, controller=controller, most=most, but=tuple(but))
+        claims = await self._do(claim)
         return [_lease(claim, controller) for claim in claims]
 
     async def beat(self, controller: str) -> dict[str, int]:

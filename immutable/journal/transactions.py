@@ -208,13 +208,14 @@ def claim(tx: Transaction, rollout: str, controller: str) -> Run[Claim]:
     return taken
 
 
-def claim_some(tx: Transaction, controller: str, most: int) -> Run[list[Claim]]:
-    """Take over rollouts that nobody drives, the oldest first."""
+def claim_some(tx: Transaction, controller: str, most: int, but: Sequence[str]) -> Run[list[Claim]]:
+    """Take over rollouts that nobody drives, the oldest first, but some."""
+    others = f" AND rollout NOT IN ({', '.join('?' * len(but))})" if but else ""
     skip = f"{tx.lock} SKIP LOCKED" if tx.lock else ""
     found = yield Statement(
-        f"SELECT rollout FROM rollouts WHERE status = 'running' AND NOT ({_ALIVE})"
+        f"SELECT rollout FROM rollouts WHERE status = 'running' AND NOT ({_ALIVE}){others}"
         f" ORDER BY started_at, rollout LIMIT ?{skip}",
-        (tx.now, most),
+        (tx.now, *but, most),
     )
     claims = []
     for (rollout,) in found:

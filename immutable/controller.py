@@ -1,0 +1,156 @@
+"""A long-running process that drives whatever rollouts nobody drives.
+
+Any number of controllers share the work through one journal. One that dies is missed when its
+leases end, and the others take over; one that is stopped hands over at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from immutable.backend import Backend
+from immutable.engine.beginning import Turn
+from immutable.engine.driver import drive
+from immutable.engine.keeper import Keeper
+from immutable.errors import ImmutableError, JournalError, LeaseLost
+from immutable.journal import Journal, Lease
+from immutable.model import Clock, FleetURL, Result, SystemClock
+from immutable.registry import backend_class
+
+__all__ = ["Controller"]
+
+_log = logging.getLogger(__name__)
+
+_SHORTEST_REST, _LONGEST_REST = 5.0, 300.0
+
+
+class Controller:
+    """Drives rollouts of many fleets.
+
+    It takes on what was handed over by ``Fleet.submit``, and what another process began and did not
+    end. What it does is logged by the logger ``immutable.controller``.
+
+    Args:
+        journal: Where to look for work; open. Its ``ttl`` is how long the others wait for a
+            controller that is not heard of.
+        most: How many rollouts to drive at once.
+        poll: Seconds between two looks for work.
+        connect: Makes the backend of an address, not opened yet; by default the installed one.
+        clock: The wall clock.
+
+    Attributes:
+        name: The controller's name, as it stands in the journal.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        most: int = 500,
+        poll: float = 0.5,
+        connect: Callable[[FleetURL], Backend] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._journal = journal
+        self._keeper = Keeper(journal)
+        self._most = most
+        self._poll = poll
+        self._clock = clock or SystemClock()
+        self._backends = _Backends(connect or self._installed)
+        self._driving: dict[str, asyncio.Task[None]] = {}
+        self._rests: dict[str, _Rest] = {}
+        self.name = self._keeper.name
+
+    async def run(self) -> None:
+        """Drive rollouts until cancelled; then stop each at a safe point and hand it over."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    await self._take_on(tasks)
+                    await asyncio.sleep(self._poll)
+        finally:
+            await self._backends.close()
+
+    def _installed(self, url: FleetURL) -> Backend:
+        return backend_class(url.scheme).from_url(url, clock=self._clock)
+
+    async def _take_on(self, tasks: asyncio.TaskGroup) -> None:
+        room = self._most - len(self._driving)
+        if room <= 0:
+            return
+        now = asyncio.get_running_loop().time()
+        resting = [name for name, rest in self._rests.items() if rest.until > now]
+        try:
+            # A dying process would leave what it has claimed; so only as much as it can begin.
+            leases = await self._journal.claim_some(self.name, room, but=resting)
+        except JournalError as error:
+            _log.warning("can't look for work: %s", error)
+            return
+        for lease in leases:
+            task = tasks.create_task(self._drive(lease), name=f"rollout {lease.rollout}")
+            self._driving[lease.rollout] = task
+            task.add_done_callback(lambda _, rollout=lease.rollout: self._driving.pop(rollout))
+
+    async def _drive(self, lease: Lease) -> None:
+        try:
+            result = await self._carry_on(lease)
+        except LeaseLost as error:
+            _log.warning("%s", error)
+        except ImmutableError as error:
+            # Somebody else may be able to; this one tries again after a while.
+            await self._journal.release(lease)
+            now = asyncio.get_running_loop().time()
+            rest = self._rests[lease.rollout] = _Rest.after(self._rests.get(lease.rollout), now)
+            _log.warning("rollout %s rests here for %g s: %s", lease.rollout, rest.seconds, error)
+        else:
+            self._rests.pop(lease.rollout, None)
+            _log.info(
+                "rollout %s of %s has ended: %s", lease.rollout, result.fleet, result.status.value
+            )
+
+    async def _carry_on(self, lease: Lease) -> Result:
+        (entry,) = await self._journal.entries(rollout=lease.rollout)
+        _log.info("rollout %s of %s is driven here", entry.rollout, entry.fleet)
+        url = FleetURL.parse(entry.fleet)
+        backend = await self._backends.get(url)
+        return await drive(backend, url.name, Turn(entry, lease), self._keeper, self._clock)
+
+
+class _Rest:
+    """Until when a rollout that could not be driven here is left to others."""
+
+    def __init__(self, seconds: float, now: float) -> None:
+        self.seconds = seconds
+        self.until = now + seconds
+
+    @classmethod
+    def after(cls, last: _Rest | None, now: float) -> _Rest:
+        """Return the rest after another failure: twice as long as the last."""
+        return cls(min(_LONGEST_REST, 2 * last.seconds) if last else _SHORTEST_REST, now)
+
+
+class _Backends:
+    """Open backends, one for all fleets of a location."""
+
+    def __init__(self, connect: Callable[[FleetURL], Backend]) -> None:
+        self._connect = connect
+        self._open: dict[object, Backend] = {}
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    async def get(self, url: FleetURL) -> Backend:
+        place = (url.scheme, url.location, url.options)
+        async with self._opening:
+            if place not in self._open:
+                # On a thread: finding reads the disk, and loading may import a cloud's SDK.
+                backend = await asyncio.to_thread(self._connect, url)
+                await backend.open()
+                self._stack.push_async_callback(backend.close)
+                self._open[place] = backend
+        return self._open[place]
+
+    async def close(self) -> None:
+        await self._stack.aclose()
