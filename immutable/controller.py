@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from immutable.backend import Backend
 from immutable.engine.beginning import Turn
@@ -92,7 +93,10 @@ class Controller:
         for lease in leases:
             task = tasks.create_task(self._drive(lease), name=f"rollout {lease.rollout}")
             self._driving[lease.rollout] = task
-            task.add_done_callback(lambda _, rollout=lease.rollout: self._driving.pop(rollout))
+            task.add_done_callback(partial(self._done, lease.rollout))
+
+    def _done(self, rollout: str, _: asyncio.Task[None]) -> None:
+        del self._driving[rollout]
 
     async def _drive(self, lease: Lease) -> None:
         try:

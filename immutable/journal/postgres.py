@@ -8,6 +8,7 @@ waits for it, and nothing is done to any fleet meanwhile, since every action is 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -33,6 +34,19 @@ _MIGRATING = 0x696D6D75
 _ANSWER = 30.0
 """Seconds that the server may take for one statement, or to accept a connection."""
 _LONGEST_PAUSE = 2.0
+_NOW = "extract(epoch FROM clock_timestamp())::float8"
+_OWN_TABLES = """
+CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS writers (
+    writer TEXT PRIMARY KEY,
+    transaction BIGINT NOT NULL,
+    at TIMESTAMPTZ NOT NULL
+);
+"""
+_TIDY = f"""
+DELETE FROM writers WHERE at < now() - interval '30 days';
+DELETE FROM controllers WHERE expires_at < {_NOW} - 86400;
+"""
 
 
 class PostgresJournal(SqlJournal):
@@ -50,6 +64,8 @@ class PostgresJournal(SqlJournal):
         self._url = url
         self._patience = patience
         self._connection: Connection | None = None
+        self._writer = os.urandom(16).hex()
+        self._transactions = 0
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -71,9 +87,7 @@ class PostgresJournal(SqlJournal):
         async with connection.transaction():
             await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             await connection.execute("CREATE SCHEMA IF NOT EXISTS immutable")
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"
-            )
+            await connection.execute(_OWN_TABLES)
             version = await connection.fetchval("SELECT version FROM schema_version") or 0
             if version > VERSION:
                 raise JournalError(
@@ -84,6 +98,9 @@ class PostgresJournal(SqlJournal):
                 await _run(connection, migration(version))
                 await connection.execute("DELETE FROM schema_version")
                 await connection.execute(f"INSERT INTO schema_version VALUES ({VERSION})")
+            await connection.execute(_TIDY)
+            # There from the start, so that a lost commit can be waited for.
+            await connection.execute("INSERT INTO writers VALUES ($1, 0, now())", self._writer)
 
     async def close(self) -> None:
         """Write what is waiting and disconnect."""
@@ -114,7 +131,8 @@ class PostgresJournal(SqlJournal):
 
     async def _patiently(self, works: Sequence[Work]) -> Results:
         """Do all *works* in one transaction, again when the connection is lost."""
-        attempt = _Attempt(works, self.ttl)
+        self._transactions += 1
+        attempt = _Attempt(works, self.ttl, self._writer, self._transactions)
         loop = asyncio.get_running_loop()
         began, pause = loop.time(), 0.05
         while True:
@@ -137,14 +155,22 @@ class PostgresJournal(SqlJournal):
 class _Attempt:
     """One transaction, however often it has to be begun.
 
-    Where the connection is lost during the commit, the server knows what became of it; nothing
-    is done twice.
+    Where the connection is lost during the commit, a mark that the transaction leaves tells what
+    became of it, so that nothing is done twice. (``pg_xact_status`` can't: a server that crashed
+    may give a number again that it had given to a transaction of which nothing was on disk yet.)
+
+    Args:
+        works: What is to be done.
+        ttl: Seconds that leases last.
+        writer: Whose transaction it is.
+        number: Its number among this writer's, from 1.
     """
 
-    def __init__(self, works: Sequence[Work], ttl: float) -> None:
+    def __init__(self, works: Sequence[Work], ttl: float, writer: str, number: int) -> None:
         self._works = works
         self._ttl = ttl
-        self._id: str | None = None
+        self._mark = (writer, number)
+        self._doubtful = False
         self._results: Results = []
 
     async def on(self, connection: Connection) -> Results:
@@ -152,23 +178,39 @@ class _Attempt:
         if all(work.reads for work in self._works):
             now = await connection.fetchval(f"SELECT {_NOW}")
             return await self._do(connection, Transaction(now, self._ttl))
-        if self._id is not None and await _committed(connection, self._id):
+        if self._doubtful and await self._is_done(connection):
             return self._results
-        self._id = None
+        self._doubtful = False
         transaction = connection.transaction()
         await transaction.start()
         try:
-            now, number = await connection.fetchrow(f"SELECT {_NOW}, pg_current_xact_id()::text")
-            tx = Transaction(now, self._ttl, " FOR UPDATE")
-            self._results = await self._do(connection, tx)
-            await _run(connection, seal(tx))
+            await self._transact(connection)
         except BaseException:
             with suppress(*_unreachable()):
                 await transaction.rollback()
             raise
-        self._id = number
+        self._doubtful = True
         await transaction.commit()
         return self._results
+
+    async def _transact(self, connection: Connection) -> None:
+        now = await connection.fetchval(
+            "INSERT INTO writers (writer, transaction, at) VALUES ($1, $2, now())"
+            " ON CONFLICT (writer) DO UPDATE SET transaction = excluded.transaction, at = now()"
+            f" RETURNING {_NOW}",
+            *self._mark,
+        )
+        tx = Transaction(now, self._ttl, " FOR UPDATE")
+        self._results = await self._do(connection, tx)
+        await _run(connection, seal(tx))
+
+    async def _is_done(self, connection: Connection) -> bool:
+        # Waits for the row: a server may not have noticed yet that the old connection is gone.
+        writer, number = self._mark
+        last = await connection.fetchval(
+            "SELECT transaction FROM writers WHERE writer = $1 FOR UPDATE", writer
+        )
+        return bool(last == number)
 
     async def _do(self, connection: Connection, tx: Transaction) -> Results:
         results: Results = []
@@ -180,18 +222,6 @@ class _Attempt:
             except Exception as refusal:  # noqa: BLE001  # Its asker gets it.
                 results.append(refusal)
         return results
-
-
-_NOW = "extract(epoch FROM clock_timestamp())::float8"
-
-
-async def _committed(connection: Connection, number: str) -> bool:
-    """Whether the transaction of that number took effect; waits while it is under way."""
-    while True:
-        status = await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", number)
-        if status != "in progress":
-            return bool(status == "committed")
-        await asyncio.sleep(0.05)
 
 
 async def _run(connection: Connection, run: Run[T]) -> T:

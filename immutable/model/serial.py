@@ -122,7 +122,7 @@ def _is_simple(data: Any) -> bool:
     if kind is str or data is None or kind is bool:
         return True
     if kind is int:
-        return -_EXACT < data < _EXACT
+        return bool(-_EXACT < data < _EXACT)
     if kind is dict:
         return all(
             type(name) is str and name.isascii() and _is_simple(each) for name, each in data.items()
