@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from immutable.cli.audit import audit
 from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
 from immutable.cli.images import image
@@ -29,5 +30,5 @@ def cli() -> None:
 _ROLLOUTS = (plan, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-for each in (fleet, image, *_ROLLOUTS, *_ORDERS, controller):
+for each in (fleet, image, *_ROLLOUTS, *_ORDERS, controller, audit):
     cli.add_command(each)

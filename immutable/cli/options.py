@@ -17,6 +17,7 @@ __all__ = [
     "DURATION",
     "as_json",
     "environment",
+    "journal",
     "limits_from",
     "limits_given",
     "limits_options",
@@ -98,6 +99,15 @@ def limits_from(default: Limits, options: dict[str, Any]) -> Limits:
     return evolve(default, **limits_given(options))
 
 
+def journal(function: F) -> F:
+    """Add where rollouts are written down."""
+    return click.option(
+        "--journal",
+        envvar="IMMUTABLE_JOURNAL",
+        help="File that rollouts are written down in. [env: IMMUTABLE_JOURNAL]",
+    )(function)
+
+
 def where(function: F) -> F:
     """Add where the rollout is written down and on whose behalf it runs."""
     function = click.option(
@@ -105,11 +115,7 @@ def where(function: F) -> F:
         envvar="IMMUTABLE_ACTOR",
         help="On whose behalf; default the user. [env: IMMUTABLE_ACTOR]",
     )(function)
-    return click.option(
-        "--journal",
-        envvar="IMMUTABLE_JOURNAL",
-        help="File that rollouts are written down in. [env: IMMUTABLE_JOURNAL]",
-    )(function)
+    return journal(function)
 
 
 def as_json(function: F) -> F:

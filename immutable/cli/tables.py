@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Group as Rows
 from rich.table import Table
@@ -13,7 +14,7 @@ from immutable.journal import Entry
 from immutable.model import FleetState, Image, Instance, InstanceState, Status
 from immutable.model.quantities import duration
 
-__all__ = ["fleet_table", "history_table", "image_table", "stamp"]
+__all__ = ["change_table", "fleet_table", "history_table", "image_table", "stamp"]
 
 STYLES = {
     Status.SUCCEEDED: "green",
@@ -96,4 +97,23 @@ def image_table(images: Iterable[Image]) -> Table:
     made = _table("name", "version", "digest", "assurance")
     for image in images:
         made.add_row(image.name, image.version, image.digest, image.assurance.value)
+    return made
+
+
+def change_table(changes: Iterable[dict[str, Any]]) -> Table:
+    """Return change records, a row each."""
+    made = _table("change", "fleet", "from", "to", "requested by", "approved by", "outcome", "log")
+    for change in changes:
+        outcome, log = change["outcome"]["status"], change["log"]
+        approvals = [each["by"] for each in change["approved_by"]["given"]]
+        made.add_row(
+            change["change"],
+            change["fleet"],
+            change["from"]["image"],
+            change["to"]["image"],
+            change["requested_by"],
+            ", ".join(approvals) or "nobody",
+            Text(outcome, style=STYLES.get(outcome, "cyan")),
+            f"{log['first']['index']}-{log['last']['index']}",
+        )
     return made

@@ -24,9 +24,10 @@ def test_public_names_exist_are_sorted_and_documented(module):
 
 
 def test_nothing_else_is_public_at_the_top():
-    modules = {"abilities", "backend", "cli", "connecting", "engine", "errors", "fleet", "gates",
-               "journal", "memory", "metrics", "model", "planner", "planning", "registry",
-               "report", "rollout", "scripting", "strategies", "testing"}  # fmt: skip
+    modules = {"abilities", "audit", "backend", "cli", "connecting", "controller", "engine",
+               "errors", "fleet", "gates", "journal", "memory", "metrics", "model", "planner",
+               "planning", "registry", "report", "rollout", "scripting", "strategies",
+               "testing"}  # fmt: skip
     public = {name for name in vars(immutable) if not name.startswith("_")}
     assert public - modules == set(immutable.__all__)
 
@@ -39,6 +40,6 @@ def test_importing_loads_no_extra_and_no_cloud():
     )
     loaded = set(json.loads(found.stdout))
     heavy = {"click", "rich", "tenacity", "sqlite3", "cattrs", "rfc8785", "importlib.metadata",
-             "boto3", "google", "azure", "httpx", "immutable.memory", "immutable.metrics",
+             "boto3", "google", "azure", "httpx", "cryptography", "immutable.audit", "immutable.memory", "immutable.metrics",
              "immutable.cli", "pytest"}  # fmt: skip
     assert loaded & heavy == set()
