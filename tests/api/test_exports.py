@@ -40,6 +40,6 @@ def test_importing_loads_no_extra_and_no_cloud():
     )
     loaded = set(json.loads(found.stdout))
     heavy = {"click", "rich", "tenacity", "sqlite3", "cattrs", "rfc8785", "importlib.metadata",
-             "boto3", "google", "azure", "httpx", "cryptography", "immutable.audit", "immutable.memory", "immutable.metrics",
-             "immutable.cli", "pytest"}  # fmt: skip
+             "boto3", "google", "azure", "httpx", "cryptography", "immutable.audit",
+             "immutable.memory", "immutable.metrics", "immutable.cli", "pytest"}  # fmt: skip
     assert loaded & heavy == set()
