@@ -10,6 +10,7 @@ import rfc8785
 from attrs import evolve
 
 from immutable import FleetBusy, JournalError, Status
+from immutable.audit.verify import verify
 from immutable.errors import LeaseLost
 from immutable.journal.merkle import Frontier, leaf_hash
 from immutable.model import Order
@@ -201,6 +202,24 @@ def test_all_records_are_leaves_of_one_log_in_canonical_json(place):
         ]  # fmt: skip
         assert await journal.frontier() == Frontier().extended(leaf.hash for leaf in leaves)
         assert await journal.leaves(after=20, limit=2) == leaves[21:23]
+
+    place.run(main)
+
+
+def test_its_log_is_found_sound_whoever_wrote_at_the_same_time(place):
+    async def fill(journal, name):
+        for number in range(3):
+            lease = await journal.begin(entry(f"{name}-{number}", fleet=f"memory://{name}"), [])
+            await journal.append(lease, [STARTED, Committed()])
+            await journal.append(lease, [Ended(Status.SUCCEEDED)])
+
+    async def main(journal):
+        async with place.opened() as other:
+            names = [(journal, "a"), (other, "b"), (journal, "c"), (other, "d")]
+            await asyncio.gather(*(fill(*each) for each in names))
+        report = await verify(journal)
+        assert (report.size, report.findings) == (4 * 3 * 4, ())
+        assert report.root == (await journal.frontier()).root()
 
     place.run(main)
 
