@@ -101,6 +101,8 @@ class _Driver:
         await session.write(claimed, *([] if events else await self._first_records()))
         if session.over():
             return session.result()
+        if session.ledger.pending:
+            self._watch.doubt_since(_now() - await session.unanswered_for())
         try:
             while True:
                 seconds = await self._pass()

@@ -10,7 +10,7 @@ from immutable.engine.ledger import Ledger, fold
 from immutable.engine.retrying import CALL_SECONDS
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Action, Event, Plan, Record, Result
-from immutable.model.records import Ordered
+from immutable.model.records import Claimed, Intended, Ordered
 from immutable.model.serial import digest
 
 __all__ = ["Session"]
@@ -61,6 +61,23 @@ class Session:
         for event in events:
             self.ledger = fold(event.record, self.ledger)
         return events
+
+    async def unanswered_for(self) -> float:
+        """Return for how many seconds nobody can have been at work on the calls without an answer.
+
+        Since the first controller took over after them: those that follow don't wait again for
+        what the first has waited for.
+        """
+        last, claimed = 0.0, 0.0
+        events = await self.journal.events(self.lease.rollout)
+        for event in events:
+            record = event.record
+            if isinstance(record, Intended) and record.token in self.ledger.pending:
+                claimed = 0.0
+            elif isinstance(record, Claimed):
+                claimed = claimed or event.at
+            last = event.at
+        return last - claimed if claimed else 0.0
 
     def note(self, *records: Record) -> None:
         """Count records that the next `write` takes along.

@@ -148,6 +148,10 @@ class Watch:
         if doubtful:
             self._doubt_since = now
 
+    def doubt_since(self, then: float) -> None:
+        """Note since when no more calls can have been made by those who made them before us."""
+        self._doubt_since = then
+
     def dealt_with(self, count: int) -> None:
         """Note that *count* long-broken members of stable are being retired."""
         self._deficit.lower(count)

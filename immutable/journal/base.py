@@ -158,7 +158,9 @@ class Journal(ABC):
     async def claim_some(
         self, controller: str, most: int, *, but: Collection[str] = ()
     ) -> list[Lease]:
-        """Take over unfinished rollouts that nobody drives, the oldest first.
+        """Take over a fair share of the unfinished rollouts that nobody drives, the oldest first.
+
+        The share is of those who ask for one. It is one rollout at least.
 
         Args:
             controller: Who will drive them.

@@ -18,7 +18,8 @@ VERSION = 3
 _TABLES = """
 CREATE TABLE controllers (
     controller TEXT PRIMARY KEY,
-    expires_at DOUBLE PRECISION NOT NULL
+    expires_at DOUBLE PRECISION NOT NULL,
+    shares SMALLINT NOT NULL
 );
 CREATE TABLE rollouts (
     rollout TEXT PRIMARY KEY,

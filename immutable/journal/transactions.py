@@ -209,19 +209,47 @@ def claim(tx: Transaction, rollout: str, controller: str) -> Run[Claim]:
 
 
 def claim_some(tx: Transaction, controller: str, most: int, but: Sequence[str]) -> Run[list[Claim]]:
-    """Take over rollouts that nobody drives, the oldest first, but some."""
+    """Take over rollouts that nobody drives, the oldest first, but some.
+
+    A controller takes its share of all that there is, so that one of them that dies does not take
+    everything with it; but one at least, since there may be rollouts that only it can drive.
+    """
+    fair = yield from _fair_share(tx, controller)
     others = f" AND rollout NOT IN ({', '.join('?' * len(but))})" if but else ""
     skip = f"{tx.lock} SKIP LOCKED" if tx.lock else ""
     found = yield Statement(
         f"SELECT rollout FROM rollouts WHERE status = 'running' AND NOT ({_ALIVE}){others}"
         f" ORDER BY started_at, rollout LIMIT ?{skip}",
-        (tx.now, *but, most),
+        (tx.now, *but, min(most, max(1, fair))),
     )
     claims = []
     for (rollout,) in found:
         taken = yield from _take(tx, rollout, controller)
         claims += [taken] if taken else []
     return claims
+
+
+def _fair_share(tx: Transaction, controller: str) -> Run[int]:
+    """Return how many more rollouts a controller should have."""
+    yield _heard(controller, tx.now + tx.ttl, shares=True)
+    rows = yield Statement(
+        "SELECT (SELECT count(*) FROM controllers WHERE shares = 1 AND expires_at > ?),"
+        " (SELECT count(*) FROM rollouts WHERE status = 'running'),"
+        " (SELECT count(*) FROM rollouts WHERE status = 'running' AND held = 1 AND controller = ?)",
+        (tx.now, controller),
+    )
+    ((live, unfinished, mine),) = rows
+    return -(-int(unfinished) // int(live)) - int(mine)
+
+
+def _heard(controller: str, until: float, *, shares: bool = False) -> Statement:
+    """Let the leases of a controller last until then."""
+    also = ", shares = 1" if shares else ""
+    return Statement(
+        "INSERT INTO controllers (controller, expires_at, shares) VALUES (?, ?, ?)"
+        f" ON CONFLICT (controller) DO UPDATE SET expires_at = excluded.expires_at{also}",
+        (controller, until, int(shares)),
+    )
 
 
 def _take(tx: Transaction, rollout: str, controller: str) -> Run[Claim | None]:
@@ -319,11 +347,7 @@ def keep_checkpoint(tx: Transaction, size: int, note: str) -> Run[None]:
 def seal(tx: Transaction) -> Run[None]:
     """Let the leases that were used last, and add the new records to the log."""
     for controller in sorted(tx.controllers):
-        yield Statement(
-            "INSERT INTO controllers (controller, expires_at) VALUES (?, ?)"
-            " ON CONFLICT (controller) DO UPDATE SET expires_at = excluded.expires_at",
-            (controller, tx.now + tx.ttl),
-        )
+        yield _heard(controller, tx.now + tx.ttl)
     fresh = tx.take()
     if not fresh:
         return

@@ -25,6 +25,7 @@ from immutable.journal import Lease
 from immutable.journal.transactions import Statement
 from immutable.memory import Behaviour, Fault, fixed
 from immutable.memory.faults import When
+from immutable.model import Delete
 from immutable.model.records import Claimed, Done, Entered, Intended, Outcome, Resynced
 from immutable.testing import run
 from tests.support.world import LIMITS, NAME, URL, World, revision, world
@@ -34,6 +35,10 @@ async def cut_off(rollout: Rollout, seconds: float) -> None:
     """Let a controller drive *rollout* for a while, then stop without a word."""
     task = asyncio.ensure_future(rollout._outcome())
     await asyncio.wait({task}, timeout=seconds)
+    await die(task)
+
+
+async def die(task: asyncio.Task) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -316,5 +321,34 @@ def test_after_the_point_of_no_return_there_is_only_forward():
             w.cloud.behaviours["v2"] = Behaviour(dies_after=fixed(200))
             result = await w.fleet.replace("v2", limits=LIMITS)
             assert result.status is Status.SUCCEEDED
+
+    run(main())
+
+
+def test_controllers_that_die_one_after_the_other_wait_once_for_a_late_effect():
+    async def main():
+        async with world(2) as w:
+            append = w.journal.append
+            rollout = w.fleet.replace("v2", limits=LIMITS)
+            intended = asyncio.Event()
+
+            async def watched(lease, records):
+                heard = await append(lease, records)
+                if any(isinstance(r, Intended) and isinstance(r.action, Delete) for r in records):
+                    intended.set()
+                    await asyncio.sleep(1_000)  # Never to come back: the call is not made.
+                return heard
+
+            w.journal.append = watched
+            task = asyncio.ensure_future(rollout._outcome())
+            await intended.wait()
+            w.journal.append = append
+            await die(task)
+            for _ in range(8):
+                # None lives for as long as a late effect may take.
+                await cut_off(w.fleet.recover(), w.backend.capabilities.late_effect / 3)
+                if (await rollout.status()).status.ended:
+                    break
+            assert (await rollout.status()).status is Status.SUCCEEDED
 
     run(main())

@@ -170,10 +170,11 @@ def test_what_nobody_drives_is_claimed_the_oldest_first_and_by_one(place):
         assert [(lease.rollout, lease.controller) for lease in first] == [
             ("r4", "one"), ("r3", "one"),
         ]  # fmt: skip
-        others = await asyncio.gather(journal.claim_some("two", 9), journal.claim_some("three", 9))
-        assert sorted(lease.rollout for some in others for lease in some) == [
-            "r0", "r1", "r2", "r5",
-        ]  # fmt: skip
+        others = await asyncio.gather(
+            *(journal.claim_some(name, 9) for name in ("two", "three", "two"))
+        )
+        claimed = [lease.rollout for some in others for lease in some]
+        assert sorted(claimed) == ["r0", "r1", "r2", "r5"]
         await journal.release(first[0])
         (again,) = await journal.claim_some("two", 9)
         assert (again.rollout, again.fence) == ("r4", first[0].fence + 1)
@@ -220,6 +221,21 @@ def test_its_log_is_found_sound_whoever_wrote_at_the_same_time(place):
         report = await verify(journal)
         assert (report.size, report.findings) == (4 * 3 * 4, ())
         assert report.root == (await journal.frontier()).root()
+
+    place.run(main)
+
+
+def test_each_takes_its_share_and_one_at_least(place):
+    async def main(journal):
+        assert await journal.claim_some("b", 99) == []
+        for n in range(9):
+            await journal.submit(entry(f"r{n}", f"memory://{n}", controller=""))
+        assert len(await journal.claim_some("a", 99)) == 5
+        assert len(await journal.claim_some("b", 2)) == 2
+        assert len(await journal.claim_some("a", 99)) == 1
+        assert len(await journal.claim_some("b", 99)) == 1
+        await asyncio.sleep(1.1 * journal.ttl)
+        assert len(await journal.claim_some("b", 99)) == 6
 
     place.run(main)
 
