@@ -114,6 +114,8 @@ class _Reading:
         self.size = leaf.index + 1
         said = self._courses.follow(leaf.text)
         wrong = said.wrong
+        if not wrong and (said.rollout, said.seq) != (leaf.rollout, leaf.seq):
+            wrong = f"misfiled: the journal finds it as rollout {leaf.rollout}, seq {leaf.seq}"
         if leaf_hash(leaf.text.encode()) != leaf.hash:
             wrong = "changed: it does not have the hash with which it was written"
         if wrong:

@@ -89,11 +89,15 @@ class Leaf:
         hash: Its hash as stored when it was added (RFC 6962).
         text: Itself and where it belongs: canonical JSON with ``at`` (in seconds), ``controller``,
             ``fence``, ``record``, ``rollout`` and ``seq``.
+        rollout: The rollout as whose record the journal finds it; the one that it names.
+        seq: Its number there; the one that it names.
     """
 
     index: int
     hash: bytes
     text: str
+    rollout: str
+    seq: int
 
 
 class Journal(ABC):

@@ -95,9 +95,10 @@ def entry(row: Any) -> Entry:
 def leaves(_: Transaction, after: int, limit: int) -> Run[list[Leaf]]:
     """Return leaves of the log above an index."""
     rows = yield Statement(
-        "SELECT leaf, hash, text FROM records WHERE leaf > ? ORDER BY leaf LIMIT ?", (after, limit)
+        "SELECT leaf, hash, text, rollout, seq FROM records WHERE leaf > ? ORDER BY leaf LIMIT ?",
+        (after, limit),
     )
-    return [Leaf(index, bytes(hashed), text) for index, hashed, text in rows]
+    return [Leaf(index, bytes(hashed), *rest) for index, hashed, *rest in rows]
 
 
 def frontier(_: Transaction) -> Run[Frontier]:

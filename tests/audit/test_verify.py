@@ -202,6 +202,8 @@ def test_a_real_file_that_was_tampered_with(tmp_path):
         ("UPDATE records SET text = replace(text, 'v2', 'v3') WHERE leaf = 0", 0, 0),
         ("UPDATE records SET hash = zeroblob(32) WHERE leaf = 4", 4, 4),
         ("UPDATE records SET hash = zeroblob(3) WHERE leaf = 4", 4, 4),
+        ("UPDATE records SET rollout = 'elsewhere' WHERE leaf = 5", 5, 5),
+        ("UPDATE records SET seq = 99 WHERE leaf = 6", 6, 6),
         ("DELETE FROM records WHERE leaf = 7", 7, 7),
         ("UPDATE records SET leaf = 1000 WHERE leaf = 9", 9, 9),
         ("UPDATE log SET frontier = zeroblob(8)", 0, None),
