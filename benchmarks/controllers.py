@@ -59,7 +59,7 @@ async def control(journal: str, socket: Path, lease: float) -> None:
     """Be a controller until stopped."""
     book = await open_journal(journal)
     book.ttl = lease
-    worker = Controller(book, connect=lambda _: SharedBackend(socket))
+    worker = Controller(book, most=10_000, connect=lambda _: SharedBackend(socket))
     print(worker.name, flush=True)
     running = asyncio.ensure_future(worker.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)

@@ -13,7 +13,7 @@ from immutable.engine.retrying import patiently
 from immutable.errors import FleetBusy, NothingToRecover, PlanStale
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Clock, Plan, Record, Resize, Status
-from immutable.model.records import Ended, Started
+from immutable.model.records import Claimed, Ended, Started
 from immutable.model.serial import digest
 from immutable.planning.compile import staleness
 
@@ -75,7 +75,8 @@ async def begin(
         raise FleetBusy(plan.fleet, running[0].rollout)
     entry = new_entry(plan, clock, rollout=rollout, actor=actor, reason=reason)
     entry = evolve(entry, controller=controller, fence=1)
-    return Turn(entry, await journal.begin(entry, await first_records(backend, fleet, plan)))
+    started, *over = await first_records(backend, fleet, plan)
+    return Turn(entry, await journal.begin(entry, [started, Claimed(controller, 1), *over]))
 
 
 def new_entry(plan: Plan, clock: Clock, *, rollout: str, actor: str, reason: str) -> Entry:

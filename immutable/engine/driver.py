@@ -31,7 +31,6 @@ from immutable.model import (
     Status,
 )
 from immutable.model.records import (
-    Claimed,
     Committed,
     Ended,
     Entered,
@@ -97,8 +96,8 @@ class _Driver:
         if session.over():
             return session.result()
         self._gates.recall()
-        claimed = Claimed(session.lease.controller, session.lease.fence)
-        await session.write(claimed, *([] if events else await self._first_records()))
+        if not session.ledger.groups:
+            await session.write(*await self._first_records())
         if session.over():
             return session.result()
         if session.ledger.pending:

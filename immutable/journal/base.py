@@ -151,7 +151,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def claim(self, rollout: str, controller: str) -> Lease:
-        """Take over a rollout whose lease has ended.
+        """Take over a rollout whose lease has ended; that goes on record with it.
 
         Raises:
             FleetBusy: Its lease is alive.

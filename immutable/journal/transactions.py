@@ -17,8 +17,9 @@ from attrs import define, field, frozen
 from immutable.errors import FleetBusy, JournalError, LeaseLost
 from immutable.journal.base import Lease
 from immutable.journal.merkle import Frontier, leaf_hash
-from immutable.model import Order
-from immutable.model.serial import canonical
+from immutable.model import Order, Record
+from immutable.model.records import Claimed
+from immutable.model.serial import canonical, to_json
 
 if TYPE_CHECKING:
     from immutable.journal.base import Entry
@@ -253,15 +254,19 @@ def _heard(controller: str, until: float, *, shares: bool = False) -> Statement:
 
 
 def _take(tx: Transaction, rollout: str, controller: str) -> Run[Claim | None]:
+    """Take a lease if nobody has it; that it was taken goes on record with it."""
     taken = yield Statement(
-        "UPDATE rollouts SET controller = ?, fence = fence + 1, held = 1"
-        f" WHERE rollout = ? AND status = 'running' AND NOT ({_ALIVE}) RETURNING fence",
+        "UPDATE rollouts SET controller = ?, fence = fence + 1, held = 1, seq = seq + 1"
+        f" WHERE rollout = ? AND status = 'running' AND NOT ({_ALIVE}) RETURNING fence, seq",
         (controller, rollout, tx.now),
     )
     if not taken:
         return None
+    ((fence, seq),) = taken
     tx.controllers.add(controller)
-    return Claim(rollout, taken[0][0])
+    claimed = canonical(to_json(Claimed(controller, fence), Record)).decode()
+    tx.add(Lease(rollout, controller, fence), seq, [claimed])
+    return Claim(rollout, fence)
 
 
 def beat(tx: Transaction, controller: str) -> Run[dict[str, int]]:

@@ -14,7 +14,7 @@ from immutable.audit.verify import verify
 from immutable.errors import LeaseLost
 from immutable.journal.merkle import Frontier, leaf_hash
 from immutable.model import Order
-from immutable.model.records import Committed, Ended, Entered, Proved, Turned
+from immutable.model.records import Claimed, Committed, Ended, Entered, Proved, Turned
 from tests.support.entries import STARTED, entry
 
 
@@ -72,7 +72,9 @@ def test_a_lease_can_be_claimed_when_it_ends_and_the_old_one_writes_no_more(plac
                 await stale
         await journal.release(old)
         await journal.append(new, [Proved("i-1")])
-        assert [e.record for e in await journal.events("r1")] == [STARTED, Proved("i-1")]
+        assert [e.record for e in await journal.events("r1")] == [
+            STARTED, Claimed("two", 2), Proved("i-1"),
+        ]  # fmt: skip
 
     place.run(main)
 

@@ -62,7 +62,7 @@ class SharedBackend(MemoryBackend):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.capabilities = evolve(type(self).capabilities, poll=0.5, late_effect=5.0)
+        self.capabilities = evolve(type(self).capabilities, poll=2.0, late_effect=5.0)
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
