@@ -1,0 +1,183 @@
+"""Controllers that share the rollouts of one journal."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from benchmarks import controllers
+from immutable import FleetBusy, Status
+from immutable.backend import Denied
+from immutable.controller import Controller
+from immutable.model.records import Claimed, Ended
+from immutable.testing import run
+from tests.support.world import LIMITS, world
+
+
+@asynccontextmanager
+async def controlling(w, **options):
+    """A controller that runs meanwhile, on the world's cloud."""
+    options = {"connect": lambda _: w.backend, **options}
+    worker = Controller(w.journal, clock=w.clock, **options)
+    running = asyncio.ensure_future(worker.run())
+    try:
+        yield worker
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def submitted(w, image="v2"):
+    return await w.fleet.submit(await w.fleet.plan(image, limits=LIMITS), reason="because")
+
+
+def test_what_was_submitted_waits_for_a_controller_and_is_carried_out():
+    async def main():
+        async with world(4) as w:
+            rollout = await submitted(w)
+            await asyncio.sleep(100)
+            assert (await rollout.status()).status is Status.PENDING
+            with pytest.raises(FleetBusy, match=rollout.id):
+                await submitted(w)
+            w.backend.begin(LIMITS, 4)
+            async with controlling(w) as worker:
+                result = await rollout.end()
+                assert (await rollout.status()).controller == worker.name
+            assert (result.status, result.wanted) == (Status.SUCCEEDED, 4)
+            assert w.sizes() == {2: 4}
+            assert w.backend.breaches == []
+            (entry,) = await w.fleet.history()
+            assert (entry.reason, entry.actor) == ("because", w.fleet.actor)
+
+    run(main())
+
+
+def test_what_was_submitted_can_be_carried_out_here_when_there_is_no_controller():
+    async def main():
+        async with world(2) as w:
+            rollout = await submitted(w)
+            result = await w.fleet.recover()
+            assert (result.rollout, result.status) == (rollout.id, Status.SUCCEEDED)
+
+    run(main())
+
+
+def test_a_plan_that_is_stale_when_its_turn_comes_fails_and_touches_nothing():
+    async def main():
+        async with world(2) as w:
+            rollout = await submitted(w)
+            w.truth.last_revision += 1
+            calls = w.cloud.calls.copy()
+            async with controlling(w):
+                result = await rollout.end()
+            assert result.status is Status.FAILED
+            assert "has been used" in result.reason
+            assert set(w.cloud.calls - calls) <= {"observe"}
+
+    run(main())
+
+
+@pytest.mark.parametrize("seconds", [1, 25, 40, 70])
+def test_a_controller_that_is_stopped_hands_over_at_once(seconds):
+    async def main():
+        async with world(4) as w:
+            rollout = await submitted(w)
+            async with controlling(w) as first:
+                await asyncio.sleep(seconds)
+            stopped = w.clock.now()
+            assert not (await rollout.status()).live
+            async with controlling(w) as second:
+                result = await rollout.end()
+            assert result.status is Status.SUCCEEDED
+            events = await w.journal.events(rollout.id)
+            claims = [(e.record.controller, e.at) for e in events if isinstance(e.record, Claimed)]
+            assert [name for name, _ in claims] == [first.name, second.name]
+            assert claims[1][1] - stopped < 1
+
+    run(main())
+
+
+def test_the_rollouts_of_a_controller_that_is_gone_are_taken_over_when_its_lease_ends(monkeypatch):
+    async def main():
+        async with world(4) as w:
+            rollout = await submitted(w)
+            # As after a power cut: it does not say that it goes.
+            monkeypatch.setattr(w.journal, "release", lambda _: asyncio.sleep(0))
+            async with controlling(w):
+                await asyncio.sleep(30)
+            monkeypatch.undo()
+            died = w.clock.now()
+            async with controlling(w):
+                assert (await rollout.end()).status is Status.SUCCEEDED
+            events = await w.journal.events(rollout.id)
+            *_, last = [event.at for event in events if isinstance(event.record, Claimed)]
+            assert 0 < last - died < w.journal.ttl + 1
+
+    run(main())
+
+
+def test_a_rollout_that_cannot_be_driven_here_rests_and_holds_up_no_other(caplog):
+    async def main():
+        async with world(2) as w:
+            rollout = await submitted(w)
+            tries = 0
+
+            def connect(_):
+                nonlocal tries
+                tries += 1
+                if tries < 4:
+                    raise Denied("no credentials for this place")
+                return w.backend
+
+            async with controlling(w, connect=connect):
+                await asyncio.sleep(4)
+                assert tries == 1
+                assert not (await rollout.status()).live
+                assert (await rollout.end()).status is Status.SUCCEEDED
+            assert tries == 4
+            assert "no credentials" in caplog.text
+
+    run(main())
+
+
+def test_no_more_is_driven_than_there_is_room_for():
+    async def main():
+        async with world(1) as w:
+            await submitted(w)
+            async with controlling(w, most=1) as worker:
+                await asyncio.sleep(5)
+                assert list(worker._driving) != []
+                calls = []
+                claim = w.journal.claim_some
+                w.journal.claim_some = lambda *a, **k: calls.append(a) or claim(*a, **k)
+                await asyncio.sleep(5)
+                assert calls == []
+
+    run(main())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_controllers_that_are_killed_lose_nothing_and_launch_nothing_twice():
+    found = controllers.run(controllers.Scale(150, every=4.0))
+    assert found["succeeded"] == found["whole"] == 150
+    assert found["double_launches"] == 0
+    assert found["kills"] >= 3
+    assert found["takeovers"] > 0
+
+
+def test_an_abort_of_what_nobody_has_begun_touches_nothing():
+    async def main():
+        async with world(2) as w:
+            rollout = await submitted(w)
+            await rollout.abort(reason="never mind")
+            events = await w.journal.events(rollout.id)
+            ends = [event.record for event in events if isinstance(event.record, Ended)]
+            assert [end.status for end in ends] == [Status.ROLLED_BACK]
+            assert w.sizes() == {1: 2}
+            assert all(group.shown.hold is None for group in w.truth.groups.values())
+
+    run(main())
