@@ -136,7 +136,8 @@ def test_cancel_leaves_everything_as_it_is_and_says_what():
                 await rollout
             await asyncio.sleep(10_000)
             assert w.sizes() == sizes
-            assert all(group.shown.hold is None for group in w.truth.groups.values())
+            groups = (await w.fleet.state()).groups
+            assert [group.hold for group in groups] == [None, None]
             with pytest.raises(PlanRefused, match="rollback"):
                 await w.fleet.plan("v3")
 
