@@ -108,7 +108,9 @@ class Hands:
         action = intended.action
         answer = await self._calls.perform(action, self._session.context(intended.token))
         done = answer.done
-        self._watch.acted(_now(), doubtful=done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE))
+        # Whoever had the groups before may have called until our hold was there.
+        doubtful = done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE) or self._session.ledger.blind
+        self._watch.acted(_now(), doubtful=doubtful)
         self._session.note(done)
         if done.outcome is Outcome.DONE:
             self._count(action, answer)
