@@ -148,8 +148,10 @@ class Mind:
         changed: tuple[str, ...] = ()
         if ledger.back and reached:
             after = tuple(groups.values())
-            # A group that an earlier rollout had kept is no part of the fleet as it was.
-            before = ledger.groups[:1] if session.plan.kept else ledger.groups
+            # A group that an earlier rollout had kept is no part of the fleet as it was; without
+            # it stable is alone, with all of the traffic and no weight.
+            kept = tuple(evolve(group, weight=None) for group in ledger.groups[:1])
+            before = kept if session.plan.kept else ledger.groups
             changed = differences(before, after, ledger.wanted, session.lease.rollout)
         return script.Facts(
             plan=session.plan,
