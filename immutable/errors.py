@@ -9,6 +9,7 @@
     ├── FleetNotFound           no fleet of that name is visible
     ├── FleetBusy               another rollout runs on the fleet
     ├── NothingToRecover        no unfinished rollout on the fleet
+    ├── OrphanedRollout         the fleet shows a rollout that the journal doesn't know
     ├── RolloutEnded            a rollout that did not succeed; carries its Result
     │   ├── RolledBack          the fleet is as it was before           (these four are defined
     │   ├── RolloutFailed       the fleet is neither; lists what is left  beside ``Result``, in
@@ -49,6 +50,7 @@ __all__ = [
     "LeaseLost",
     "MetricError",
     "NothingToRecover",
+    "OrphanedRollout",
     "PlanRefused",
     "PlanStale",
     "Problem",
@@ -175,6 +177,33 @@ class NothingToRecover(ImmutableError, LookupError):
 
     def __str__(self) -> str:
         return f"no unfinished rollout on {self.fleet}"
+
+
+@define(eq=False)
+class OrphanedRollout(ImmutableError):
+    """The fleet's groups show a rollout that the journal doesn't know.
+
+    Its journal is another one, or lost; and whether its controller is alive, only its user knows.
+
+    Attributes:
+        fleet: The fleet's address.
+        rollout: The rollout's identifier.
+        plan: The digest of its plan; empty where the backend doesn't tell.
+        found: What there is of it, in words.
+        ways_out: What can be done about it.
+    """
+
+    fleet: str
+    rollout: str
+    plan: str
+    found: tuple[str, ...]
+    ways_out: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"the journal doesn't know rollout {self.rollout}, which has changed {self.fleet}"]
+        lines += [f"  - {sentence}" for sentence in self.found]
+        lines += ["if its controller is gone for good:", *(f"  - {way}" for way in self.ways_out)]
+        return "\n".join(lines)
 
 
 class JournalError(ImmutableError):

@@ -370,18 +370,42 @@ class Fleet:
         """
         return self._running(lambda: self._planner.going_back(to, limits), reason or "rollback")
 
-    def recover(self) -> Rollout:
+    def recover(
+        self,
+        *,
+        plan: Plan | None = None,
+        to_stable: bool = False,
+        limits: Limits | None = None,
+        reason: str = "",
+    ) -> Rollout:
         """Return the fleet's unfinished rollout, carried on here once awaited or followed.
+
+        Where the journal knows of none, but the groups show one that was begun under another
+        journal, say how to carry it on: with its plan, or back to stable. Its first controller must
+        be gone: whether it is, nobody can tell for certain; one that lives is shut out by the
+        fleet itself as far as the backend can compare leases, and stops when it sees that.
+
+        Args:
+            plan: The plan that it carries out, where the journal doesn't know it.
+            to_stable: Whether to return to stable, as `Rollout.abort` does.
+            limits: How far to go on the way back when the plan is lost; default the backend's.
+            reason: Why.
 
         Awaiting it raises, besides how it ended:
             NothingToRecover: There is none.
             FleetBusy: Its controller is alive.
+            OrphanedRollout: The journal doesn't know it; says what can be done.
+            PlanRefused: *plan* is not the one that it carries out, or no stable can be told.
+            Conflict: It can't return to stable: the point of no return is behind.
         """
 
         async def run(rollout: Rollout) -> Result:
-            from immutable.engine.beginning import take_over
+            from immutable.engine.recovery import Ways, recover
 
-            turn = await take_over(self._journal, self.address, self._keeper.name)
+            ways = Ways(plan, to_stable, limits, self.actor, reason)
+            turn = await recover(
+                self.backend, self.name, self.address, self._keeper, self._clock, ways
+            )
             rollout.begun(turn.entry.rollout)
             return await self._drive(turn)
 

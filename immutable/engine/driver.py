@@ -18,7 +18,7 @@ from immutable.engine.mind import Mind
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
 from immutable.engine.watch import Watch
-from immutable.errors import PlanStale
+from immutable.errors import LeaseLost, PlanStale
 from immutable.model import (
     Clock,
     Create,
@@ -154,6 +154,10 @@ class _Driver:
         patience = self._session.plan.limits.deadline
         state = await self._calls.observe(self._watch.cursor, patience=patience)
         self._session.note(*self._watch.look(state, asked, _now(), self._session.ledger))
+        later = self._mind.outdone()
+        if later is not None:
+            rollout = self._session.lease.rollout
+            raise LeaseLost(f"rollout {rollout} is driven under another journal, as lease {later}")
 
     async def _obey(self) -> None:
         """Take up what somebody has ordered meanwhile."""

@@ -108,7 +108,9 @@ class Hands:
         action = intended.action
         answer = await self._calls.perform(action, self._session.context(intended.token))
         done = answer.done
-        self._watch.acted(_now(), doubtful=done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE))
+        # Whoever had the groups before may have called until our hold was there.
+        doubtful = done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE) or self._session.ledger.blind
+        self._watch.acted(_now(), doubtful=doubtful)
         self._session.note(done)
         if done.outcome is Outcome.DONE:
             self._count(action, answer)
@@ -158,16 +160,18 @@ class Hands:
         for number in groups.keys() & weights.keys():
             groups[number] = evolve(groups[number], weight=weights[number])
 
+    def _hold(self, until: float) -> Hold:
+        return Hold(self._session.lease.rollout, self._session.lease.fence, until)
+
     def _created(self, action: Create) -> Group:
-        rollout = self._session.lease.rollout
         return Group(
             self._session.plan.candidate,
             size=0,
             origin=Origin.OURS,
             pool=action.pool,
             weight=0.0 if action.pool is Pool.OWN else None,
-            hold=Hold(rollout, self._session.lease.fence, action.until),
-            rollout=rollout,
+            hold=self._hold(action.until),
+            rollout=self._session.lease.rollout,
         )
 
     def _count(self, action: Action, answer: Answer) -> None:
@@ -179,12 +183,11 @@ class Hands:
             case Delete(number):
                 groups.pop(number, None)
             case HoldGroup(number, until) if number in groups:
-                hold = Hold(self._session.lease.rollout, self._session.lease.fence, until)
-                groups[number] = evolve(groups[number], hold=hold)
+                groups[number] = evolve(groups[number], hold=self._hold(until), lapsed=None)
             case Reroute(_, weights):
                 self._weigh(weights)
             case Release(number) if number in groups:
-                groups[number] = evolve(groups[number], hold=None)
+                groups[number] = evolve(groups[number], hold=None, lapsed=None)
             case Grow(number) | Settle(number) | Retire(number) if number in groups:
                 if answer.done.size not in (None, groups[number].size):
                     groups[number] = evolve(groups[number], size=answer.done.size)

@@ -26,6 +26,7 @@ from immutable.model.records import (
     Ended,
     Entered,
     Failed,
+    Found,
     Intended,
     Judged,
     Ordered,
@@ -54,6 +55,8 @@ class Ledger:
         attempts: How many actions have been intended; part of the next one's token.
         pending: Actions without an answer, by token.
         unsure: Whether sizes may be other than expected by our own doing.
+        found: Whether it was begun under another journal, and found by the groups' marks.
+        blind: Whether a controller that this journal doesn't know may have calls under way.
         created: Whether the candidate's group has been made.
         probed: Whether the first candidate instance has proven the image.
         entered_at: When that step began, or began again, by the backend's clock.
@@ -82,6 +85,8 @@ class Ledger:
     attempts: int = 0
     pending: FrozenMap[str, Action] = field(factory=FrozenMap)
     unsure: bool = False
+    found: bool = False
+    blind: bool = False
     created: bool = False
     probed: bool = False
     entered_at: float = 0.0
@@ -122,6 +127,18 @@ def _(record: Started, ledger: Ledger) -> Ledger:
         ready=record.ready,
         expected=sizes,
         entered_at=record.at,
+    )
+
+
+@fold.register
+def _(record: Found, ledger: Ledger) -> Ledger:
+    return evolve(
+        ledger,
+        step=record.step,
+        entered_at=record.at,
+        created=record.created,
+        found=True,
+        blind=True,
     )
 
 
@@ -178,7 +195,7 @@ def _(record: Resized, ledger: Ledger) -> Ledger:
 
 @fold.register
 def _(record: Resynced, ledger: Ledger) -> Ledger:
-    return evolve(ledger, expected=record.sizes, pending=FrozenMap(), unsure=False)
+    return evolve(ledger, expected=record.sizes, pending=FrozenMap(), unsure=False, blind=False)
 
 
 @fold.register

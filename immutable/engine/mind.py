@@ -13,6 +13,7 @@ from immutable.model import (
     Commit,
     Delete,
     Grow,
+    HoldGroup,
     OnProtected,
     PlanKind,
     Reroute,
@@ -117,7 +118,7 @@ class Mind:
             deficit=0 if ledger.back else watch.deficit,
             overdue=len(watch.census.overdue(target)),
             witnessed=watch.witnessed(target),
-            unsure=bool(ledger.pending),
+            unsure=ledger.blind or bool(ledger.pending),
             short=short,
         )
 
@@ -147,8 +148,10 @@ class Mind:
         changed: tuple[str, ...] = ()
         if ledger.back and reached:
             after = tuple(groups.values())
-            # A group that an earlier rollout had kept is no part of the fleet as it was.
-            before = ledger.groups[:1] if session.plan.kept else ledger.groups
+            # A group that an earlier rollout had kept is no part of the fleet as it was; without
+            # it stable is alone, with all of the traffic and no weight.
+            kept = tuple(evolve(group, weight=None) for group in ledger.groups[:1])
+            before = kept if session.plan.kept else ledger.groups
             changed = differences(before, after, ledger.wanted, session.lease.rollout)
         return script.Facts(
             plan=session.plan,
@@ -193,7 +196,7 @@ class Mind:
         The guard: an action that would break an invariant is not returned.
         """
         action, after = self._named(now, move)
-        if action is None:
+        if action is None or self._session.ledger.blind:
             return None
         before = Standing.of(now.window, now.floor, now.source, now.target, self._target_share())
         return None if breaches(before, after) else action
@@ -229,6 +232,8 @@ class Mind:
     def permits(self, now: Situation, action: Action) -> bool:
         """Whether the invariants hold after an action that is not about sizes: the guard again."""
         plan, ledger = self._session.plan, self._session.ledger
+        if ledger.blind and not isinstance(action, HoldGroup):
+            return False
         before = Standing.of(now.window, now.floor, now.source, now.target)
         stage = self._share()
         before = evolve(
@@ -277,6 +282,18 @@ class Mind:
         if wall - self._session.entry.started_at - waited > most:
             return f"it took longer than {most:.0f} s"
         return None
+
+    def outdone(self) -> int | None:
+        """Return the number of a later lease under which somebody holds a group, if so.
+
+        Only who found the rollout by its marks, with another journal, has one that ours knows
+        nothing of.
+        """
+        lease = self._session.lease
+        holds = (group.hold for group in self._watch.census.groups.values())
+        fences = [hold.fence for hold in holds if hold and hold.rollout == lease.rollout]
+        latest = max(fences, default=0)
+        return latest if latest > lease.fence else None
 
     def waiting(self) -> float:
         """Return the seconds of the present step that no deadline counts."""

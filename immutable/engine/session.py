@@ -151,6 +151,7 @@ class Session:
         ledger = self.ledger
         parts = (
             self.lease.rollout,
+            str(self.lease.fence),
             "back" if ledger.back else "forward",
             str(ledger.step),
             type(action).__name__,

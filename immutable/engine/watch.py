@@ -11,7 +11,17 @@ from attrs import evolve
 from immutable.engine.census import Census, Changes
 from immutable.engine.lasting import Lasting
 from immutable.engine.ledger import Ledger
-from immutable.model import Action, Capabilities, FleetState, Grow, Plan, PlanKind, Record, Retire
+from immutable.model import (
+    Action,
+    Capabilities,
+    FleetState,
+    Grow,
+    InstanceState,
+    Plan,
+    PlanKind,
+    Record,
+    Retire,
+)
 from immutable.model.records import Failed, Proved, Resized, Resynced
 from immutable.planning.arithmetic import Counts, wanted_after
 from immutable.planning.kernel import Situation
@@ -66,6 +76,10 @@ class Watch:
         """
         self.settled = not self._staleness or asked - self._staleness > self._acted
         changes = self.census.absorb(state, groups=self.settled or not self.census.groups)
+        if ledger.found:
+            # Whoever sent them, the rollout did: they are advanced like those that we send.
+            draining = (e.id for e in state.instances if e.state is InstanceState.DRAINING)
+            self.census.retire(draining)
         self.cursor = state.cursor
         records = list(self._attribute(now, ledger))
         records += self._judge(changes, ledger)
@@ -79,9 +93,9 @@ class Watch:
         if not self.settled:
             return
         found = {number: group.size for number, group in self.census.groups.items()}
-        if ledger.unsure or ledger.pending:
+        if ledger.unsure or ledger.pending or ledger.blind:
             waited = now - self._doubt_since >= self._late_effect
-            if waited or not ledger.pending:
+            if waited or not (ledger.pending or ledger.blind):
                 self._forgive(ledger)
                 yield Resynced(found)
             return

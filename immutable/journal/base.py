@@ -137,6 +137,8 @@ class Journal(ABC):
     async def begin(self, entry: Entry, records: Sequence[Record]) -> Lease:
         """Enter a new rollout with its first records and take its lease, all or nothing.
 
+        The lease's number is the entry's.
+
         Raises:
             FleetBusy: The fleet has an unfinished one.
         """

@@ -162,10 +162,10 @@ def begin(
         FleetBusy: The fleet has an unfinished one.
         JournalError: There is a rollout of that name.
     """
-    lease = Lease(entry.rollout, entry.controller, 1)
+    lease = Lease(entry.rollout, entry.controller, max(1, entry.fence))
     entered = yield Statement(
         "INSERT INTO rollouts (rollout, fleet, started_at, status, controller, fence, held, seq,"
-        " orders) VALUES (?, ?, ?, ?, ?, 1, ?, ?, 0) ON CONFLICT DO NOTHING"
+        " orders) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
         " RETURNING rollout",
         (
             entry.rollout,
@@ -173,6 +173,7 @@ def begin(
             entry.started_at,
             ends or "running",
             entry.controller,
+            lease.fence,
             int(held),
             len(texts) - 1,
         ),

@@ -156,7 +156,7 @@ class MemoryBackend(Backend):
                     pool=pool,
                     weight=0.0 if pool is Pool.OWN else None,
                     maximum=pattern.maximum,
-                    hold=Hold(ctx.rollout, ctx.fence, until),
+                    hold=Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=0, minimum=0),
                     rollout=ctx.rollout,
                     plan=ctx.plan,
                 )
@@ -276,7 +276,7 @@ class MemoryBackend(Backend):
 
         def take() -> None:
             group = self.cloud.group(fleet, revision)
-            self.cloud.own(group, ctx.rollout, ctx.fence, until)
+            self.cloud.own(group, Hold(ctx.rollout, ctx.fence, until, ctx.plan))
 
         self._call("hold", take)
 

@@ -304,11 +304,15 @@ class Cloud:
             self._remember(fleet)
 
     def _groups(self, fleet: SimulatedFleet) -> tuple[Group, ...]:
-        for group in fleet.groups.values():
-            hold = group.shown.hold
-            if hold is not None and hold.until <= self.at:
-                self.release(fleet, group)
-        return tuple(fleet.groups[number].shown for number in sorted(fleet.groups))
+        return tuple(self._told(fleet.groups[number].shown) for number in sorted(fleet.groups))
+
+    def _told(self, shown: Group) -> Group:
+        """Return a group as observers see it: a hold that is over binds nobody."""
+        hold = shown.hold
+        if hold is None or hold.until > self.at:
+            return shown
+        minimum = min(hold.minimum or 0, shown.size)
+        return evolve(shown, hold=None, lapsed=hold, minimum=minimum)
 
     def _whole(self, fleet: SimulatedFleet) -> FleetState:
         return FleetState(
@@ -378,12 +382,13 @@ class Cloud:
 
     # -- ownership -----------------------------------------------------------------------------
 
-    def own(self, group: SimulatedGroup, rollout: str, fence: int, until: float) -> None:
-        """Let a rollout hold a group until a time."""
-        self.check(group, rollout, fence)
-        if group.shown.hold is None:
-            group.least = group.shown.minimum
-        group.shown = evolve(group.shown, hold=Hold(rollout, fence, until))
+    def own(self, group: SimulatedGroup, hold: Hold) -> None:
+        """Let a rollout hold a group; what it finds changed by an earlier hold stays saved."""
+        self.check(group, hold.rollout, hold.fence)
+        shown, old = group.shown, group.shown.hold
+        size = old.size if old is not None and old.rollout == hold.rollout else shown.size
+        minimum = old.minimum if old is not None else shown.minimum
+        group.shown = evolve(shown, hold=evolve(hold, size=size, minimum=minimum))
 
     def release(self, fleet: SimulatedFleet, group: SimulatedGroup) -> None:
         """End a group's hold; bounds and settings of the fleet end up on it."""
@@ -391,10 +396,9 @@ class Cloud:
             if other is not group and other.shown.settings:
                 group.shown = evolve(group.shown, settings=other.shown.settings)
                 other.shown = evolve(other.shown, settings={})
-        saved = [each.least for each in fleet.groups.values() if each.least]
+        holds = [each.shown.hold for each in fleet.groups.values()]
+        saved = [hold.minimum for hold in holds if hold is not None and hold.minimum]
         least = max(saved, default=group.shown.minimum)
-        for each in fleet.groups.values():
-            each.least = None
         group.shown = evolve(group.shown, hold=None, minimum=min(least, group.shown.size))
 
     def check(self, group: SimulatedGroup, rollout: str, fence: int) -> None:

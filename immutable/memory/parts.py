@@ -29,7 +29,6 @@ class SimulatedGroup:
         live: How many members aren't leaving.
         deletable: Whether an adopted group may be deleted.
         short: The zone without room that stopped the last launch, if one did.
-        least: The minimum that a hold has lowered and its release restores.
         zones: Members that aren't leaving, by zone.
     """
 
@@ -37,7 +36,6 @@ class SimulatedGroup:
     live: int = 0
     deletable: bool = False
     short: str | None = None
-    least: int | None = None
     zones: Counter[str] = field(factory=Counter)
 
 

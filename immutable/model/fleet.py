@@ -88,15 +88,25 @@ class Instance:
 class Hold:
     """Keeps everybody else from removing or replacing a group's members for a while.
 
+    It is written on the cloud itself, so it is what is left to go by when a journal is lost.
+
     Attributes:
         rollout: The rollout that it belongs to.
         fence: The fence of the lease under which it was last renewed.
         until: When it ends by itself, by the backend's clock.
+        plan: The digest of the rollout's plan; empty where the backend doesn't tell.
+        size: The group's size when the rollout first took hold of it; None where the backend
+            doesn't tell.
+        minimum: What the release restores the group's minimum to; None where the backend doesn't
+            tell.
     """
 
     rollout: str
     fence: int
     until: float
+    plan: str = ""
+    size: int | None = None
+    minimum: int | None = None
 
 
 class TroubleKind(StrEnum):
@@ -136,6 +146,7 @@ class Group:
         minimum: The least that automatic scaling may make of it.
         maximum: The most that automatic scaling may make of it; None for no bound.
         hold: The hold on it, if any.
+        lapsed: A hold whose time is over and whose changes nobody has undone; binds nobody.
         rollout: The rollout that created it; empty for an adopted one.
         plan: The digest of that rollout's plan.
         trouble: Why its last launch failed, while that is the latest news of it.
@@ -151,6 +162,7 @@ class Group:
     minimum: int = 0
     maximum: int | None = None
     hold: Hold | None = None
+    lapsed: Hold | None = None
     rollout: str = ""
     plan: str = ""
     trouble: Trouble | None = None

@@ -28,6 +28,7 @@ __all__ = [
     "Entered",
     "Event",
     "Failed",
+    "Found",
     "Intended",
     "Judged",
     "Order",
@@ -91,6 +92,24 @@ class Started:
 
 
 @frozen
+class Found:
+    """The rollout was begun under another journal, and found by the marks on its groups.
+
+    What that journal knew and the marks don't say begins anew. Calls of its last controller may be
+    under way still: nothing but the holds is touched until they must have taken effect.
+
+    Attributes:
+        step: The number of the step from which it is carried on.
+        created: Whether the candidate's group was there.
+        at: When that was seen, by the backend's clock.
+    """
+
+    step: int
+    created: bool
+    at: float
+
+
+@frozen
 class Claimed:
     """A controller drives the rollout from here on.
 
@@ -108,8 +127,8 @@ class Intended:
     """An action is about to be done.
 
     Attributes:
-        token: Its idempotency token, derived from the rollout, the direction, the step, the
-            action and the attempt; sent with the call.
+        token: Its idempotency token, derived from the rollout, the lease, the direction, the
+            step, the action and the attempt; sent with the call.
         action: The action.
         why: The arithmetic behind it.
     """
@@ -332,6 +351,7 @@ class Ended:
 Record = (
     Asked
     | Started
+    | Found
     | Claimed
     | Intended
     | Done

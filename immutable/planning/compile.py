@@ -32,6 +32,7 @@ from immutable.planning.goals import gates, needed_surge, waits
 from immutable.planning.spelling import spelled
 
 __all__ = [
+    "homeward",
     "only_group",
     "replacement",
     "resizing",
@@ -165,6 +166,57 @@ def returning(
         on_failure=_BACK,
         notes=tuple(_notes(stable)),
     )
+
+
+# The journal is lost, and the plan; r1 has 6, r2 has 5, and r1 had 10 before: back to r1 with 10.
+# r1 alone, held by a rollout that is gone: it keeps its size, and nobody holds it any more.
+def homeward(
+    address: str,
+    state: FleetState,
+    stable: Group,
+    candidate: Group | None,
+    limits: Limits | None,
+    backend: Capabilities,
+) -> Plan:
+    """Return a plan from whose middle a rollout can return to *stable*, when its own plan is lost.
+
+    Args:
+        address: The fleet's address.
+        state: What there is.
+        stable: The group to return to.
+        candidate: The group to give up; None when there is none.
+        limits: How far to go; default the backend's, with the surge that it needs.
+        backend: What the backend can do.
+    """
+    steps: tuple[Step, ...]
+    if candidate is None:
+        chosen = limits or backend.limits
+        kind, steps, wanted = PlanKind.SCALE, (Resize(stable.size),), stable.size
+    else:
+        kind, wanted = PlanKind.REPLACE, _at_least(stable, candidate)
+        weighted = candidate.weight is not None
+        forward = (Shift(100, 100), Route(100)) if weighted else (Shift(100, 0),)
+        steps = (*forward, Commit())
+        chosen = _roomy(steps, wanted, backend.limits) if limits is None else limits
+    return Plan(
+        fleet=address,
+        kind=kind,
+        stable=stable.revision,
+        candidate=(candidate or stable).revision,
+        strategy="back to stable, from the marks on the groups",
+        limits=chosen,
+        steps=steps,
+        bounds=_bounds(state, wanted, chosen, backend, ()),
+        on_failure="stops, and says what is left where",
+        notes=("its own plan is lost",),
+    )
+
+
+def _at_least(stable: Group, candidate: Group) -> int:
+    """Return the fleet's size as far as sizes alone tell: what serves now is never more."""
+    if candidate.weight is not None:
+        return max(stable.size, candidate.size)
+    return stable.size + candidate.size
 
 
 def _roomy(steps: tuple[Step, ...], wanted: int, limits: Limits) -> Limits:

@@ -24,6 +24,7 @@ from immutable.model.records import (
     Ended,
     Entered,
     Failed,
+    Found,
     Intended,
     Judged,
     Ordered,
@@ -83,6 +84,11 @@ def words(record: Record) -> str:
 @words.register
 def _(record: Started) -> str:
     return f"started with {record.wanted} wanted, {record.ready} ready"
+
+
+@words.register
+def _(record: Found) -> str:
+    return f"found by the marks on its groups: carried on from step {record.step + 1}"
 
 
 @words.register

@@ -123,6 +123,25 @@ def test_abort_after_the_point_of_no_return_is_refused():
     run(main())
 
 
+def test_a_way_back_onto_a_kept_group_that_is_aborted_ends_as_it_began():
+    async def main():
+        async with world(4) as w:
+            strategy = BlueGreen(bake=10, keep_stable=10_000)
+            forward = asyncio.ensure_future(w.fleet.replace("v2", strategy).end())
+            await asyncio.sleep(200)
+            for name in w.members(revision=1):
+                w.kill(name)  # So that they have to boot again before they can take the traffic.
+            back = w.fleet.rollback()
+            task = asyncio.ensure_future(back.end())
+            await asyncio.sleep(5)
+            await back.abort()
+            assert (await task).status is Status.ROLLED_BACK
+            assert w.sizes() == {2: 4}
+            assert (await forward).status is Status.SUCCEEDED
+
+    run(main())
+
+
 def test_cancel_leaves_everything_as_it_is_and_says_what():
     async def main():
         async with world(4) as w:
@@ -136,7 +155,8 @@ def test_cancel_leaves_everything_as_it_is_and_says_what():
                 await rollout
             await asyncio.sleep(10_000)
             assert w.sizes() == sizes
-            assert all(group.shown.hold is None for group in w.truth.groups.values())
+            groups = (await w.fleet.state()).groups
+            assert [group.hold for group in groups] == [None, None]
             with pytest.raises(PlanRefused, match="rollback"):
                 await w.fleet.plan("v3")
 

@@ -92,6 +92,16 @@ def test_a_lease_that_was_given_back_can_be_claimed_at_once(place):
     place.run(main)
 
 
+def test_a_rollout_can_begin_under_a_number_that_its_fleet_has_not_seen_yet(place):
+    async def main(journal):
+        lease = await journal.begin(entry(fence=70), [STARTED])
+        await journal.append(lease, [Entered(1)])
+        await journal.release(lease)
+        assert (lease.fence, (await journal.claim("r1", "two")).fence) == (70, 71)
+
+    place.run(main)
+
+
 def test_a_refused_write_does_not_hurt_others_of_the_same_commit(place):
     async def main(journal):
         lease = await journal.begin(entry(), [STARTED])

@@ -158,7 +158,7 @@ async def test_a_group_is_born_empty_marked_and_held():  # [R3, R4]
     state = await place.backend.observe(NAME)
     made = state.group(2)
     assert (made.size, made.rollout, made.plan) == (0, "ours", "plan")
-    assert made.hold == Hold("ours", 1, until)
+    assert made.hold == Hold("ours", 1, until, "plan", size=0, minimum=0)
     assert made.revision == revision(2, "v2")
     assert state.last_revision == 2
 
@@ -301,6 +301,24 @@ async def test_a_hold_ends_by_itself_and_is_then_told_of_no_more():  # [H5]
     assert (await place.group()).hold.rollout == "ours"
     await place.at(100)
     assert (await place.group()).hold is None
+
+
+@virtual
+async def test_a_hold_names_its_plan_and_what_it_found_and_is_seen_until_it_is_undone():  # [H10]
+    place = Place(4, group=Group(revision(), 0, minimum=3))
+    await place.backend.hold(NAME, 1, place.now + 100, OURS)
+    await place.retire(*(await place.names())[:2])
+    await place.backend.hold(NAME, 1, place.now + 100, context("ours", 2))
+    mark = Hold("ours", 2, place.now + 100, "plan", size=4, minimum=3)
+    assert ((await place.group()).hold, (await place.group()).lapsed) == (mark, None)
+    await place.at(100)
+    assert ((await place.group()).hold, (await place.group()).lapsed) == (None, mark)
+    await place.backend.hold(NAME, 1, place.now + 100, OTHERS)
+    taken = (await place.group()).hold
+    assert (taken.rollout, taken.size, taken.minimum) == ("others", 2, 3)
+    await place.at(200)
+    await place.backend.release(NAME, 1, OURS)  # Anybody may, and it says so no more.
+    assert ((await place.group()).hold, (await place.group()).lapsed) == (None, None)
 
 
 @virtual

@@ -268,7 +268,10 @@ async def test_while_a_group_is_held_it_can_be_scaled_out_and_not_in():
     place.cloud.resize(NAME, 1, 5)
     assert (await place.states()) == {READY: 3, STARTING: 2}
     await place.at(100)
-    await place.states()
+    place.cloud.resize(NAME, 1, 1)
+    # What the hold has stopped stays so when its time is over, until somebody undoes it.
+    assert (await place.states()) == {READY: 5}
+    await place.backend.release(NAME, 1, context("anybody"))
     place.cloud.resize(NAME, 1, 1)
     assert (await place.states()) == {DRAINING: 4, READY: 1}
 

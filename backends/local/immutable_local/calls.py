@@ -103,7 +103,7 @@ class _Calls:
     async def observe(self, _: Mapping[str, Any]) -> Any:
         """Return what there is, and what somebody should know."""
         groups = tuple(
-            evolve(group, hold=_alive(group.hold), trouble=self._supervisor.trouble(group.number))
+            evolve(_told(group), trouble=self._supervisor.trouble(group.number))
             for group in self._record.groups
         )
         state = FleetState(
@@ -129,7 +129,7 @@ class _Calls:
         if self._record.last_revision >= revision.number:
             raise Conflict(f"number {revision.number} has been given out")
         until = arguments["until"]
-        hold = Hold(caller.rollout, caller.fence, until)
+        hold = Hold(caller.rollout, caller.fence, until, caller.plan, size=0, minimum=0)
         group = Group(
             revision,
             size=0,
@@ -201,8 +201,7 @@ class _Calls:
         members = [each for each in self._supervisor.instances() if each.revision == group.number]
         if group.size or members:
             raise Conflict(f"r{group.number} has members")
-        hold = _alive(group.hold)
-        if caller.rollout not in (group.rollout, hold.rollout if hold else None):
+        if caller.rollout not in (group.rollout, group.hold.rollout if group.hold else None):
             raise Conflict(f"r{group.number} belongs to {group.rollout}", owner=group.rollout)
         rest = without_group(self._record.groups, group.number)
         await self._supervisor.change(evolve(self._record, groups=rest))
@@ -210,7 +209,17 @@ class _Calls:
     async def hold(self, arguments: Mapping[str, Any]) -> None:
         """Write the holder and the end of the hold on the group."""
         group, caller = self._group(arguments), _Caller.of(arguments)
-        await self._put(evolve(group, hold=Hold(caller.rollout, caller.fence, arguments["until"])))
+        old = group.hold
+        size = old.size if old is not None and old.rollout == caller.rollout else group.size
+        hold = Hold(
+            caller.rollout,
+            caller.fence,
+            arguments["until"],
+            caller.plan,
+            size=size,
+            minimum=group.minimum,
+        )
+        await self._put(evolve(group, hold=hold))
 
     async def release(self, arguments: Mapping[str, Any]) -> None:
         """End the hold."""
@@ -230,6 +239,12 @@ class _Calls:
 
 def _alive(hold: Hold | None) -> Hold | None:
     return hold if hold is not None and hold.until > time.time() else None
+
+
+def _told(group: Group) -> Group:
+    """Return a group as observers see it: a hold that is over binds nobody."""
+    alive = _alive(group.hold)
+    return evolve(group, hold=alive, lapsed=None if alive else group.hold)
 
 
 def handlers(supervisor: Supervisor) -> dict[str, Handler]:
