@@ -252,13 +252,36 @@ async def rollback(
 
 @click.command()
 @click.argument("url")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The plan that it carries out, where the journal is lost.",
+)
+@click.option("--to-stable", is_flag=True, help="Return to what the fleet ran before.")
+@REASON
 @where
 @as_json
 @command
-async def recover(url: str, journal: str | None, actor: str | None, as_json: bool) -> None:
-    """Carry on the fleet's rollout whose controller died."""
+async def recover(
+    url: str,
+    plan_file: Path | None,
+    to_stable: bool,
+    reason: str,
+    journal: str | None,
+    actor: str | None,
+    as_json: bool,
+) -> None:
+    """Carry on the fleet's rollout whose controller died.
+
+    Where the journal is lost, the fleet itself tells of the rollout; it is carried on with its
+    plan, or returned to stable. Make sure first that its controller is gone.
+    """
+    text = await asyncio.to_thread(plan_file.read_text, encoding="utf-8") if plan_file else ""
+    made = load_plan(text) if text else None
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        result = await follow(fleet, fleet.recover(), as_json=as_json)
+        taken_up = fleet.recover(plan=made, to_stable=to_stable, reason=reason)
+        result = await follow(fleet, taken_up, as_json=as_json)
     if as_json:
         show_json(documents.result(result))
 

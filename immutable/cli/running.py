@@ -11,7 +11,14 @@ from typing import Any, NoReturn, ParamSpec
 import click
 from rich.console import Console
 
-from immutable.errors import FleetBusy, ImmutableError, InvalidValue, PlanRefused, PlanStale
+from immutable.errors import (
+    FleetBusy,
+    ImmutableError,
+    InvalidValue,
+    OrphanedRollout,
+    PlanRefused,
+    PlanStale,
+)
 from immutable.model import RolledBack, RolloutCancelled, RolloutFailed
 
 __all__ = ["REFUSED", "Interrupted", "command", "console", "fail", "show_json"]
@@ -63,6 +70,7 @@ _CODES: tuple[tuple[type[ImmutableError], int], ...] = (
     (InvalidValue, 2),
     (PlanRefused, REFUSED),
     (PlanStale, REFUSED),
+    (OrphanedRollout, REFUSED),
     (RolledBack, ROLLED_BACK),
     (RolloutFailed, FAILED),
     (RolloutCancelled, CANCELLED),

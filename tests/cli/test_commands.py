@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
-from immutable import load_plan, open_journal
+from immutable import Fleet, load_plan, open_journal
 from immutable.backend import SystemClock
 from immutable.cli.commands import cli
 from immutable.journal import Entry
-from immutable.memory import Behaviour
+from immutable.memory import Behaviour, fixed
 from tests.support.world import revision
 
 
@@ -139,6 +140,37 @@ def test_deleting_asks_first(run, cloud):
 def test_recovering_when_nothing_is_to_recover_says_so(run):
     run("fleet", "create", "sim://web", "v1", "--size", 1)
     assert "no unfinished rollout" in run("recover", "sim://web", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("ways", "code", "image"), [(["--plan", "p.json"], 0, "v2"), (["--to-stable"], 3, "v1")]
+)
+def test_a_rollout_whose_journal_is_lost_is_offered_both_ways_on(
+    run, cloud, tmp_path, monkeypatch, ways, code, image
+):
+    monkeypatch.chdir(tmp_path)
+    cloud.laws = evolve(cloud.laws, boot=fixed(0.15))
+    run("fleet", "create", "sim://web", "v1", "--size", 3)
+    run("plan", "sim://web", "v2", "--out", "p.json")
+
+    async def begin_and_stop():
+        plan = load_plan((tmp_path / "p.json").read_text())
+        journal = tmp_path / "lost.db"
+        async with Fleet.connect("sim://web", journal=journal, actor="ada") as fleet:
+            rollout = fleet.apply(plan)
+            running = asyncio.ensure_future(rollout.end())
+            await asyncio.sleep(0.25)
+            running.cancel()
+            await rollout.stop()
+
+    asyncio.run(begin_and_stop())
+    offered = run("recover", "sim://web", code=5).stderr
+    assert "immutable recover sim://web --plan FILE" in offered
+    assert "immutable recover sim://web --to-stable" in offered
+    run("recover", "sim://web", *ways, code=code)
+    groups = [group.shown for group in cloud.fleets["web"].groups.values()]
+    assert [(group.revision.image.artifact, group.size) for group in groups] == [(image, 3)]
+    assert groups[0].hold is None
 
 
 def test_a_second_rollout_is_refused_with_the_first_ones_name(run, tmp_path):
