@@ -34,6 +34,7 @@ from immutable.strategies import Rolling
 
 if TYPE_CHECKING:
     from immutable.engine.beginning import Turn
+    from immutable.planning.sweeping import Leftover
 
 __all__ = ["Fleet", "ImageLike"]
 
@@ -420,6 +421,19 @@ class Fleet:
             FleetBusy: A rollout runs on it.
         """
         return await self._running(lambda: self._planner.resizing(size, limits), reason)
+
+    async def sweep(self, *, dry_run: bool = False) -> tuple[Leftover, ...]:
+        """Undo temporary changes that nobody is there to undo, and return all that were found.
+
+        A hold is undone when its rollout has ended, or when its time is over and the journal knows
+        of no rollout at work. Works without the journal under which it was made.
+
+        Args:
+            dry_run: Whether to touch nothing.
+        """
+        from immutable.engine.sweeping import sweep
+
+        return await sweep(self.backend, self.name, self.address, self._journal, dry_run=dry_run)
 
     async def delete(self) -> None:
         """Bring the fleet to 0 instances and remove it with all that was made for it.

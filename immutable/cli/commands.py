@@ -10,6 +10,7 @@ from immutable.cli.fleets import fleet
 from immutable.cli.images import image
 from immutable.cli.orders import abort, cancel, pause, promote, resume
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
+from immutable.cli.sweep import sweep
 
 __all__ = ["cli"]
 
@@ -30,5 +31,5 @@ def cli() -> None:
 _ROLLOUTS = (plan, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-for each in (fleet, image, *_ROLLOUTS, *_ORDERS, controller, audit):
+for each in (fleet, image, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
     cli.add_command(each)

@@ -18,7 +18,7 @@ from attrs import evolve
 from click.testing import CliRunner
 
 from immutable import Fleet, load_plan, open_journal
-from immutable.backend import SystemClock
+from immutable.backend import Hold, SystemClock
 from immutable.cli.commands import cli
 from immutable.journal import Entry
 from immutable.memory import Behaviour, fixed
@@ -268,3 +268,20 @@ def test_without_the_extra_it_names_what_to_install():
 def test_revision_numbers_are_shown_as_they_are_used(run, cloud):
     run("fleet", "create", "sim://web", "v1", "--size", 1)
     assert cloud.fleets["web"].groups[1].shown.revision.number == revision().number
+
+
+def test_sweep_says_what_it_restores_and_what_it_leaves(run, cloud):
+    run("fleet", "create", "sim://web", "v1", "--size", 1)
+    assert "nothing is held" in run("sweep", "sim://web").stdout
+    fleet = cloud.fleets["web"]
+    hold = Hold("lost", 1, SystemClock().now() + 60, size=1, minimum=0)
+    fleet.groups[1].shown = evolve(fleet.groups[1].shown, hold=hold)
+    assert "left, which this journal doesn't know" in run("sweep", "sim://web").stdout
+    fleet.groups[1].shown = evolve(
+        fleet.groups[1].shown, hold=evolve(hold, until=SystemClock().now() - 5)
+    )
+    assert "would be: r1" in run("sweep", "sim://web", "--dry-run").stdout
+    (found,) = json.loads(run("sweep", "sim://web", "--json").stdout)["sim://web"]
+    assert (found["revision"], found["sweep"]) == (1, True)
+    assert fleet.groups[1].shown.hold is None
+    assert "Missing argument" in run("sweep", code=2).stderr
