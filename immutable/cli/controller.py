@@ -42,10 +42,10 @@ async def controller(journal: str | None, most: int, lease: float) -> None:
     book.ttl = lease
     try:
         worker = Controller(book, most=most)
-        console(error=True).print(f"controller {worker.name} looks for work", markup=False)
         running = asyncio.ensure_future(worker.run())
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, running.cancel)
+        console(error=True).print(f"controller {worker.name} looks for work", markup=False)
         with suppress(asyncio.CancelledError):
             await running
     finally:

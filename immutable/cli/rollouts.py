@@ -134,19 +134,22 @@ async def apply(
     made = load_plan(await asyncio.to_thread(plan_file.read_text, encoding="utf-8"))
     async with Fleet.connect(made.fleet, journal=journal, actor=actor) as fleet:
         if submit:
-            await _tell_submitted(await fleet.submit(made, reason=reason), as_json=as_json)
+            rollout = await fleet.submit(made, reason=reason)
+            await _tell_submitted(fleet, rollout, as_json=as_json)
             return
         result = await follow(fleet, fleet.apply(made, reason=reason), as_json=as_json)
     if as_json:
         show_json(documents.result(result))
 
 
-async def _tell_submitted(rollout: Rollout, *, as_json: bool) -> None:
+async def _tell_submitted(fleet: Fleet, rollout: Rollout, *, as_json: bool) -> None:
     if as_json:
         show_json(documents.status(await rollout.status()))
         return
-    text = f"rollout {rollout.id} waits for a controller; follow it with: immutable watch URL"
-    console().print(text, markup=False)
+    way = f"immutable watch {fleet.address}"
+    console().print(
+        f"rollout {rollout.id} waits for a controller; follow it with: {way}", markup=False
+    )
 
 
 @click.command()

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from click.testing import CliRunner
 from immutable import Fleet, load_plan, open_journal
 from immutable.backend import Hold, SystemClock
 from immutable.cli.commands import cli
+from immutable.controller import Controller
 from immutable.journal import Entry
 from immutable.memory import Behaviour, fixed
 from tests.support.world import revision
@@ -285,3 +287,39 @@ def test_sweep_says_what_it_restores_and_what_it_leaves(run, cloud):
     assert (found["revision"], found["sweep"]) == (1, True)
     assert fleet.groups[1].shown.hold is None
     assert "Missing argument" in run("sweep", code=2).stderr
+
+
+def test_a_submitted_plan_waits_for_a_controller_and_one_carries_it_out(
+    run, cloud, tmp_path, monkeypatch
+):
+    run("fleet", "create", "sim://web", "v1", "--size", 2)
+    run("plan", "sim://web", "v2", "--out", tmp_path / "p.json")
+    told = run("apply", tmp_path / "p.json", "--submit", "--reason", "later").stdout
+    assert "immutable watch sim://web" in told
+    assert json.loads(run("history", "sim://web", "--json").stdout)[-1]["status"] == "pending"
+    assert "sim://web" in run("replace", "sim://web", "v3", code=5).stderr
+    run("controller", "--lease", "0.5", code=2)
+    endless = Controller.run
+
+    async def brief(self):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await endless(self)
+
+    monkeypatch.setattr(Controller, "run", brief)
+    run("controller")
+    assert json.loads(run("history", "sim://web", "--json").stdout)[-1]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_controller_that_is_told_to_stop_ends_well(tmp_path, how):
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from immutable.cli import main; main()", "controller",
+         "--journal", str(tmp_path / "journal.db")],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "looks for work" in process.stderr.readline()
+    process.send_signal(how)
+    assert process.communicate(timeout=20) == (None, "")
+    assert process.returncode == 0
