@@ -87,6 +87,7 @@ class _Driver:
         self._hands = Hands(session, self._calls, self._watch, able.poll)
         self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
         self._look_soon = False
+        self._looked = 0.0
 
     async def run(self) -> Result:
         """Make passes until the rollout ends."""
@@ -150,7 +151,7 @@ class _Driver:
         return seconds
 
     async def _look(self) -> None:
-        asked = _now()
+        self._looked = asked = _now()
         patience = self._session.plan.limits.deadline
         state = await self._calls.observe(self._watch.cursor, patience=patience)
         self._session.note(*self._watch.look(state, asked, _now(), self._session.ledger))
@@ -205,6 +206,10 @@ class _Driver:
                     (self._watch.rest if counted else self._watch.suspend)(_now())
                 return False
             case script.Enters(step):
+                if _now() - self._looked > self._poll:
+                    # A call took its time: a bake is measured from when its traffic was there.
+                    self._look_soon = True
+                    return False
                 self._watch.restart(_now())
                 self._session.note(Entered(step, at, self._mind.waiting()))
             case script.Commits():

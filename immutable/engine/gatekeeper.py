@@ -58,6 +58,7 @@ class _Memory:
     due: float = -inf
     errors: int = 0
     looks: int = 0
+    step: int = -1
     saved: float = -inf
     certified: bool = False
 
@@ -152,7 +153,7 @@ class Gatekeeper:
     def _say(self, gate: Gate, verdict: Verdict, detail: str, evidence: str = "") -> None:
         mind = self._minds[gate]
         if not isinstance(gate, Health):
-            mind.looks += 1
+            mind.looks, mind.step = mind.looks + 1, self._ledger.step
         changed = verdict is not mind.verdict
         mind.verdict, mind.detail = verdict, detail
         if changed or evidence:
@@ -241,6 +242,9 @@ class Gatekeeper:
 
     def _heard_out(self, gate: Gate) -> bool:
         """Whether a gate has had the looks that it needs; before, it can't be held to anything."""
+        if isinstance(gate, Analysis):
+            # What it said of a smaller share, or of none, is no answer about this one.
+            return self._minds[gate].step == self._ledger.step
         least = {Health: getattr(gate, "dwell", 0), Approval: 0}.get(type(gate), 1)
         return self._minds[gate].looks >= least
 

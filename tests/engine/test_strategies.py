@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from immutable import BlueGreen, Canary, Limits, PlanRefused, RolledBack, Status
-from immutable.backend import Capabilities, InstanceState
+from immutable.backend import Capabilities, InstanceState, Throttled
 from immutable.gates import Analysis, Approval, Check, Health, Reaction, Reactions, Verdict
 from immutable.memory import Behaviour, Fault, fixed
 from immutable.model import Bake, Commit, Reroute, Route, Shift
-from immutable.model.records import Intended, Judged, Paused, Turned
+from immutable.model.records import Committed, Intended, Judged, Paused, Turned
 from immutable.testing import run
 from tests.support.world import NAME, whole, world
 
@@ -557,5 +557,34 @@ def test_a_check_that_takes_longer_than_its_interval_makes_nobody_look_oftener()
             assert w.cloud.calls["observe"] - before < 150
             await rollout.abort()
             assert (await task).status is Status.ROLLED_BACK
+
+    run(main())
+
+
+def test_what_an_analysis_said_before_the_switch_is_no_answer_about_what_came_after():
+    async def main():
+        async with asked(4) as w, asyncio.timeout(1000):
+            # While the switch waits, an analysis sees a candidate that nobody asks.
+            w.cloud.faults.add(Fault("route", lambda: Throttled("busy", retry_after=40)))
+            result = await w.fleet.replace("v2", Canary(("25%",), bake=30))
+            assert result.status is Status.SUCCEEDED
+
+    run(main())
+
+
+def test_a_bake_lasts_from_when_its_traffic_was_there_though_the_switch_took_long():
+    async def main():
+        async with asked(4) as w:
+            w.cloud.faults.add(Fault("route", lambda: Throttled("busy", retry_after=40)))
+            rollout = w.fleet.replace("v2", BlueGreen(bake=30))
+            await rollout
+            events = await w.journal.events(rollout.id)
+            switched = next(
+                event.at
+                for event in events
+                if isinstance(event.record, Intended) and isinstance(event.record.action, Reroute)
+            )
+            committed = next(e.record.at for e in events if isinstance(e.record, Committed))
+            assert committed - switched >= 40 + 30
 
     run(main())
