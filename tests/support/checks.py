@@ -29,3 +29,7 @@ async def hangs(look: CheckLook) -> bool:
 async def slow(look: CheckLook) -> bool:
     await asyncio.sleep(8)
     return True
+
+
+async def small(look: CheckLook) -> bool:
+    return look.ready < 2

@@ -1,0 +1,270 @@
+"""Controllers that can be killed, or stopped for a while, at any call that they make.
+
+A controller is a `Fleet` of its own on the world's cloud and journal. All that it does goes through
+a `Life`, which counts its calls and ends, or freezes, where it is told to. A dead controller is
+dead as after SIGKILL: what it was about to do is not done, its lease is not given back, and nobody
+inside it learns of anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from attrs import define, field, frozen
+
+from immutable import ImmutableError
+from immutable.backend import Backend, Context
+from immutable.journal import Journal
+from immutable.model import Record, Retire
+from immutable.model.records import Intended
+
+T = TypeVar("T")
+
+READS = ("entries", "events", "orders")
+"""Calls of a journal that change nothing: no points to die at."""
+
+
+class Killed(BaseException):
+    """The controller is dead. Nothing in the engine catches this."""
+
+
+class Moment(StrEnum):
+    """Where in a call a controller dies."""
+
+    BEFORE = "before it"
+    """The call is never made."""
+    UNANSWERED = "before its answer"
+    """It took effect, and nobody hears of it."""
+    UNDER_WAY = "while under way"
+    """It takes effect after the death, when a successor may already be at work."""
+    AFTER = "after it"
+    """The answer came; nothing was done with it."""
+
+
+@frozen
+class Point:
+    """A place in the life of a controller.
+
+    Attributes:
+        call: The number of a call, from 0.
+        moment: Where in that call.
+        late: Seconds after which a call that was under way takes effect.
+    """
+
+    call: int
+    moment: Moment
+    late: float = 0.0
+
+
+@define
+class Witness:
+    """What all controllers of one world have said and done, and what was wrong with it.
+
+    Attributes:
+        faults: What must not be.
+    """
+
+    faults: list[str] = field(factory=list)
+    _announced: set[str] = field(factory=set)
+    _leaving: set[str] = field(factory=set)
+    _done: dict[str, tuple[str, tuple[Any, ...]]] = field(factory=dict)
+
+    def wrote(self, records: list[Record]) -> None:
+        """Take note of records that the journal has accepted."""
+        for record in records:
+            if isinstance(record, Intended):
+                if record.token in self._announced:
+                    self.faults.append(f"token {record.token} stands for two intents")
+                self._announced.add(record.token)
+                if isinstance(record.action, Retire):
+                    self._leaving.update(record.action.ids)
+
+    def acts(self, name: str, what: tuple[Any, ...], token: str) -> None:
+        """Take note of a call that is about to change the fleet."""
+        if self._done.setdefault(token, (name, what)) != (name, what):
+            self.faults.append(f"token {token} of {self._done[token]} is used for {name} {what}")
+        # A retirement that has begun is advanced by calls without records of their own.
+        goes_on = name == "retire" and self._leaving.issuperset(what[2])
+        if token not in self._announced and not goes_on:
+            self.faults.append(f"{name} {what} is not in the journal")
+
+
+class Life:
+    """One controller's calls, and where they end.
+
+    Args:
+        witness: Who is told of what it does.
+        end: Where it dies, if it does.
+        stop: After which call it is stopped, as by SIGSTOP, if it is.
+        stopped_for: For how many seconds.
+
+    Attributes:
+        calls: The names of the calls that it made.
+        dead: Set when it is.
+        accepted: How many writes the journal accepted from it after it was stopped.
+        retired: How many calls after that have ended servers.
+    """
+
+    def __init__(
+        self,
+        witness: Witness,
+        end: Point | None = None,
+        *,
+        stop: Point | None = None,
+        stopped_for: float = 0.0,
+    ) -> None:
+        self.witness = witness
+        self.calls: list[str] = []
+        self.dead = asyncio.Event()
+        self.accepted = 0
+        self.retired = 0
+        self.frozen = False
+        self._end = end
+        self._stop = stop
+        self._stopped_for = stopped_for
+        self._landing: asyncio.Future[None] | None = None
+        self._running = asyncio.Event()
+        self._running.set()
+
+    async def call(self, name: str, effect: Callable[[], Awaitable[T]]) -> T:
+        """Make a call, or die at it."""
+        await self._awake()
+        number = len(self.calls)
+        self.calls.append(name)
+        moment = self._end.moment if self._end and self._end.call == number else None
+        if moment is Moment.UNDER_WAY and self._end is not None:
+            self._let_land(self._end.late, effect)
+        if moment in (Moment.BEFORE, Moment.UNDER_WAY):
+            self._die()
+        if self._stop == Point(number, Moment.BEFORE):
+            await self._freeze()
+        try:
+            return await effect()
+        finally:
+            if moment is not None:
+                self.dead.set()
+            if self._stop == Point(number, Moment.AFTER):
+                await self._freeze()
+            if moment is not Moment.AFTER:
+                await self._awake()
+
+    async def read(self, effect: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that changes nothing and at which nobody dies."""
+        await self._awake()
+        answer = await effect()
+        await self._awake()
+        return answer
+
+    async def _awake(self) -> None:
+        await self._running.wait()
+        if self.dead.is_set():
+            raise Killed
+
+    def _die(self) -> None:
+        self.dead.set()
+        raise Killed
+
+    def _let_land(self, seconds: float, effect: Callable[[], Awaitable[object]]) -> None:
+        """Let a call take effect whose caller is no more."""
+
+        async def land() -> None:
+            await asyncio.sleep(seconds)
+            with suppress(ImmutableError):  # A refusal reaches nobody.
+                await effect()
+
+        self._landing = asyncio.ensure_future(land())
+
+    async def _freeze(self) -> None:
+        self.frozen = True
+        self._running.clear()
+        asyncio.get_running_loop().call_later(self._stopped_for, self._running.set)
+        await self._running.wait()
+
+
+def _journaled(name: str) -> Any:
+    async def call(self: MortalJournal, *args: Any, **kwargs: Any) -> Any:
+        async def effect() -> Any:
+            answer = await getattr(self.inner, name)(*args, **kwargs)
+            if name == "append":
+                self.life.witness.wrote(args[1])
+            # To give up a lease that is another's by now is no write.
+            self.life.accepted += self.life.frozen and name in ("append", "renew")
+            return answer
+
+        if name in READS:
+            return await self.life.read(effect)
+        return await self.life.call(f"journal.{name}", effect)
+
+    return call
+
+
+class MortalJournal(Journal):
+    """A journal as one controller reaches it: another process, which hears no bell of this one."""
+
+    def __init__(self, inner: Journal, life: Life) -> None:
+        super().__init__()
+        self.inner = inner
+        self.life = life
+        self.ttl = inner.ttl
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    for _name, _method in vars(Journal).items():
+        if inspect.iscoroutinefunction(_method) and _name not in ("open", "close", "wait"):
+            locals()[_name] = _journaled(_name)
+
+
+def _called(name: str) -> Any:
+    async def call(self: MortalBackend, *args: Any, **kwargs: Any) -> Any:
+        async def effect() -> Any:
+            context = kwargs.get("ctx") or (args[-1] if isinstance(args[-1], Context) else None)
+            if context is not None:
+                rest = tuple(each for each in args if each is not context)
+                self.life.witness.acts(name, rest, context.token)
+            answer = await getattr(self.inner, name)(*args, **kwargs)
+            self.life.retired += self.life.frozen and name == "retire"
+            return answer
+
+        return await self.life.call(name, effect)
+
+    return call
+
+
+class MortalBackend(Backend):
+    """A backend as one controller reaches it."""
+
+    contract = 1
+
+    def __init__(self, inner: Backend, life: Life) -> None:
+        self.inner = inner
+        self.life = life
+        self.capabilities = inner.capabilities
+
+    @classmethod
+    def from_url(cls, url, *, clock):
+        raise NotImplementedError
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    fleets = _called("fleets")
+    observe = _called("observe")
+    preflight = _called("preflight")
+    resolve = _called("resolve")
+    create_revision = _called("create_revision")
+    grow = _called("grow")
+    settle = _called("settle")
+    retire = _called("retire")
+    route = _called("route")
+    delete_revision = _called("delete_revision")
+    hold = _called("hold")
+    release = _called("release")
+    traffic = _called("traffic")
