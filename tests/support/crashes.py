@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -19,7 +20,7 @@ from immutable.gates import Check, Health
 from immutable.memory import Behaviour, Laws, fixed
 from immutable.model import Event, Order, Strategy
 from immutable.model.records import Claimed, Done, Ended, Intended
-from tests.support.mortal import Life, Moment, MortalBackend, MortalJournal, Point, Witness
+from tests.support.mortal import Killed, Life, Moment, MortalBackend, MortalJournal, Point, Witness
 from tests.support.world import URL, World, world
 
 SIZE = 4
@@ -53,7 +54,7 @@ class Scenario:
     status: Status = Status.SUCCEEDED
     limits: Limits = LIMITS
     weighted: bool = True
-    behaviour: Behaviour = Behaviour()
+    behaviour: Behaviour = field(factory=Behaviour)
     abort_at: float | None = None
 
     def __str__(self) -> str:
@@ -146,6 +147,19 @@ class Run:
     lives: tuple[tuple[str, ...], ...]
     faults: tuple[str, ...]
 
+    def unlike(self, other: Run) -> tuple[str, ...]:
+        """Return how this differs from a run in which nobody died.
+
+        With a death, more of stable may have gone, and come back, by the time of an order; no
+        server of the candidate is launched twice.
+        """
+        faults = []
+        if (self.status, self.picture) != (other.status, other.picture):
+            faults.append(f"ended {self.status} with {self.picture}, not {other.picture}")
+        if self.launched[2] > other.launched[2] or self.launched[1] > SIZE:
+            faults.append(f"launched {dict(self.launched)}, not {dict(other.launched)}")
+        return (*self.faults, *faults)
+
 
 @asynccontextmanager
 async def stage(scenario: Scenario) -> AsyncIterator[World]:
@@ -158,7 +172,19 @@ async def stage(scenario: Scenario) -> AsyncIterator[World]:
             able, weighted_traffic=scenario.weighted, traffic_stats=scenario.weighted
         )
         w.backend.begin(scenario.limits, SIZE)
-        yield w
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_say_unless_killed)
+        operator = asyncio.ensure_future(_operate(w, scenario))
+        try:
+            yield w
+        finally:
+            operator.cancel()
+
+
+def _say_unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A dead controller's tasks end without anybody who would ask them."""
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)
 
 
 async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
@@ -174,7 +200,6 @@ async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
             lambda _, each: launched.update({each.revision: each.state.value == "starting"})
         )
         witness, lives = Witness(), list[Life]()
-        operator = asyncio.ensure_future(_operate(w, scenario))
         try:
             async with asyncio.timeout(PATIENCE):
                 for point in (*points, None):
@@ -184,8 +209,6 @@ async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
                         await asyncio.sleep(w.journal.ttl)
         except TimeoutError:
             witness.faults.append(f"no end within {PATIENCE:g} s")
-        finally:
-            operator.cancel()
         faults = [*witness.faults, *await judge(w, scenario, before)]
         (entry,) = await w.journal.entries()
         calls = tuple(tuple(life.calls) for life in lives)

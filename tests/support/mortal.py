@@ -25,8 +25,11 @@ from immutable.model.records import Intended
 
 T = TypeVar("T")
 
-READS = ("entries", "events", "orders")
+READS = ("checkpoints", "entries", "events", "frontier", "leaves", "orders")
 """Calls of a journal that change nothing: no points to die at."""
+
+
+Stops = Callable[[int, "Moment"], float]
 
 
 class Killed(BaseException):
@@ -100,33 +103,28 @@ class Life:
     Args:
         witness: Who is told of what it does.
         end: Where it dies, if it does.
-        stop: After which call it is stopped, as by SIGSTOP, if it is.
-        stopped_for: For how many seconds.
+        stops: For how many seconds it is stopped, as by SIGSTOP, right before or after the call of
+            this number; 0 for not at all.
 
     Attributes:
         calls: The names of the calls that it made.
         dead: Set when it is.
-        accepted: How many writes the journal accepted from it after it was stopped.
+        stopped: Whether it has been stopped.
+        accepted: How many writes the journal accepted from it after that.
         retired: How many calls after that have ended servers.
     """
 
     def __init__(
-        self,
-        witness: Witness,
-        end: Point | None = None,
-        *,
-        stop: Point | None = None,
-        stopped_for: float = 0.0,
+        self, witness: Witness, end: Point | None = None, stops: Stops = lambda *_: 0.0
     ) -> None:
         self.witness = witness
         self.calls: list[str] = []
         self.dead = asyncio.Event()
+        self.stopped = False
         self.accepted = 0
         self.retired = 0
-        self.frozen = False
         self._end = end
-        self._stop = stop
-        self._stopped_for = stopped_for
+        self._stops = stops
         self._landing: asyncio.Future[None] | None = None
         self._running = asyncio.Event()
         self._running.set()
@@ -137,20 +135,20 @@ class Life:
         number = len(self.calls)
         self.calls.append(name)
         moment = self._end.moment if self._end and self._end.call == number else None
-        if moment is Moment.UNDER_WAY and self._end is not None:
+        if self._end is not None and moment is Moment.UNDER_WAY:
             self._let_land(self._end.late, effect)
         if moment in (Moment.BEFORE, Moment.UNDER_WAY):
             self._die()
-        if self._stop == Point(number, Moment.BEFORE):
-            await self._freeze()
+        await self._stop(self._stops(number, Moment.BEFORE))
         try:
             return await effect()
         finally:
-            if moment is not None:
+            await self._stop(self._stops(number, Moment.AFTER))
+            if moment is Moment.UNANSWERED:
+                self._die()
+            if moment is Moment.AFTER:
                 self.dead.set()
-            if self._stop == Point(number, Moment.AFTER):
-                await self._freeze()
-            if moment is not Moment.AFTER:
+            else:
                 await self._awake()
 
     async def read(self, effect: Callable[[], Awaitable[T]]) -> T:
@@ -164,6 +162,13 @@ class Life:
         await self._running.wait()
         if self.dead.is_set():
             raise Killed
+
+    async def _stop(self, seconds: float) -> None:
+        if seconds:
+            self.stopped = True
+            self._running.clear()
+            asyncio.get_running_loop().call_later(seconds, self._running.set)
+            await self._running.wait()
 
     def _die(self) -> None:
         self.dead.set()
@@ -179,12 +184,6 @@ class Life:
 
         self._landing = asyncio.ensure_future(land())
 
-    async def _freeze(self) -> None:
-        self.frozen = True
-        self._running.clear()
-        asyncio.get_running_loop().call_later(self._stopped_for, self._running.set)
-        await self._running.wait()
-
 
 def _journaled(name: str) -> Any:
     async def call(self: MortalJournal, *args: Any, **kwargs: Any) -> Any:
@@ -193,7 +192,7 @@ def _journaled(name: str) -> Any:
             if name == "append":
                 self.life.witness.wrote(args[1])
             # To give up a lease that is another's by now is no write.
-            self.life.accepted += self.life.frozen and name in ("append", "renew")
+            self.life.accepted += self.life.stopped and name in ("append", "renew")
             return answer
 
         if name in READS:
@@ -229,7 +228,7 @@ def _called(name: str) -> Any:
                 rest = tuple(each for each in args if each is not context)
                 self.life.witness.acts(name, rest, context.token)
             answer = await getattr(self.inner, name)(*args, **kwargs)
-            self.life.retired += self.life.frozen and name == "retire"
+            self.life.retired += self.life.stopped and name == "retire"
             return answer
 
         return await self.life.call(name, effect)
