@@ -74,7 +74,7 @@ class _Worker:
 
 
 @define
-class _Herd:
+class Herd:
     """The controllers' processes."""
 
     command: tuple[str, ...]
@@ -82,6 +82,7 @@ class _Herd:
     killed: dict[str, float] = field(factory=dict)
 
     async def add(self) -> None:
+        """Start one, and wait until it looks for work."""
         process = await asyncio.create_subprocess_exec(*self.command, stdout=-1)
         assert process.stdout is not None
         name = (await process.stdout.readline()).decode().strip()
@@ -96,22 +97,25 @@ class _Herd:
         await self.add()
 
     async def stop(self) -> None:
+        """Tell all to hand over and end."""
         for worker in self.living:
             worker.process.terminate()
         await asyncio.gather(*(worker.process.wait() for worker in self.living))
 
 
 @asynccontextmanager
-async def _herd(command: tuple[str, ...], count: int) -> AsyncIterator[_Herd]:
-    herd = _Herd(command)
+async def herd(journal: str, socket: Path, lease: float, count: int) -> AsyncIterator[Herd]:
+    """Let so many controllers run meanwhile."""
+    flock = Herd((sys.executable, "-m", "benchmarks.controllers", "--controller", journal,
+                  str(socket), str(lease)))  # fmt: skip
     try:
-        await asyncio.gather(*(herd.add() for _ in range(count)))
-        yield herd
+        await asyncio.gather(*(flock.add() for _ in range(count)))
+        yield flock
     finally:
-        await herd.stop()
+        await flock.stop()
 
 
-def _cloud(count: int) -> tuple[Cloud, Counter[str]]:
+def simulated(count: int) -> tuple[Cloud, Counter[str]]:
     """Return a cloud with so many fleets, and who counts the candidates that were launched."""
     cloud = Cloud(SystemClock(), laws=_LAWS)
     for number in range(count):
@@ -129,7 +133,8 @@ def _cloud(count: int) -> tuple[Cloud, Counter[str]]:
     return cloud, counts
 
 
-async def _submit_all(backend: MemoryBackend, journal: Journal, count: int) -> None:
+async def submit_all(backend: MemoryBackend, journal: Journal, count: int) -> None:
+    """Hand over one rollout of each fleet."""
     for number in range(count):
         async with Fleet.connect(
             f"memory://f{number}", backend=backend, journal=journal, actor="bench"
@@ -158,21 +163,22 @@ async def _takeovers(journal: Journal, killed: dict[str, float]) -> list[float]:
 async def measure(scale: Scale, postgres: str, folder: Path) -> dict[str, Any]:
     """Hand over the rollouts, kill controllers until all have ended, and count."""
     socket = folder / "cloud"
-    cloud, launched = _cloud(scale.rollouts)
+    cloud, launched = simulated(scale.rollouts)
     backend = MemoryBackend(cloud)
     journal = await open_journal(postgres)
-    command = (sys.executable, "-m", "benchmarks.controllers", "--controller", postgres,
-               str(socket), str(scale.lease))  # fmt: skip
     began = time.monotonic()
-    async with serving(backend, socket), _herd(command, scale.controllers) as herd:
-        submitting = asyncio.ensure_future(_submit_all(backend, journal, scale.rollouts))
+    async with (
+        serving(backend, socket),
+        herd(postgres, socket, scale.lease, scale.controllers) as flock,
+    ):
+        submitting = asyncio.ensure_future(submit_all(backend, journal, scale.rollouts))
         while not submitting.done() or await journal.entries(unfinished=True):
             await asyncio.sleep(scale.every)
-            await herd.kill_one()
+            await flock.kill_one()
         await submitting
     took = time.monotonic() - began
     ends = Counter(each.status.value for each in await journal.entries())
-    takeovers = await _takeovers(journal, herd.killed)
+    takeovers = await _takeovers(journal, flock.killed)
     cloud.advance()
     whole = sum(
         [(each.shown.number, each.shown.size) for each in fleet.groups.values()] == [(2, _SIZE)]
@@ -186,7 +192,7 @@ async def measure(scale: Scale, postgres: str, folder: Path) -> dict[str, Any]:
         "whole": whole,
         "double_launches": sum(count - _SIZE for count in launched.values()),
         "seconds": round(took, 1),
-        "kills": len(herd.killed),
+        "kills": len(flock.killed),
         "takeovers": len(takeovers),
         "lease_s": scale.lease,
         "takeover_s": round(max(takeovers, default=0.0), 2),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 from contextlib import asynccontextmanager, suppress
+from itertools import groupby
 
 import pytest
 
 from benchmarks import controllers
-from immutable import FleetBusy, Status
+from immutable import FleetBusy, Status, open_journal
 from immutable.backend import Denied
 from immutable.controller import Controller
+from immutable.memory import MemoryBackend
 from immutable.model.records import Claimed, Ended
 from immutable.testing import run
+from tests.support.shared_cloud import serving
 from tests.support.world import LIMITS, world
 
 
@@ -181,3 +186,46 @@ def test_an_abort_of_what_nobody_has_begun_touches_nothing():
             assert all(group.shown.hold is None for group in w.truth.groups.values())
 
     run(main())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_controller_that_was_frozen_writes_nothing_more_to_what_others_took_over(
+    postgres_url, tmp_path
+):
+    async def main():
+        cloud, launched = controllers.simulated(12)
+        backend, journal = MemoryBackend(cloud), await open_journal(postgres_url)
+        socket, lease = tmp_path / "cloud", 2.0
+        async with (
+            serving(backend, socket),
+            controllers.herd(postgres_url, socket, lease, 1) as flock,
+        ):
+            await controllers.submit_all(backend, journal, 12)
+            await asyncio.sleep(4)
+            frozen = flock.living[0]
+            frozen.process.send_signal(signal.SIGSTOP)
+            await flock.add()
+            await asyncio.sleep(lease + 3)
+            frozen.process.send_signal(signal.SIGCONT)
+            while await journal.entries(unfinished=True):
+                await asyncio.sleep(0.5)
+            assert frozen.process.returncode is None  # It goes on as a controller.
+        assert all(each.process.returncode == 0 for each in flock.living)
+        taken_over = 0
+        for entry in await journal.entries():
+            owners = [
+                json.loads(leaf.text)["controller"]
+                for leaf in await journal.leaves()
+                if leaf.rollout == entry.rollout and leaf.seq > 0
+            ]
+            turns = [owner for owner, _ in groupby(owners)]
+            assert len(turns) == len(set(turns)) <= 2
+            taken_over += len(turns) == 2
+            assert entry.status is Status.SUCCEEDED
+        assert taken_over > 0
+        cloud.advance()
+        assert set(launched.values()) == {2}
+        await journal.close()
+
+    asyncio.run(main())
