@@ -423,13 +423,19 @@ class Fleet:
         return await self._running(lambda: self._planner.resizing(size, limits), reason)
 
     async def sweep(self, *, dry_run: bool = False) -> tuple[Leftover, ...]:
-        """Undo temporary changes that nobody is there to undo, and return all that were found.
+        """Undo what rollouts have left and nobody is there to undo; return all that was found.
 
-        A hold is undone when its rollout has ended, or when its time is over and the journal knows
-        of no rollout at work. Works without the journal under which it was made.
+        That is holds, and groups that were left empty. They are undone when their rollout has
+        ended, or when their time is over and nobody is at work on the fleet. Works without the
+        journal under which they were made; ends no server, and does not choose between two
+        revisions that both have some: that is for `recover` or `rollback`.
 
         Args:
             dry_run: Whether to touch nothing.
+
+        Raises:
+            BackendError: The fleet can't be seen.
+            JournalError: The journal can't be read.
         """
         from immutable.engine.sweeping import sweep
 

@@ -24,7 +24,7 @@ def cli() -> None:
 
     Exit codes: 0 succeeded, 1 error, 2 wrong usage, 3 rolled back, 4 failed, 5 refused,
     6 cancelled, 130 interrupted and recoverable. An order that was given is a success, and so is
-    a rollout that abort or cancel had to bring to its end here.
+    a rollout that abort, cancel or recover --to-stable had to bring to its end here.
     """
 
 

@@ -15,7 +15,7 @@ from immutable.model import FleetURL, RuntimeConfig, SystemClock
 from immutable.registry import backend_class
 from immutable.report import documents
 
-__all__ = ["fleet"]
+__all__ = ["fleet", "visible"]
 
 
 @click.group()
@@ -74,7 +74,17 @@ async def list_(backend: str, as_json: bool) -> None:
     """List the fleets of a BACKEND, such as local or aws://eu-west-1."""
     base, mark, options = backend.partition("?")
     base = base if "://" in base else f"{base}://"
-    place = FleetURL.parse(f"{base}{'' if base.endswith('/') else '/'}*{mark}{options}")
+    addresses = await visible(f"{base}{'' if base.endswith('/') else '/'}*{mark}{options}")
+    if as_json:
+        show_json(addresses)
+    else:
+        for address in addresses or ["no fleets"]:
+            console().print(address, markup=False)
+
+
+async def visible(pattern: str) -> list[str]:
+    """Return the addresses of the fleets that can be seen at a place: ``local://*``."""
+    place = FleetURL.parse(pattern)
     kind = await asyncio.to_thread(backend_class, place.scheme)
     found = kind.from_url(place, clock=SystemClock())
     try:
@@ -83,12 +93,8 @@ async def list_(backend: str, as_json: bool) -> None:
     finally:
         await found.close()
     location = f"{place.location}/" if place.location else ""
-    addresses = [f"{place.scheme}://{location}{name}{mark}{options}" for name in names]
-    if as_json:
-        show_json(addresses)
-    else:
-        for address in addresses or ["no fleets"]:
-            console().print(address, markup=False)
+    _, mark, options = pattern.partition("?")
+    return [f"{place.scheme}://{location}{name}{mark}{options}" for name in names]
 
 
 @fleet.command("status")

@@ -18,11 +18,12 @@ from immutable.cli.options import (
     where,
 )
 from immutable.cli.progress import follow, tell
-from immutable.cli.running import command, console, show_json
+from immutable.cli.running import REFUSED, command, console, fail, show_json
 from immutable.cli.strategies import check_strategy, strategy_from, strategy_options
 from immutable.cli.tables import history_table
+from immutable.errors import Conflict
 from immutable.fleet import Fleet
-from immutable.model import Capabilities, Limits, Result, RuntimeConfig
+from immutable.model import Capabilities, Limits, Result, RolledBack, RuntimeConfig
 from immutable.model.serial import digest, dump_plan, load_plan
 from immutable.report import documents
 from immutable.rollout import Rollout
@@ -262,6 +263,7 @@ async def rollback(
     help="The plan that it carries out, where the journal is lost.",
 )
 @click.option("--to-stable", is_flag=True, help="Return to what the fleet ran before.")
+@limits_options
 @REASON
 @where
 @as_json
@@ -274,17 +276,27 @@ async def recover(
     journal: str | None,
     actor: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Carry on the fleet's rollout whose controller died.
 
     Where the journal is lost, the fleet itself tells of the rollout; it is carried on with its
-    plan, or returned to stable. Make sure first that its controller is gone.
+    plan, or returned to stable: within the limits that are given here if the plan is lost too. Make
+    sure first that its controller is gone.
     """
     text = await asyncio.to_thread(plan_file.read_text, encoding="utf-8") if plan_file else ""
     made = load_plan(text) if text else None
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        taken_up = fleet.recover(plan=made, to_stable=to_stable, reason=reason)
-        result = await follow(fleet, taken_up, as_json=as_json)
+        limits = _limits(options, fleet.backend.capabilities, doubles=False)
+        taken_up = fleet.recover(plan=made, to_stable=to_stable, limits=limits, reason=reason)
+        try:
+            result = await follow(fleet, taken_up, as_json=as_json)
+        except RolledBack as back:
+            if not to_stable:
+                raise
+            result = back.result
+        except Conflict as error:
+            fail(REFUSED, str(error), f"use: immutable rollback {fleet.address}")
     if as_json:
         show_json(documents.result(result))
 

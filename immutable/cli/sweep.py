@@ -4,36 +4,70 @@ from __future__ import annotations
 
 import click
 
+from immutable.cli.fleets import visible
 from immutable.cli.options import as_json, where
-from immutable.cli.running import command, console, show_json
+from immutable.cli.running import command, console, fail, show_json
+from immutable.errors import FleetNotFound, ImmutableError, InvalidValue
 from immutable.fleet import Fleet
+from immutable.journal import open_journal
 from immutable.model.serial import to_json
+from immutable.planning.sweeping import Leftover
 
 __all__ = ["sweep"]
 
 
 @click.command()
-@click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@click.option("--dry-run", is_flag=True, help="Say what would be restored; touch nothing.")
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@click.option("--dry-run", is_flag=True, help="Say what would be undone; touch nothing.")
 @where
 @as_json
 @command
 async def sweep(
     urls: tuple[str, ...], dry_run: bool, journal: str | None, actor: str | None, as_json: bool
 ) -> None:
-    """Restore what rollouts have changed for a time and did not restore.
+    """Undo what rollouts have changed for a time, or left empty, and did not undo.
 
-    A hold is undone when its rollout has ended, or its time is over and the journal knows of no
-    rollout at work. What is left alone is said, with the reason.
+    That is done when its rollout has ended, or its time is over and nobody is at work on the fleet.
+    What is left alone is said, with the reason. A URL may end in * for all fleets of a place, such
+    as 'local://*'; without any, all fleets that the journal knows are looked at.
     """
-    found = {}
-    for url in urls:
-        async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-            found[fleet.address] = await fleet.sweep(dry_run=dry_run)
+    found: dict[str, tuple[Leftover, ...]] = {}
+    failures = []
+    for url in await _addresses(urls, journal):
+        try:
+            async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
+                found[fleet.address] = await fleet.sweep(dry_run=dry_run)
+        except InvalidValue:
+            raise
+        except ImmutableError as error:
+            # A fleet that only the journal remembers is no failure.
+            failures += [str(error)] * (bool(urls) or not isinstance(error, FleetNotFound))
     if as_json:
         show_json({address: to_json(each) for address, each in found.items()})
-        return
-    for address, holds in found.items():
-        lines = [str(each) for each in holds] or ["nothing is held"]
-        for line in lines:
-            console().print(f"{address}: {'would be: ' if dry_run else ''}{line}", markup=False)
+    else:
+        _tell(found, dry_run=dry_run)
+    if failures:
+        fail(1, failures[0], *failures[1:])
+
+
+async def _addresses(urls: tuple[str, ...], journal: str | None) -> list[str]:
+    """Return the fleets that are meant, each once."""
+    if urls:
+        wild = {url: url.partition("?")[0].endswith("*") for url in urls}
+        fleets = [await visible(url) if wild[url] else [url] for url in urls]
+        return list(dict.fromkeys(each for some in fleets for each in some))
+    book = await open_journal(journal)
+    try:
+        return list(dict.fromkeys(entry.fleet for entry in await book.entries()))
+    finally:
+        await book.close()
+
+
+def _tell(found: dict[str, tuple[Leftover, ...]], *, dry_run: bool) -> None:
+    screen = console()
+    for address, leftovers in found.items():
+        for line in [str(each) for each in leftovers] or ["nothing is left to undo"]:
+            would = "would be: " if dry_run and leftovers else ""
+            screen.print(f"{address}: {would}{line}", markup=False)
+    if not found:
+        screen.print("no fleets", markup=False)

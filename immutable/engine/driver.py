@@ -101,7 +101,7 @@ class _Driver:
             await session.write(*await self._first_records())
         if session.over():
             return session.result()
-        if session.ledger.pending:
+        if session.ledger.pending and not session.ledger.blind:
             self._watch.doubt_since(_now() - await session.unanswered_for())
         try:
             while True:
@@ -175,6 +175,8 @@ class _Driver:
         """Do the next thing; returns whether there may be more to do before the next look."""
         now = self._mind.situation(short=self._hands.short)
         self._watch.progress(now, _now())
+        if self._session.ledger.blind:
+            self._watch.suspend(_now())
         verdict = self._mind.verdict(_now(), self._clock.now())
         if verdict is not None:
             await self._give_up(verdict)
@@ -287,9 +289,9 @@ class _Driver:
 
     def _wait(self) -> float:
         """Return the seconds until the next look: few while something is about to change."""
-        watch = self._watch
-        restless = self._look_soon or not watch.settled or bool(self._session.ledger.pending)
-        if restless or watch.census.moving():
+        watch, ledger = self._watch, self._session.ledger
+        unsure = ledger.blind or bool(ledger.pending)
+        if self._look_soon or unsure or not watch.settled or watch.census.moving():
             return self._poll
         timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
         soonest = min((timer for timer in timers if timer is not None), default=_IDLE)

@@ -1,7 +1,8 @@
 """Which temporary changes of a fleet are to be undone, and by what right. Pure.
 
 A hold names its rollout and its end. One whose rollout has ended, or whose time is over, is
-nobody's any more; what it changed stays changed until somebody undoes it.
+nobody's any more; what it changed stays changed until somebody undoes it. So is an empty group
+that a rollout made and did not remove, or emptied and did not remove.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from immutable.model import FleetState, Group, Hold, Status
+from immutable.model import (
+    Action,
+    Delete,
+    FleetState,
+    Group,
+    Hold,
+    InstanceState,
+    Release,
+    Status,
+)
 from immutable.model.quantities import duration
 
 __all__ = ["Leftover", "leftovers"]
@@ -18,52 +28,130 @@ __all__ = ["Leftover", "leftovers"]
 
 @frozen
 class Leftover:
-    """A temporary change of a group.
+    """What a rollout has left behind.
 
     Attributes:
-        revision: Whose group.
-        hold: The hold that made it.
+        action: What undoes it: `Release` for a hold, `Delete` for an empty group.
+        rollout: Whose it is.
+        plan: The digest of that rollout's plan; empty where the backend doesn't tell.
+        fence: The number of the lease that it names.
         sweep: Whether it is to be undone, or was.
         why: Why it is, or why it is not.
     """
 
-    revision: int
-    hold: Hold
+    action: Action
+    rollout: str
+    plan: str
+    fence: int
     sweep: bool
     why: str
 
+    @property
+    def revision(self) -> int:
+        """The number of the revision whose group it is."""
+        return self.action.revision
+
     def __str__(self) -> str:
-        verb = "restored" if self.sweep else "left"
-        return f"r{self.revision}, held by rollout {self.hold.rollout}: {verb}, {self.why}"
+        group = f"r{self.revision}"
+        if isinstance(self.action, Delete):
+            what, undone = f"{group}, empty, of rollout {self.rollout}", "removed"
+        else:
+            what, undone = f"{group}, held by rollout {self.rollout}", "restored"
+        return f"{what}: {undone if self.sweep else 'left'}, {self.why}"
 
 
+# r1 alone, its hold over: it is restored.
+# r1 with members, r2 empty, nobody at work: r1 is restored, then r2 is removed.
+# r1 and r2 with members, nobody at work: the one that serves is restored; which one is to stay
+# is for `recover` or `rollback` to say, so nothing else is touched.
+# Anybody at work, or perhaps at work: nothing is touched.
 def leftovers(state: FleetState, known: Mapping[str, Status]) -> tuple[Leftover, ...]:
-    """Return the holds on a fleet, each with what is to become of it.
-
-    The group with the most members comes last: undoing a hold brings the fleet's scaling settings
-    to its group, and they belong where the fleet serves from.
+    """Return what rollouts have left on a fleet, each with what is to become of it, in order.
 
     Args:
         state: The fleet.
-        known: How the rollouts that the journal knows stand, by identifier.
+        known: How the fleet's rollouts stand, as far as the journal knows them, by identifier.
     """
-    groups = sorted(state.groups, key=lambda group: (group.size, group.number))
-    return tuple(
-        _judged(group, hold, known.get(hold.rollout), state.at)
-        for group in groups
-        if (hold := group.hold or group.lapsed) is not None
+    if not state.groups:
+        return ()
+    serving = max(state.groups, key=lambda group: _service(state, group))
+    manned = [group for group in state.groups if group.size or state.members(group.number)]
+    others = [group for group in state.groups if group is not serving]
+    busy = _at_work(state, known)
+    undecided = _undecided(manned, others)
+    found = []
+    if _mark(serving) or (others and not undecided):
+        found.append(_leftover(Release(serving.number), serving, busy, _why(serving, state, known)))
+    for group in others:
+        if group in manned:
+            held = _mark(group) is not None
+            found += [_leftover(Release(group.number), group, busy or undecided, "")] * held
+        else:
+            reason = busy or undecided or _unsafe(state, serving, group)
+            found.append(_leftover(Delete(group.number), group, reason, "nobody needs it"))
+    return tuple(found)
+
+
+def _service(state: FleetState, group: Group) -> tuple[float, int, int, int]:
+    """Return what tells the group that the fleet serves from: it has the most of this."""
+    ready = [e for e in state.members(group.number) if e.state is InstanceState.READY]
+    return group.weight or 0.0, len(ready), group.size, -group.number
+
+
+def _mark(group: Group) -> Hold | None:
+    return group.hold or group.lapsed
+
+
+def _leftover(action: Action, group: Group, reason: str, right: str) -> Leftover:
+    """Return a leftover that stays for *reason*, or else is undone by a *right*."""
+    hold = _mark(group)
+    return Leftover(
+        action,
+        rollout=hold.rollout if hold is not None else group.rollout,
+        plan=hold.plan if hold is not None else group.plan,
+        fence=hold.fence if hold is not None else 0,
+        sweep=not reason,
+        why=reason or right,
     )
 
 
-def _judged(group: Group, hold: Hold, status: Status | None, at: float) -> Leftover:
-    if status is not None and not status.ended:
-        return Leftover(group.number, hold, sweep=False, why="which has not ended: recover it")
-    if status is not None:
-        return Leftover(group.number, hold, sweep=True, why="which has ended")
-    if group.hold is None:
-        over = duration(max(0.0, at - hold.until))
-        why = f"whose time was over {over} ago"
-        return Leftover(group.number, hold, sweep=True, why=why)
-    left = duration(max(0.0, hold.until - at))
-    why = f"which this journal doesn't know and which may be alive: its time is over in {left}"
-    return Leftover(group.number, hold, sweep=False, why=why)
+def _at_work(state: FleetState, known: Mapping[str, Status]) -> str:
+    """Return why somebody is, or may be, at work on the fleet; empty when nobody is."""
+    for rollout, status in known.items():
+        if not status.ended:
+            return f"for rollout {rollout} has not ended: recover it"
+    for group in state.groups:
+        if group.hold is not None and group.hold.rollout not in known:
+            left = duration(round(max(0.0, group.hold.until - state.at)))
+            return (
+                f"for this journal doesn't know rollout {group.hold.rollout},"
+                f" and it may be alive: its time is over in {left}"
+            )
+    return ""
+
+
+def _undecided(manned: list[Group], others: list[Group]) -> str:
+    """Return why it can't be told which group is the fleet; empty when it can, or is alone."""
+    if not others or len(manned) == 1:
+        return ""
+    numbers = " and ".join(f"r{group.number}" for group in manned) or "none of the groups"
+    return f"for {numbers} have members: recover, or rollback to one of them"
+
+
+def _unsafe(state: FleetState, serving: Group, empty: Group) -> str:
+    """Return why an empty group must not be removed, if so."""
+    if not any(e.state is InstanceState.READY for e in state.members(serving.number)):
+        return f"for nobody in r{serving.number} is READY"
+    hold = _mark(empty)
+    owner = hold.rollout if hold is not None else empty.rollout
+    return "" if owner else "for no mark says whose it is"
+
+
+def _why(group: Group, state: FleetState, known: Mapping[str, Status]) -> str:
+    """Return by what right a group that nobody works on is restored."""
+    hold = _mark(group)
+    if hold is None:
+        return "for it is all of the fleet"
+    if hold.rollout in known:
+        return "for its rollout has ended"
+    return f"for its time was over {duration(round(max(0.0, state.at - hold.until)))} ago"

@@ -18,7 +18,7 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
-from immutable import Fleet, load_plan, open_journal
+from immutable import BlueGreen, Fleet, load_plan, open_journal
 from immutable.backend import Hold, SystemClock
 from immutable.cli.commands import cli
 from immutable.controller import Controller
@@ -145,7 +145,8 @@ def test_recovering_when_nothing_is_to_recover_says_so(run):
 
 
 @pytest.mark.parametrize(
-    ("ways", "code", "image"), [(["--plan", "p.json"], 0, "v2"), (["--to-stable"], 3, "v1")]
+    ("ways", "code", "image"),
+    [(["--plan", "p.json"], 0, "v2"), (["--to-stable", "--boot-timeout", "1m"], 0, "v1")],
 )
 def test_a_rollout_whose_journal_is_lost_is_offered_both_ways_on(
     run, cloud, tmp_path, monkeypatch, ways, code, image
@@ -274,19 +275,39 @@ def test_revision_numbers_are_shown_as_they_are_used(run, cloud):
 
 def test_sweep_says_what_it_restores_and_what_it_leaves(run, cloud):
     run("fleet", "create", "sim://web", "v1", "--size", 1)
-    assert "nothing is held" in run("sweep", "sim://web").stdout
+    assert "nothing is left to undo" in run("sweep", "sim://web").stdout
     fleet = cloud.fleets["web"]
     hold = Hold("lost", 1, SystemClock().now() + 60, size=1, minimum=0)
     fleet.groups[1].shown = evolve(fleet.groups[1].shown, hold=hold)
-    assert "left, which this journal doesn't know" in run("sweep", "sim://web").stdout
+    assert "left, for this journal doesn't know" in run("sweep", "sim://web").stdout
     fleet.groups[1].shown = evolve(
         fleet.groups[1].shown, hold=evolve(hold, until=SystemClock().now() - 5)
     )
     assert "would be: r1" in run("sweep", "sim://web", "--dry-run").stdout
     (found,) = json.loads(run("sweep", "sim://web", "--json").stdout)["sim://web"]
-    assert (found["revision"], found["sweep"]) == (1, True)
+    assert (found["action"], found["sweep"]) == ({"type": "release", "revision": 1}, True)
     assert fleet.groups[1].shown.hold is None
-    assert "Missing argument" in run("sweep", code=2).stderr
+
+
+def test_sweep_looks_at_a_place_or_at_what_the_journal_knows_and_at_all_of_it(run, cloud):
+    assert run("sweep").stdout == "no fleets\n"
+    for name in ("web", "api"):
+        run("fleet", "create", f"sim://{name}", "v1", "--size", 1)
+    for places in ((), ("sim://*",), ("sim://api", "sim://*")):
+        told = json.loads(run("sweep", *places, "--json").stdout)
+        assert told == {"sim://api": [], "sim://web": []}
+    del cloud.fleets["api"]
+    assert json.loads(run("sweep", "--json").stdout) == {"sim://web": []}
+    failed = run("sweep", "sim://api", "sim://web", code=1)
+    assert "no fleet at sim://api" in failed.stderr
+    assert failed.stdout == "sim://web: nothing is left to undo\n"
+
+
+def test_past_the_point_of_no_return_recover_names_the_way_back(lab):
+    lab.begin(BlueGreen(bake=10, keep_stable=10_000), after=200).kill()
+    refused = lab.run("recover", "sim://web", "--to-stable", code=5)
+    assert "past its point of no return" in refused.stderr
+    assert "immutable rollback sim://web" in refused.stderr
 
 
 def test_a_submitted_plan_waits_for_a_controller_and_one_carries_it_out(

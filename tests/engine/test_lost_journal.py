@@ -439,3 +439,16 @@ def test_deaths_and_slow_servers_are_borne_as_ever():
             whole(w, Status.SUCCEEDED, before, plan, 4)
 
     run(main())
+
+
+def test_waiting_for_late_calls_of_others_is_no_lack_of_progress():
+    async def main():
+        async with abandoned("rolling", 60) as (w, other, *_):
+            w.backend.capabilities = evolve(w.backend.capabilities, late_effect=1_000.0)
+            limits = evolve(LIMITS, progress_deadline=100, max_duration=500)
+            end = await other.recover(to_stable=True, limits=limits).end()
+            assert end.status is Status.ROLLED_BACK
+            assert end.reason.startswith("return to stable by")
+            assert 1_000 < end.seconds < 1_100
+
+    run(main())

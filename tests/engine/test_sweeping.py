@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
+from attrs import evolve
 
-from immutable import BlueGreen, Fleet, open_journal
-from immutable.backend import Conflict, Context, Group
-from immutable.memory import Fault
+from immutable import BlueGreen, Fleet, Rolling, Status, open_journal
+from immutable.backend import Conflict, Context, Group, InstanceState, Origin, Pool
+from immutable.memory import Behaviour, Fault
 from immutable.testing import run
 from tests.support.world import LIMITS, NAME, URL, revision, world
 
+READY = InstanceState.READY
 SCALED = Group(revision(), 0, minimum=2, maximum=9, settings={"policy": "busy"})
 
 
@@ -48,7 +51,7 @@ def test_a_hold_of_an_unknown_rollout_is_left_until_its_time_is_over_then_restor
             assert would.sweep
             assert set(w.cloud.calls - calls) == {"observe"}
             (done,) = await w.fleet.sweep()
-            assert str(done).startswith("r1, held by rollout lost: restored, whose time was over")
+            assert str(done).startswith("r1, held by rollout lost: restored, for its time was over")
             assert w.truth.groups[1].shown == before
             assert await w.fleet.sweep() == ()
 
@@ -63,13 +66,13 @@ def test_nothing_of_a_rollout_at_work_is_touched():
             await asyncio.sleep(200)
             calls = w.cloud.calls.copy()
             found = await w.fleet.sweep()
-            assert said(found) == [(1, False), (2, False)]
+            assert said(found) == [(2, False), (1, False)]
             assert all("recover" in each.why for each in found)
             assert "release" not in w.cloud.calls - calls
             # Nor when its controller is dead for longer than its holds last.
             await w.fleet.stop()
             await asyncio.sleep(10_000)
-            assert said(await w.fleet.sweep()) == [(1, False), (2, False)]
+            assert said(await w.fleet.sweep()) == [(2, False), (1, False)]
             await asyncio.gather(task, return_exceptions=True)
 
     run(main())
@@ -78,6 +81,7 @@ def test_nothing_of_a_rollout_at_work_is_touched():
 def test_what_a_rollout_that_was_cancelled_still_holds_is_restored_at_once():
     async def main():
         async with world(3, group=SCALED) as w:
+            before = w.truth.groups[1].shown
             rollout = w.fleet.replace("v2", BlueGreen(bake=10_000))
             task = asyncio.ensure_future(rollout.end())
             await asyncio.sleep(200)
@@ -86,31 +90,15 @@ def test_what_a_rollout_that_was_cancelled_still_holds_is_restored_at_once():
             await task
             w.cloud.faults.planned.clear()
             assert all(group.shown.hold for group in w.truth.groups.values())
-            assert said(await w.fleet.sweep()) == [(1, True), (2, True)]
-            assert all(group.shown.hold is None for group in w.truth.groups.values())
-
-    run(main())
-
-
-def test_it_works_without_the_journal_and_the_serving_group_keeps_the_scaling_settings():
-    async def main():
-        async with world(4, group=SCALED) as w:
-            rollout = w.fleet.replace("v2", BlueGreen(bake=10_000))
-            task = asyncio.ensure_future(rollout.end())
-            await asyncio.sleep(40)
-            await w.fleet.stop()
-            await asyncio.gather(task, return_exceptions=True)
-            await asyncio.sleep(10_000)
-            book = await open_journal(":memory:", clock=w.clock)
-            async with Fleet.connect(URL, backend=w.backend, journal=book, clock=w.clock) as other:
-                found = await other.sweep()
-            await book.close()
-            assert found
-            assert all(each.sweep for each in found)
-            shown = {number: group.shown for number, group in w.truth.groups.items()}
-            assert all(group.hold is None for group in shown.values())
-            largest = max(shown.values(), key=lambda group: (group.size, group.number))
-            assert largest.settings == SCALED.settings
+            # r2 serves. Whether r1 goes, or comes back, is for somebody to say.
+            assert said(await w.fleet.sweep()) == [(2, True), (1, False)]
+            assert w.truth.groups[2].shown.hold is None
+            assert dict(w.truth.groups[2].shown.settings) == {"policy": "busy"}
+            (left,) = await w.fleet.sweep()
+            assert str(left).endswith("r1 and r2 have members: recover, or rollback to one of them")
+            await w.fleet.rollback(to=1)
+            assert w.truth.groups[1].shown == evolve(before, weight=None)
+            assert await w.fleet.sweep() == ()
 
     run(main())
 
@@ -125,5 +113,138 @@ def test_a_cloud_that_refuses_is_asked_again_then_named(times):
             (found,) = await w.fleet.sweep()
             assert found.sweep == (times == 2)
             assert ("refused" in found.why) == (times != 2)
+
+    run(main())
+
+
+@asynccontextmanager
+async def elsewhere(w):
+    """The same fleet, from a place that has another journal."""
+    book = await open_journal(":memory:", clock=w.clock)
+    try:
+        async with Fleet.connect(URL, backend=w.backend, journal=book, clock=w.clock) as fleet:
+            yield fleet
+    finally:
+        await book.close()
+
+
+@pytest.mark.parametrize("strategy", [Rolling(), BlueGreen(bake=60, keep_stable=100)])
+@pytest.mark.parametrize("image", ["v2", "bad"])
+def test_whatever_a_lost_rollout_left_the_group_that_serves_is_restored(strategy, image):
+    """It is scaled as before, nobody's group is left empty, and nobody's servers are ended."""
+
+    async def main(seconds):
+        async with world(4, group=SCALED) as w:
+            w.cloud.behaviours["bad"] = Behaviour(ready=False)
+            limits = evolve(LIMITS, max_surge="100%" if isinstance(strategy, BlueGreen) else 1)
+            task = asyncio.ensure_future(w.fleet.replace(image, strategy, limits=limits).end())
+            await asyncio.sleep(seconds)
+            await w.fleet.stop()
+            await asyncio.gather(task, return_exceptions=True)
+            async with elsewhere(w) as other:
+                during = await other.sweep()
+                await asyncio.sleep(10_000)
+                await other.state()
+                calls, members = w.cloud.calls.copy(), sorted(w.members())
+                found = await other.sweep()
+                assert set(w.cloud.calls - calls) <= {"observe", "release", "delete_revision"}
+                assert sorted(w.members()) == members
+                again = await other.sweep()
+            assert not any(each.sweep for each in during)
+            assert not any(each.sweep for each in again)
+            shown = {number: group.shown for number, group in w.truth.groups.items()}
+            serving = max(
+                shown.values(),
+                key=lambda group: (
+                    group.weight or 0,
+                    len(w.members(READY, group.number)),
+                    -group.number,
+                ),
+            )
+            assert (serving.hold, dict(serving.settings)) == (None, {"policy": "busy"})
+            assert serving.minimum == min(2, serving.size)
+            assert all(group.size for group in shown.values())
+            return len(found), len(again)
+
+    counts = [run(main(seconds)) for seconds in (0.5, 3, 22, 27, 40, 60, 100, 140, 168, 300)]
+    assert max(found for found, _ in counts) >= 1
+
+
+def test_an_adopted_group_that_was_emptied_is_left_as_a_rollout_would_leave_it():
+    async def main():
+        async with world(3, group=evolve(SCALED, origin=Origin.ADOPTED)) as w:
+            w.cloud.faults.add(Fault("delete_revision", times=None))
+            task = asyncio.ensure_future(w.fleet.replace("v2", limits=LIMITS).end())
+            await asyncio.sleep(200)
+            await w.fleet.stop()
+            await asyncio.gather(task, return_exceptions=True)
+            w.cloud.faults.planned.clear()
+            assert w.sizes() == {1: 0, 2: 3}
+            await asyncio.sleep(10_000)
+            async with elsewhere(w) as other:
+                assert said(await other.sweep()) == [(2, True), (1, True)]
+            assert w.sizes() == {2: 3}
+            (kept,) = w.truth.retired
+            assert (kept.size, kept.hold) == (0, None)
+            assert dict(w.truth.groups[2].shown.settings) == {"policy": "busy"}
+
+    run(main())
+
+
+def test_nothing_of_a_rollout_of_another_journal_is_touched_while_it_may_be_alive():
+    async def main():
+        async with world(4) as w, elsewhere(w) as other:
+            task = asyncio.ensure_future(w.fleet.replace("v2", BlueGreen(bake=20_000)).end())
+            for _ in range(25):
+                await asyncio.sleep(1_000)
+                calls = w.cloud.calls.copy()
+                assert not any(each.sweep for each in await other.sweep())
+                assert set(w.cloud.calls - calls) <= {"observe"}
+                if task.done():
+                    break
+            assert (await task).status is Status.SUCCEEDED
+
+    run(main())
+
+
+def test_an_empty_group_goes_only_when_its_rollout_is_over_and_somebody_serves():
+    async def main():
+        async with world(2) as w, elsewhere(w) as other:
+            lost = Context("lost", "sha256:1", 1, "t", 60)
+            until = w.clock.now() + 100
+            await w.backend.create_revision(NAME, revision(2, "v2"), Pool.SHARED, until, lost)
+            assert said(await other.sweep()) == [(1, False), (2, False)]
+            await asyncio.sleep(101)
+            await w.backend.retire(NAME, 1, tuple(w.members()), drain_timeout=1, ctx=lost)
+            await asyncio.sleep(60)
+            assert w.sizes() == {1: 0, 2: 0}
+            (empty,) = await other.sweep()
+            assert "none of the groups have members" in str(empty)
+            await w.backend.grow(NAME, 1, 2, expected=0, ctx=lost)
+            found = await other.sweep()
+            assert said(found) == [(1, True), (2, False)]
+            assert "nobody in r1 is READY" in str(found[1])
+            await asyncio.sleep(60)
+            assert said(await other.sweep()) == [(1, True), (2, True)]
+            assert w.sizes() == {1: 2}
+
+    run(main())
+
+
+def test_who_takes_a_hold_at_the_last_moment_keeps_it():
+    async def main():
+        async with world(2) as w:
+            await held(w, lasts=10)
+            await asyncio.sleep(11)
+            release = w.backend.release
+
+            async def late(*args):
+                await held(w, "quick")
+                return await release(*args)
+
+            w.backend.release = late
+            (found,) = await w.fleet.sweep()
+            assert (found.sweep, "held by rollout quick" in found.why) == (False, True)
+            assert w.truth.groups[1].shown.hold.rollout == "quick"
 
     run(main())
