@@ -7,7 +7,7 @@ PACKAGES = -e '.[cli,dev]' -e backends/local
 SOURCES = immutable backends/local/immutable_local
 CODE = $(SOURCES) tests backends/local/tests examples benchmarks docs
 
-.PHONY: help install demo test slow explore coverage servers check lint format bench docs wheels clean
+.PHONY: help install demo test slow explore soak coverage servers check lint format bench docs wheels clean
 
 help:
 	@echo "make install   .venv with everything that is needed"
@@ -15,6 +15,7 @@ help:
 	@echo "make test      the tests, in a few minutes"
 	@echo "make check     what CI runs: lint, docs, all tests, wheels tried in a clean environment"
 	@echo "make explore   a thousand schedules of faults that no run has tried yet"
+	@echo "make soak      a hundred local replacements, forty killed controllers"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make format    let ruff format the code"
 	@echo "make bench     all benchmarks"
@@ -45,7 +46,11 @@ slow: install
 
 # Schedules that nobody has tried yet; what fails is printed with what brings it about again.
 explore: install
-	$(BIN)/pytest -m slow tests/engine/test_invariants.py
+	EXPLORE=1 $(BIN)/pytest -m slow tests/engine/test_invariants.py
+
+# A hundred replacements and forty killed controllers in a row, of which `make check` does a part.
+soak: install
+	SOAK=full $(BIN)/pytest -m slow backends/local/tests/fleets/test_soak.py
 
 coverage: install
 	$(BIN)/coverage combine --quiet

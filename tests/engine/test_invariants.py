@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -241,7 +242,7 @@ def test_a_rollout_keeps_its_bounds_and_ends_whole_or_says_what_is_left(script):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(max_examples=1000)
+@settings(max_examples=1000 if os.environ.get("EXPLORE") else 400)
 @given(scripts)
 def test_the_same_over_many_more_schedules(script):
     run(_live_through(script))

@@ -25,6 +25,8 @@ MARKS = {"haproxy": "haproxy.cfg", "builtin": "balancing.proxy"}
 SUPERVISOR = "-m immutable_local "
 SIZE = 4
 SHORT = Limits(max_surge="100%", min_ready=0.05, boot_timeout=8, drain_timeout=8)
+FULL = os.environ.get("SOAK") == "full"
+"""Whether to take the time for all of it: ``make soak``. ``make check`` takes a part."""
 BRIEF = {"keepalive": 4, "fresh": 2, "post": 1, "slow": 2}
 
 
@@ -100,8 +102,11 @@ async def many(web, home, count: int):
     assert (report.failed, report.failures) == (0, ())
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize(("balancer", "more"), [("haproxy", 94), ("builtin", 24)])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("balancer", "more"),
+    [("haproxy", 94 if FULL else 18), ("builtin", 94 if FULL else 12)],
+)
 async def test_many_replacements_leave_no_more_behind_than_six(home, balancer, more):
     async with home.fleet(size=SIZE, balancer=balancer, limits=SHORT) as web:
         await many(web, home, 6)
@@ -113,7 +118,7 @@ async def test_many_replacements_leave_no_more_behind_than_six(home, balancer, m
         assert (await web.state()).ready == SIZE
 
 
-# -- forty crashes of the controller ---------------------------------------------------------------
+# -- crashes of the controller ---------------------------------------------------------------
 
 OPTIONS = ["--max-surge", "2", "--min-ready", "200ms", "--boot-timeout", "8s"]
 NOTHING = "no unfinished rollout"
@@ -145,10 +150,11 @@ async def check_whole(web) -> int:
 
 
 @pytest.mark.timeout(900)
-async def test_forty_controllers_are_killed_at_random_and_no_request_fails(home):
+async def test_controllers_are_killed_at_random_and_no_request_fails(home):
+    turns = 40 if FULL else 12
     chance, carried_on, revisions = random.Random(40), 0, []
     async with home.fleet(size=SIZE, limits=SHORT) as web, load(web) as running:
-        for turn in range(40):
+        for turn in range(turns):
             image = home.image(str(2 - turn % 2))
             moment = chance.uniform(0.1, 4)
             await immutable(home, "replace", "local://web", image, *OPTIONS, killed_after=moment)
@@ -162,8 +168,8 @@ async def test_forty_controllers_are_killed_at_random_and_no_request_fails(home)
             assert running.since().failed == 0, running.since()
         report = await running.stop()
     assert (report.failed, report.failures) == (0, ())
-    assert carried_on >= 10
-    assert len(set(revisions)) >= 10
+    assert carried_on >= turns / 4
+    assert len(set(revisions)) >= turns / 4
 
 
 # -- the bounds, as the balancer counts ------------------------------------------------------------
