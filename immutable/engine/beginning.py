@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from immutable.backend import Backend
 from immutable.engine.retrying import patiently
-from immutable.errors import FleetBusy, NothingToRecover, PlanStale
+from immutable.errors import FleetBusy, JournalError, NothingToRecover, PlanStale
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Clock, Plan, Record, Resize, Status
 from immutable.model.records import Claimed, Ended, Started
@@ -136,3 +136,7 @@ async def take_over(journal: Journal, fleet: str, controller: str) -> Turn:
             return Turn(entry, await journal.claim(entry.rollout, controller))
         except FleetBusy:
             await asyncio.sleep(0.1)
+        except JournalError:
+            # It may have ended just now; whoever ended it was quicker.
+            if await journal.entries(rollout=entry.rollout, unfinished=True):
+                raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from attrs import frozen
 
 from immutable.backend import (
@@ -78,12 +80,21 @@ class Calls:
             lambda: self._backend.observe(self._fleet, since=since), patience=patience
         )
 
-    async def perform(self, action: Action, ctx: Context) -> Answer:
-        """Do *action* and say what became of it."""
+    async def perform(
+        self, action: Action, ctx: Context, own: Callable[[], Awaitable[None]]
+    ) -> Answer:
+        """Do *action* and say what became of it.
+
+        Args:
+            action: What to do.
+            ctx: On whose behalf.
+            own: Makes sure of the rollout's lease, before each attempt; what it raises is raised.
+        """
         lost = False
 
         async def once() -> Answer:
             nonlocal lost
+            await own()
             try:
                 return await self._call(action, ctx)
             except Transient:

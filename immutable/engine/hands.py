@@ -91,6 +91,7 @@ class Hands:
             return await asyncio.shield(doing)
         except asyncio.CancelledError:
             await asyncio.wait({doing}, timeout=CALL_SECONDS)
+            doing.add_done_callback(_forget)  # The lease may be lost: that is why it was cancelled.
             raise
 
     async def _act(self, actions: Sequence[Intent]) -> tuple[Done, ...]:
@@ -106,7 +107,8 @@ class Hands:
 
     async def _do(self, intended: Intended) -> Done:
         action = intended.action
-        answer = await self._calls.perform(action, self._session.context(intended.token))
+        session = self._session
+        answer = await self._calls.perform(action, session.context(intended.token), session.own)
         done = answer.done
         # Whoever had the groups before may have called until our hold was there.
         doubtful = done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE) or self._session.ledger.blind
@@ -139,6 +141,7 @@ class Hands:
             leaving = self._watch.census.leaving(number) if due else ()
             if leaving:
                 await session.renew()
+                await session.own()
                 self._advances += 1
                 token = session.advance_token(number, self._advances)
                 await self._advance(number, leaving, session.context(token))
@@ -195,6 +198,12 @@ class Hands:
             self._call_again(action.revision, answer.again)
         if isinstance(action, Grow):
             self._pause = 0.0
+
+
+def _forget(doing: asyncio.Future[tuple[Done, ...]]) -> None:
+    """Let an error go that nobody waits for any more."""
+    if not doing.cancelled():
+        doing.exception()
 
 
 def _now() -> float:

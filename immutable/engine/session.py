@@ -112,6 +112,19 @@ class Session:
         began = asyncio.get_running_loop().time()
         self.renewed(began, await self.journal.renew(self.lease))
 
+    async def own(self) -> None:
+        """Make sure, right before a call changes the fleet, that nobody else owns the rollout.
+
+        Costs nothing while the lease is young. A process that was stopped meanwhile, or that had to
+        repeat a call for long, learns here that its time is over.
+
+        Raises:
+            LeaseLost: Another controller owns the rollout.
+            JournalError: It could not be renewed.
+        """
+        while asyncio.get_running_loop().time() - self.renewed_at >= self.journal.ttl / 2:
+            await self.renew()
+
     def renewed(self, at: float, orders: int) -> None:
         """Take note that the lease was good at *at*, and of how many orders there are."""
         self.renewed_at = at

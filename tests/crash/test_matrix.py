@@ -14,14 +14,14 @@ scenarios = pytest.mark.parametrize("scenario", range(len(SCENARIOS)), ids=map(s
 
 
 @scenarios
-def test_without_a_crash_each_comes_to_the_end_that_it_is_to_come_to(scenario):
-    assert undisturbed(scenario).faults == ()
+def test_without_a_crash_each_comes_to_the_end_that_it_is_to_come_to(scenario, pool):
+    assert pool.submit(undisturbed, scenario).result().faults == ()
 
 
 @scenarios
-def test_a_controller_that_is_killed_costs_nothing(scenario, played):
-    some = places(scenario)[scenario::EVERY]
-    came_of_it = list(deaths(scenario, some))
+def test_a_controller_that_is_killed_costs_nothing(scenario, played, pool):
+    some = pool.submit(places, scenario).result()[scenario::EVERY]
+    came_of_it = list(deaths(scenario, some, pool))
     played += came_of_it
     assert [str(death) for death in came_of_it if death.faults] == []
 
@@ -30,7 +30,7 @@ def test_a_controller_that_is_killed_costs_nothing(scenario, played):
 @pytest.mark.timeout(600)
 @scenarios
 def test_a_controller_that_is_killed_anywhere_costs_nothing(scenario, played, pool):
-    came_of_it = list(deaths(scenario, places(scenario), pool))
+    came_of_it = list(deaths(scenario, pool.submit(places, scenario).result(), pool))
     played += came_of_it
     assert [str(death) for death in came_of_it if death.faults] == []
 

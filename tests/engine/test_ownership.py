@@ -19,13 +19,13 @@ from immutable import (
     Status,
     open_journal,
 )
-from immutable.backend import Conflict, Context, Pool, Transient
+from immutable.backend import Conflict, Context, Pool, Throttled, Transient
 from immutable.errors import LeaseLost
 from immutable.journal import Lease
 from immutable.journal.transactions import Statement
 from immutable.memory import Behaviour, Fault, fixed
 from immutable.memory.faults import When
-from immutable.model import Delete
+from immutable.model import Delete, Retire
 from immutable.model.records import Claimed, Done, Entered, Intended, Outcome, Resynced
 from immutable.testing import run
 from tests.support.world import LIMITS, NAME, URL, World, revision, world
@@ -350,5 +350,67 @@ def test_controllers_that_die_one_after_the_other_wait_once_for_a_late_effect():
                 if (await rollout.status()).status.ended:
                     break
             assert (await rollout.status()).status is Status.SUCCEEDED
+
+    run(main())
+
+
+def test_what_was_written_down_is_not_done_once_the_lease_may_be_anothers(monkeypatch):
+    async def main():
+        async with world(4) as w:
+            rollout = w.fleet.replace("v2", limits=LIMITS)
+            append = w.journal.append
+
+            async def slow(lease, records):
+                orders = await append(lease, records)
+                if any(isinstance(getattr(r, "action", None), Retire) for r in records):
+                    # Stopped before it learns that it is written, until another one is the owner.
+                    monkeypatch.setattr(w.journal, "append", append)
+                    await w.journal.release(lease)
+                    await w.journal.claim(rollout.id, "another")
+                    await asyncio.sleep(30)
+                return orders
+
+            monkeypatch.setattr(w.journal, "append", slow)
+            with pytest.raises(LeaseLost):
+                await rollout
+            assert "retire" not in w.cloud.calls
+
+    run(main())
+
+
+def test_a_call_is_not_repeated_by_one_who_has_lost_the_lease_meanwhile():
+    async def main():
+        async with world(4) as w:
+            w.cloud.faults.add(Fault("grow", lambda: Throttled("busy", retry_after=30)))
+            rollout = w.fleet.replace("v2", limits=LIMITS)
+            task = asyncio.ensure_future(rollout._outcome())
+            await asyncio.sleep(10)
+            lease = Lease(rollout.id, (await rollout.status()).controller, 1)
+            await w.journal.release(lease)
+            await w.journal.claim(rollout.id, "another")
+            with pytest.raises(LeaseLost):
+                await task
+            await asyncio.sleep(100)
+            assert w.cloud.calls["grow"] == 1
+
+    run(main())
+
+
+def test_a_rollout_that_ends_while_it_is_being_taken_over_is_nothing_to_recover(monkeypatch):
+    async def main():
+        async with world(2) as w:
+            rollout = w.fleet.replace("v2", limits=LIMITS)
+            await cut_off(rollout, 5)
+            claim = w.journal.claim
+
+            async def late(name, controller):
+                monkeypatch.setattr(w.journal, "claim", claim)
+                async with w.other_process() as quicker:
+                    await quicker.recover()
+                return await claim(name, controller)
+
+            monkeypatch.setattr(w.journal, "claim", late)
+            with pytest.raises(NothingToRecover):
+                await w.fleet.recover()
 
     run(main())

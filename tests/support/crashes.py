@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 
 from immutable import BlueGreen, Canary, Fleet, Limits, Rolling, Rollout, Status
 from immutable.backend import FrozenMap, Group
-from immutable.gates import Check, Health
+from immutable.gates import Analysis, Check, Gate, Health
 from immutable.memory import Behaviour, Laws, fixed
 from immutable.model import Event, Order, Strategy
 from immutable.model.records import Claimed, Done, Ended, Intended
@@ -28,9 +28,12 @@ LIMITS = Limits(max_surge=1, min_ready=5, boot_timeout=30, drain_timeout=30)
 PAIRS = evolve(LIMITS, max_surge=2)
 DOUBLE = evolve(LIMITS, max_surge="100%")
 HEALTHY = (Health(),)
+COUNTED = Analysis(requests=50)
+"""A look a moment after the switch has seen enough: bakes are short here."""
 SMALL = (Check("tests.support.checks:small"),)
 LAWS = Laws(boot=fixed(20), drain=fixed(5), terminate=fixed(5))
 PATIENCE = 20_000.0
+"""Seconds of the virtual clock within which a rollout must have ended."""
 
 
 @frozen
@@ -79,19 +82,21 @@ def _endings(
     return good, bad, evolve(back, ending="a gate fails", how=judged), aborted
 
 
-def _blue_green(gates: tuple[Health | Check, ...]) -> Strategy:
+def _blue_green(gates: tuple[Gate, ...]) -> Strategy:
     return BlueGreen(bake=20, gates=gates, keep_stable=30)
 
 
-def _canary(*gates: Health | Check) -> Strategy:
-    return Canary(("25%", "50%"), bake=15, gates=gates or None)
+def _canary(*gates: Gate) -> Strategy:
+    return Canary(("25%", "50%"), bake=15, gates=gates)
 
 
 SCENARIOS: tuple[Scenario, ...] = (
     *_endings("rolling", Rolling(), LIMITS, abort=45),
     *_endings("rolling, unproven", Rolling(probe=False), PAIRS, abort=28),
     *_endings("blue/green", _blue_green(HEALTHY), DOUBLE, judged=_blue_green(SMALL), abort=60),
-    *_endings("canary by weight", _canary(), DOUBLE, judged=_canary(*SMALL), abort=75),
+    *_endings(
+        "canary by weight", _canary(*HEALTHY, COUNTED), DOUBLE, judged=_canary(*SMALL), abort=75
+    ),
     *_endings(
         "canary by instances",
         _canary(*HEALTHY),

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from immutable.testing import run
 from tests.support.crashes import LOOKS, SCENARIOS, Run, play, points
 from tests.support.mortal import Moment, Point
+from tests.support.steady import run_steadily
 
 KINDS = ("journal", "lease", "look", "change")
 
@@ -56,7 +56,7 @@ class Death:
 @cache
 def undisturbed(scenario: int) -> Run:
     """Return the run in which nobody dies."""
-    return run(play(SCENARIOS[scenario]))
+    return run_steadily(play(SCENARIOS[scenario]))
 
 
 def places(scenario: int) -> list[Point]:
@@ -67,14 +67,12 @@ def places(scenario: int) -> list[Point]:
 def die(scenario: int, point: Point) -> Death:
     """Let a controller die there, and another one carry on."""
     known = undisturbed(scenario)
-    faults = run(play(SCENARIOS[scenario], [point])).unlike(known)
+    faults = run_steadily(play(SCENARIOS[scenario], [point])).unlike(known)
     return Death(scenario, point, known.lives[0][point.call], faults)
 
 
-def deaths(scenario: int, where: Sequence[Point], pool: Executor | None = None) -> Iterator[Death]:
-    """Let a controller die at each of some places."""
-    if pool is None:
-        return (die(scenario, point) for point in where)
+def deaths(scenario: int, where: Sequence[Point], pool: Executor) -> Iterator[Death]:
+    """Let a controller die at each of some places, one for each."""
     return pool.map(die, [scenario] * len(where), where, chunksize=8)
 
 
@@ -139,7 +137,7 @@ def main() -> int:
         played = [
             death
             for number in range(len(SCENARIOS))
-            for death in deaths(number, places(number), pool)
+            for death in deaths(number, pool.submit(places, number).result(), pool)
         ]
     words = PAGE.read_text().partition("\n|")[0]
     PAGE.write_text(f"{words}\n{tables(played)}\n")

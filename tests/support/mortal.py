@@ -188,11 +188,12 @@ class Life:
 def _journaled(name: str) -> Any:
     async def call(self: MortalJournal, *args: Any, **kwargs: Any) -> Any:
         async def effect() -> Any:
+            # To give up a lease that is another's by now is no write.
+            late = self.life.stopped and name in ("append", "renew")
             answer = await getattr(self.inner, name)(*args, **kwargs)
+            self.life.accepted += late
             if name == "append":
                 self.life.witness.wrote(args[1])
-            # To give up a lease that is another's by now is no write.
-            self.life.accepted += self.life.stopped and name in ("append", "renew")
             return answer
 
         if name in READS:
@@ -227,8 +228,9 @@ def _called(name: str) -> Any:
             if context is not None:
                 rest = tuple(each for each in args if each is not context)
                 self.life.witness.acts(name, rest, context.token)
+            late = self.life.stopped and name == "retire"
             answer = await getattr(self.inner, name)(*args, **kwargs)
-            self.life.retired += self.life.stopped and name == "retire"
+            self.life.retired += late
             return answer
 
         return await self.life.call(name, effect)
