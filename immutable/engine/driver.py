@@ -248,7 +248,8 @@ class _Driver:
         rivals = {done.owner for done in ends} - {"", self._session.lease.rollout}
         if refused:
             await self._give_up(refused[0])
-        elif rivals and not self._session.ledger.back:
+        # Whose group has been made is the winner: the hold of one who isn't will be over soon.
+        elif rivals and not (self._session.ledger.back or self._session.ledger.created):
             await self._give_up(f"rollout {rivals.pop()} owns the fleet: {ends[-1].detail}")
         # A new group must be seen beside any rival's; one that has no size to lower may show
         # members that an old look did not.

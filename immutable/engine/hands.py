@@ -29,6 +29,7 @@ from immutable.model import (
     Settle,
 )
 from immutable.model.records import Advanced, Done, Intended, Outcome
+from immutable.planning.script import HOLD
 
 __all__ = ["Hands", "Intent"]
 
@@ -117,7 +118,7 @@ class Hands:
         if done.outcome is Outcome.DONE:
             self._count(action, answer)
         elif done.outcome is not Outcome.UNKNOWN:
-            self._uncount(action)
+            self._uncount(action, done)
         elif isinstance(action, Retire):
             self._call_again(action.revision, self._poll)
         if done.outcome is Outcome.SHORTAGE and isinstance(action, Grow):
@@ -125,13 +126,17 @@ class Hands:
             self._short_until = _now() + self._pause
         return done
 
-    def _uncount(self, action: Action) -> None:
+    def _uncount(self, action: Action, done: Done) -> None:
         """Count a group as our last action left it, after one that did not happen."""
         groups, number = self._watch.census.groups, action.revision
         if isinstance(action, Retire):
             self._watch.census.spare(action.ids)
         if isinstance(action, (Grow, Retire)) and number in groups:
             groups[number] = evolve(groups[number], size=self._session.ledger.size(number))
+        if done.owner not in ("", self._session.lease.rollout) and number in groups:
+            # Whose it is has just been said, and may show only later.
+            until = self._watch.census.at + HOLD
+            groups[number] = evolve(groups[number], hold=Hold(done.owner, 0, until))
 
     async def advance(self) -> None:
         """Advance the retirements that have begun and want to be called again."""

@@ -162,12 +162,13 @@ class Mind:
             stable=groups.get(stable),
             candidate=None if self._is_foreign(candidate) else groups.get(candidate),
             others=tuple(
-                number
+                groups[number]
                 for number in sorted(groups)
                 if number not in (stable, candidate) or self._is_foreign(number)
             ),
             created=ledger.created,
             settled=watch.clear,
+            answered=not ledger.pending,
             share=(to := self._share()),
             routable=self._routable(to),
             halted=halted,

@@ -14,7 +14,8 @@ def differences(
 ) -> tuple[str, ...]:
     """Return how groups differ from what they were; a size that others changed counts as *wanted*.
 
-    What another rollout has made or holds meanwhile is its own affair.
+    What another rollout has made or holds meanwhile is its own affair, and so is the traffic that
+    is divided between its group and the others.
 
     Args:
         before: The groups when the rollout began.
@@ -28,6 +29,7 @@ def differences(
         for group in after
         if group.number in known or group.rollout in ("", rollout)
     }
+    shared = all(group.number in there for group in after)
     found: list[str] = []
     for old in before:
         new = there.pop(old.number, None)
@@ -41,7 +43,7 @@ def differences(
                 ("size", size, new.size),
                 ("minimum", old.minimum, new.minimum),
                 ("maximum", old.maximum, new.maximum),
-                ("weight", old.weight, new.weight),
+                ("weight", old.weight, new.weight if shared else old.weight),
                 ("hold", _held(old, rollout), _held(new, rollout)),
                 ("settings", dict(old.settings), dict(new.settings)),
             )

@@ -43,9 +43,10 @@ class Facts:
         rollout: The rollout's identifier.
         stable: Stable's group, if it is seen.
         candidate: The candidate's group, if it is seen.
-        others: The numbers of further groups.
+        others: Further groups, of other rollouts.
         created: Whether the candidate's group has been made, by the journal.
         settled: Whether everything that was done so far must be visible.
+        answered: Whether no call is without an answer.
         share: The candidate's percentage of the traffic that the step leads to, or that the way
             back allows by now; None without weights.
         routable: Whether that share can be served.
@@ -68,9 +69,10 @@ class Facts:
     rollout: str
     stable: Group | None
     candidate: Group | None
-    others: tuple[int, ...] = ()
+    others: tuple[Group, ...] = ()
     created: bool = False
     settled: bool = True
+    answered: bool = True
     share: float | None = None
     routable: bool = True
     halted: str = ""
@@ -177,8 +179,10 @@ def _forward(facts: Facts) -> Next:
     if stable is None:
         return Ends(Status.FAILED, "stable's group is gone", ("somebody else deleted it",))
     if facts.others and (candidate is None or candidate.size == 0):
-        numbers = ", ".join(f"r{number}" for number in facts.others)
-        return Turns(f"another rollout made {numbers} at the same time")
+        made = ", ".join(
+            f"rollout {each.rollout or 'unknown'} made r{each.number}" for each in facts.others
+        )
+        return Turns(f"{made} at the same time")
     hold = _held(facts, stable)
     if hold is not None:
         return hold
@@ -266,6 +270,10 @@ def _left(facts: Facts, stable: Group, candidate: Group) -> Next:
 
 def _backward(facts: Facts) -> Next:
     stable, candidate = facts.stable, facts.candidate
+    if candidate is None and _is_anothers(facts):
+        if not (facts.settled and facts.answered):
+            return Waits("until it is certain that nothing of ours is left")
+        return Ends(Status.ROLLED_BACK, facts.reason)
     if stable is None:
         return Ends(Status.FAILED, facts.reason, ("stable's group is gone: nowhere to go back to",))
     reroute = _less_to(facts, stable, candidate)
@@ -282,6 +290,15 @@ def _backward(facts: Facts) -> Next:
     if facts.differences:
         return Ends(Status.FAILED, facts.reason, facts.differences)
     return Ends(Status.ROLLED_BACK, facts.reason)
+
+
+# The rollout was beaten by another one, which goes on with the fleet: what it makes of it is its
+# own affair, and of ours nothing is left.
+def _is_anothers(facts: Facts) -> bool:
+    if facts.stable is None:
+        return bool(facts.others)
+    hold = facts.stable.hold
+    return hold is not None and hold.rollout != facts.rollout and hold.until > facts.at
 
 
 # Traffic first, instances after: the candidate's share falls as fast as stable can take it.

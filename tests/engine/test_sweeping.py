@@ -10,6 +10,7 @@ from attrs import evolve
 
 from immutable import BlueGreen, Fleet, Rolling, Status, open_journal
 from immutable.backend import Conflict, Context, Group, InstanceState, Origin, Pool
+from immutable.gates import Approval
 from immutable.memory import Behaviour, Fault
 from immutable.testing import run
 from tests.support.world import LIMITS, NAME, URL, revision, world
@@ -246,5 +247,49 @@ def test_who_takes_a_hold_at_the_last_moment_keeps_it():
             (found,) = await w.fleet.sweep()
             assert (found.sweep, "held by rollout quick" in found.why) == (False, True)
             assert w.truth.groups[1].shown.hold.rollout == "quick"
+
+    run(main())
+
+
+HOUR = 3_600.0
+
+
+@pytest.mark.parametrize(
+    ("waits", "hours"),
+    [
+        ("bake", 6),
+        ("pause", 6),
+        ("approval", 6),
+        ("keep_stable", 6),
+        pytest.param("bake", 72, marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+    ],
+)
+def test_a_rollout_that_waits_longer_than_a_hold_lasts_never_loses_it(waits, hours):
+    strategy = {
+        "bake": BlueGreen(bake=hours * HOUR),
+        "pause": BlueGreen(bake=1_000),
+        "approval": BlueGreen(bake=100, gates=(Approval(),)),
+        "keep_stable": BlueGreen(bake=100, keep_stable=hours * HOUR),
+    }[waits]
+
+    async def main():
+        async with world(2) as w, elsewhere(w) as other:
+            rollout = w.fleet.replace("v2", strategy)
+            task = asyncio.ensure_future(rollout.end())
+            await asyncio.sleep(300)
+            if waits == "pause":
+                await rollout.pause()
+            held = (1,) if waits == "keep_stable" else (1, 2)
+            for _ in range(6 * hours - 6):
+                await asyncio.sleep(600)
+                state = await w.fleet.state()
+                assert [g.number for g in state.groups if g.hold is not None] == list(held)
+                assert not any(each.sweep for each in await other.sweep())
+            if waits == "pause":
+                await rollout.resume()
+            if waits == "approval":
+                await rollout.promote()
+            assert (await task).status is Status.SUCCEEDED
+            assert await other.sweep() == ()
 
     run(main())
