@@ -287,7 +287,8 @@ async def recover(
     text = await asyncio.to_thread(plan_file.read_text, encoding="utf-8") if plan_file else ""
     made = load_plan(text) if text else None
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        limits = _limits(options, fleet.backend.capabilities, doubles=False)
+        weighted = any(group.weight is not None for group in (await fleet.state()).groups)
+        limits = _limits(options, fleet.backend.capabilities, doubles=weighted)
         taken_up = fleet.recover(plan=made, to_stable=to_stable, limits=limits, reason=reason)
         try:
             result = await follow(fleet, taken_up, as_json=as_json)

@@ -104,7 +104,8 @@ async def _take_up(
         raise _orphaned(address, state, remnant)
     plan = _plan(address, state, remnant, backend.capabilities, ways)
     back = ways.to_stable and plan.kind is PlanKind.REPLACE
-    records = resumed(plan, state, remnant, f"return to stable by {ways.actor}" if back else "")
+    why = f"return to stable by {ways.actor}" if back else ""
+    records = resumed(plan, state, remnant, own=plan is ways.plan, back=why)
     entry = new_entry(plan, clock, rollout=remnant.rollout, actor=ways.actor, reason=ways.reason)
     entry = evolve(entry, fleet=address, controller=keeper.name, fence=_above(remnant.fence))
     return Turn(entry, await keeper.journal.begin(entry, records))

@@ -20,17 +20,20 @@ from immutable.planning.remnants import Remnant, mark
 __all__ = ["position", "resumed", "wanted_before"]
 
 
-def resumed(plan: Plan, state: FleetState, remnant: Remnant, back: str = "") -> tuple[Record, ...]:
+def resumed(
+    plan: Plan, state: FleetState, remnant: Remnant, *, own: bool = True, back: str = ""
+) -> tuple[Record, ...]:
     """Return the records that a rollout is carried on from.
 
     Args:
         plan: Its plan, or the plan of its way back.
         state: The fleet.
         remnant: What the groups tell of it.
+        own: Whether it is the plan that the rollout has been carried out by.
         back: Why it is to return to stable, if it is.
     """
     candidate = _candidate(plan, state)
-    wanted = wanted_before(plan, state, remnant)
+    wanted = wanted_before(plan, state, remnant, own=own)
     started = Started(
         digest(plan),
         tuple(_before(plan, state, remnant, wanted)),
@@ -52,8 +55,9 @@ def _candidate(plan: Plan, state: FleetState) -> Group | None:
 
 
 # The hold says that r1 had 10. r1 has 6 and r2 has 5 now, the surge is 1: 10. With 8 and 7 they
-# are 15, which 10 + 1 can't be: the fleet was scaled out meanwhile, to 14 at least.
-def wanted_before(plan: Plan, state: FleetState, remnant: Remnant) -> int:
+# are 15, which 10 + 1 can't be: the fleet was scaled out meanwhile, to 14 at least. When the plan
+# is lost nobody knows the surge, and it stays 10.
+def wanted_before(plan: Plan, state: FleetState, remnant: Remnant, *, own: bool = True) -> int:
     """Return the fleet's size, N, as far as the groups tell.
 
     That is stable's size when the rollout first took hold of it, else the plan's, and more where
@@ -69,7 +73,7 @@ def wanted_before(plan: Plan, state: FleetState, remnant: Remnant) -> int:
     first = held.size if held is not None and not plan.kept else None
     wanted = plan.bounds.wanted if first is None else first
     there = sum(group.size for group in (stable, candidate) if group is not None)
-    while there > wanted + window(plan.limits, wanted).surge:
+    while own and there > wanted + window(plan.limits, wanted).surge:
         wanted += 1
     return wanted
 

@@ -452,3 +452,14 @@ def test_waiting_for_late_calls_of_others_is_no_lack_of_progress():
             assert 1_000 < end.seconds < 1_100
 
     run(main())
+
+
+def test_a_lost_plan_returns_to_the_size_before_whatever_limits_are_given():
+    async def main():
+        async with abandoned("blue_green", 60) as (w, other, _, before, _):
+            assert w.sizes() == {1: 4, 2: 4}
+            end = await other.recover(to_stable=True, limits=LIMITS).end()
+            assert (end.status, end.wanted) == (Status.ROLLED_BACK, 4)
+            whole(w, Status.ROLLED_BACK, before, None, 4)
+
+    run(main())
