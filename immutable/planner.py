@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from attrs import evolve
@@ -11,9 +11,23 @@ from immutable.connecting import Connection
 from immutable.engine.history import earlier_revision
 from immutable.engine.retrying import patiently
 from immutable.engine.sources import unreadable
-from immutable.errors import Conflict, FleetBusy, FleetNotFound, Gone, PlanRefused
+from immutable.errors import (
+    Conflict,
+    FleetBusy,
+    FleetNotFound,
+    Gone,
+    InvalidValue,
+    PlanRefused,
+)
+from immutable.journal import Entry
 from immutable.model import FleetState, Image, ImageLike, Limits, Plan, RuntimeConfig, Strategy
-from immutable.planning.compile import only_group, replacement, resizing, returning
+from immutable.planning.compile import (
+    only_group,
+    replacement,
+    resizing,
+    returning,
+    size_at_least,
+)
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
@@ -139,17 +153,28 @@ class Planner:
         state = await self.state()
         history = await self._journal.entries(fleet=self._address)
         if len(state.groups) == 2:
-            last = history[-1] if history else None
-            if last is not None:
-                wanted = (await self._rollout(last.rollout).ledger()).wanted
-                number = last.plan.stable.number if to is None else to
-                able = self._backend.capabilities
-                plan = returning(self._address, state, number, wanted, limits, able)
-                await self.check(plan)
-                return plan
+            return await self._onto(state, history, to, limits)
         earlier = earlier_revision(history, only_group(state).number, to)
         # The image has proven itself before: a probe would only lose time.
         return await self.replacement(earlier.image, Rolling(probe=False), limits, earlier.config)
+
+    async def _onto(
+        self, state: FleetState, history: Sequence[Entry], to: int | None, limits: Limits | None
+    ) -> Plan:
+        """Return the plan that brings a fleet of two groups whole onto one of them, checked."""
+        pair = {group.number for group in state.groups}
+        last = next((each for each in reversed(history) if _pair(each.plan) == pair), None)
+        number = last.plan.stable.number if to is None and last is not None else to
+        if number is None:
+            reason = "this journal doesn't know from which of two groups the fleet comes"
+            names = " or ".join(str(each) for each in sorted(pair))
+            raise InvalidValue("to", None, reason, f"name one: {names}")
+        known = await self._rollout(last.rollout).ledger() if last is not None else None
+        wanted = known.wanted if known is not None else size_at_least(*state.groups)
+        able = self._backend.capabilities
+        plan = returning(self._address, state, number, wanted, limits, able)
+        await self.check(plan)
+        return plan
 
     # -- making way ----------------------------------------------------------------------------
 
@@ -191,3 +216,7 @@ class Planner:
             raise FleetBusy(self._address, running.id)
         await running.let_go()
         await running.end()
+
+
+def _pair(plan: Plan) -> set[int]:
+    return {plan.stable.number, plan.candidate.number}

@@ -37,6 +37,7 @@ __all__ = [
     "replacement",
     "resizing",
     "returning",
+    "size_at_least",
     "staleness",
 ]
 
@@ -193,7 +194,7 @@ def homeward(
         chosen = limits or backend.limits
         kind, steps, wanted = PlanKind.SCALE, (Resize(stable.size),), stable.size
     else:
-        kind, wanted = PlanKind.REPLACE, _at_least(stable, candidate)
+        kind, wanted = PlanKind.REPLACE, size_at_least(stable, candidate)
         weighted = candidate.weight is not None
         forward = (Shift(100, 100), Route(100)) if weighted else (Shift(100, 0),)
         steps = (*forward, Commit())
@@ -212,11 +213,13 @@ def homeward(
     )
 
 
-def _at_least(stable: Group, candidate: Group) -> int:
-    """Return the fleet's size as far as sizes alone tell: what serves now is never more."""
-    if candidate.weight is not None:
-        return max(stable.size, candidate.size)
-    return stable.size + candidate.size
+# r1 and r2 have 4 each. Divided by weights, each of them is whole: 4. In one pool they serve
+# together: 8, of which one may be surge.
+def size_at_least(one: Group, other: Group) -> int:
+    """Return the size of a fleet of two groups as far as sizes tell: all that serve count."""
+    if other.weight is not None:
+        return max(one.size, other.size)
+    return one.size + other.size
 
 
 def _roomy(steps: tuple[Step, ...], wanted: int, limits: Limits) -> Limits:

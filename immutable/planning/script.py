@@ -270,7 +270,7 @@ def _left(facts: Facts, stable: Group, candidate: Group) -> Next:
 
 def _backward(facts: Facts) -> Next:
     stable, candidate = facts.stable, facts.candidate
-    if candidate is None and _is_anothers(facts):
+    if _is_anothers(facts):
         if not (facts.settled and facts.answered):
             return Waits("until it is certain that nothing of ours is left")
         return Ends(Status.ROLLED_BACK, facts.reason)
@@ -293,12 +293,17 @@ def _backward(facts: Facts) -> Next:
 
 
 # The rollout was beaten by another one, which goes on with the fleet: what it makes of it is its
-# own affair, and of ours nothing is left.
+# own affair, and of ours nothing is left: no group of the candidate's, unless it was kept before.
 def _is_anothers(facts: Facts) -> bool:
+    if facts.candidate is not None and not facts.plan.kept:
+        return False
     if facts.stable is None:
         return bool(facts.others)
-    hold = facts.stable.hold
-    return hold is not None and hold.rollout != facts.rollout and hold.until > facts.at
+    holds = [group.hold for group in (facts.stable, facts.candidate) if group is not None]
+    return all(
+        hold is not None and hold.rollout != facts.rollout and hold.until > facts.at
+        for hold in holds
+    )
 
 
 # Traffic first, instances after: the candidate's share falls as fast as stable can take it.

@@ -12,6 +12,7 @@ from immutable import (
     BlueGreen,
     Canary,
     Fleet,
+    InvalidValue,
     NothingToRecover,
     PlanRefused,
     RolledBack,
@@ -461,5 +462,28 @@ def test_a_lost_plan_returns_to_the_size_before_whatever_limits_are_given():
             end = await other.recover(to_stable=True, limits=LIMITS).end()
             assert (end.status, end.wanted) == (Status.ROLLED_BACK, 4)
             whole(w, Status.ROLLED_BACK, before, None, 4)
+
+    run(main())
+
+
+@pytest.mark.parametrize("to", [1, 2])
+@pytest.mark.parametrize("way", ["rolling", "blue_green"])
+def test_when_its_holds_are_over_rollback_brings_the_fleet_onto_whichever_group_is_named(way, to):
+    async def main():
+        async with abandoned(way, 60) as (w, other, *_):
+            with pytest.raises(InvalidValue, match="name one: 1 or 2"):
+                await other.rollback()
+            with pytest.raises(RolledBack, match=r"rollout .* owns the fleet"):
+                await other.rollback(to=to, limits=WIDE)
+            await asyncio.sleep(3_700)
+            w.backend.begin(WIDE, 4)
+            result = await other.rollback(to=to, limits=WIDE)
+            assert result.status is Status.SUCCEEDED
+            assert list(w.sizes()) == [to]
+            # In one pool one of them may have been surge: nothing that serves is lost.
+            assert result.wanted == (5 if way == "rolling" else 4)
+            nothing_held(w)
+            assert dict(w.truth.groups[to].shown.settings) == {"policy": "cpu 50 %"}
+            assert w.backend.breaches == []
 
     run(main())
