@@ -487,3 +487,19 @@ def test_when_its_holds_are_over_rollback_brings_the_fleet_onto_whichever_group_
             assert w.backend.breaches == []
 
     run(main())
+
+
+@pytest.mark.parametrize("to_stable", [False, True])
+def test_the_old_journal_when_it_turns_up_again_ends_its_rollout_and_touches_nothing(to_stable):
+    async def main(seconds):
+        async with abandoned("rolling", seconds) as (w, other, plan, before, _):
+            status = (await other.recover(plan=plan, to_stable=to_stable).end()).status
+            whole(w, status, before, plan, 4)
+            members = w.members()
+            assert (await w.fleet.recover().end()).status.ended
+            whole(w, status, before, plan, 4)
+            assert w.members() == members
+            assert await w.journal.entries(unfinished=True) == []
+
+    for seconds in (0.5, 3, 60, 130):
+        run(main(seconds))

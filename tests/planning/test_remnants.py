@@ -209,9 +209,8 @@ def test_nothing_is_removed_beside_a_group_that_does_not_serve():
 
 def test_the_scaling_settings_stay_where_the_traffic_is():
     kept = stable(hold=None, lapsed=OVER, weight=0.0)
-    (first, second) = leftovers(
-        fleet(kept, candidate(10, hold=None, lapsed=OVER, weight=100.0)), {}
-    )
+    serving = candidate(10, hold=None, lapsed=OVER, weight=100.0)
+    (first, second) = leftovers(fleet(kept, serving), {})
     assert (first.action, first.sweep) == (Release(2), True)
     assert (second.action, second.sweep) == (Release(1), False)
     # Released and at work: the group that is kept beside it is somebody's to decide on.
