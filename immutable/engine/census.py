@@ -236,6 +236,11 @@ class Census:
 
     # -- asking --------------------------------------------------------------------------------
 
+    def serving(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return those of *ids* that are there and not seen to leave."""
+        there = (self._seen[name] for name in ids if name in self._seen)
+        return tuple(each.id for each in there if each.state is not InstanceState.DRAINING)
+
     def counts(self, revision: int) -> Counts:
         """Return one group, counted."""
         members, group = self._members[revision], self.groups.get(revision)

@@ -32,11 +32,13 @@ from immutable.model import (
 )
 from immutable.model.records import (
     Committed,
+    Done,
     Ended,
     Entered,
     Intended,
     Outcome,
     Paused,
+    Resynced,
     Turned,
 )
 from immutable.planning import script
@@ -124,13 +126,13 @@ class _Driver:
         """Count those as leaving whom a predecessor sent to retire, or may have sent."""
         sent: dict[str, tuple[str, ...]] = {}
         for event in events:
-            record = event.record
-            if isinstance(record, Intended) and isinstance(record.action, Retire):
-                sent[record.token] = record.action.ids
-        for event in events:
-            outcome = getattr(event.record, "outcome", None)
-            if outcome in (Outcome.CONFLICT, Outcome.REFUSED):
-                sent.pop(getattr(event.record, "token", ""), None)
+            match event.record:
+                case Intended(token, Retire(_, ids)):
+                    sent[token] = ids
+                case Done(token, Outcome.CONFLICT | Outcome.REFUSED):
+                    sent.pop(token, None)
+                case Resynced(_, spared):
+                    sent = {t: tuple(n for n in ids if n not in spared) for t, ids in sent.items()}
         for ids in sent.values():
             self._watch.census.retire(ids)
 

@@ -96,8 +96,7 @@ class Watch:
         if ledger.unsure or ledger.pending or ledger.blind:
             waited = now - self._doubt_since >= self._late_effect
             if waited or not (ledger.pending or ledger.blind):
-                self._forgive(ledger)
-                yield Resynced(found)
+                yield Resynced(found, self._forgive(ledger))
             return
         odd = {n: size - ledger.size(n) for n, size in found.items() if size != ledger.size(n)}
         wanted = ledger.wanted
@@ -125,11 +124,12 @@ class Watch:
             return wanted
         return wanted_after(wanted, expected, size, before.minimum, before.maximum)
 
-    def _forgive(self, ledger: Ledger) -> None:
+    def _forgive(self, ledger: Ledger) -> tuple[str, ...]:
         """Members whose retirement got no answer, and that still serve, were not retired."""
-        for action in ledger.pending.values():
-            if isinstance(action, Retire):
-                self.census.spare(action.ids)
+        sent = (action.ids for action in ledger.pending.values() if isinstance(action, Retire))
+        spared = self.census.serving(name for ids in sent for name in ids)
+        self.census.spare(spared)
+        return spared
 
     def _judge(self, changes: Changes, ledger: Ledger) -> Iterator[Record]:
         """Say which candidate instances failed, and whether the first has proven the image."""

@@ -197,9 +197,11 @@ class Resynced:
 
     Attributes:
         sizes: The size of each group, by revision number.
+        spared: Instances that were to retire and serve still: they were not sent, after all.
     """
 
     sizes: FrozenMap[int, int] = field(converter=_sizes)
+    spared: tuple[str, ...] = ()
 
 
 @frozen

@@ -414,3 +414,22 @@ def test_a_rollout_that_ends_while_it_is_being_taken_over_is_nothing_to_recover(
                 await w.fleet.recover()
 
     run(main())
+
+
+def test_who_was_found_to_serve_after_an_unanswered_retirement_is_not_retired_by_a_successor():
+    async def main():
+        async with world(4) as w:
+            w.backend.begin(LIMITS, 4)
+            w.cloud.faults.add(Fault("retire", times=None))
+            rollout = w.fleet.replace("v2", limits=LIMITS)
+            await cut_off(rollout, 80)
+            said = await records(w, rollout.id)
+            (spared,) = [r.spared for r in said if isinstance(r, Resynced)]
+            sent = [r.action.ids for r in said if isinstance(getattr(r, "action", None), Retire)]
+            assert (len(sent), sent[0]) == (2, spared)
+            assert sent[1] != spared
+            w.cloud.faults.planned.clear()
+            assert (await w.fleet.recover()).status is Status.SUCCEEDED
+            assert (w.backend.breaches, w.truth.lowest_ready) == ([], 4)
+
+    run(main())

@@ -51,8 +51,8 @@ class Contest:
 async def contend(seed: int, *, tell: Callable[[Event], object] | None = None) -> Contest:
     """Let two or three controllers race to bring a rollout to its end.
 
-    Each begins it, or recovers it, at a time of its own; is stopped at random calls; may die at
-    one; and is followed by another. All that happens follows from the seed.
+    One begins it, the others recover it, each at a time of its own. Each is stopped at random
+    calls, may die at one, and is followed by another. All that happens follows from the seed.
 
     Args:
         seed: Equal seeds give equal races.
@@ -63,7 +63,10 @@ async def contend(seed: int, *, tell: Callable[[Event], object] | None = None) -
     async with stage(scenario) as w:
         before, witness, lives = Picture.of(w), Witness(), list[Life]()
         seeds = [random.randrange(1 << 32) for _ in range(random.choice((2, 3)))]
-        racers = [_race(w, scenario, witness, lives, Random(each)) for each in seeds]
+        racers = [
+            _race(w, scenario, witness, lives, Random(each), begins=each == seeds[0])
+            for each in seeds
+        ]
         try:
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*racers)
@@ -83,15 +86,32 @@ async def contend(seed: int, *, tell: Callable[[Event], object] | None = None) -
 
 
 async def _race(
-    w: World, scenario: Scenario, witness: Witness, lives: list[Life], random: Random
+    w: World,
+    scenario: Scenario,
+    witness: Witness,
+    lives: list[Life],
+    random: Random,
+    *,
+    begins: bool,
 ) -> None:
-    """Be one controller after the other, until the rollout has ended."""
+    """Be one controller after the other, until the rollout has ended.
+
+    Only one of those who race begins it: two who ask for the same, one late, get it twice.
+    """
     while True:
         await asyncio.sleep(random.uniform(0, 25))
-        if any(entry.status.ended for entry in await w.journal.entries()):
+        entries = await w.journal.entries()
+        if entries and entries[0].status.ended:
             return
+        if not entries:
+            if not begins:
+                continue
+            # What a predecessor sent may arrive yet, and one who dawdles may find it ended.
+            await asyncio.sleep(LATE)
+            entries = await w.journal.entries()
+        stops = _pauses(random) if entries else _never
         mortal = sum(life.dead.is_set() for life in lives) < DEATHS and random.random() < 0.7
-        lives.append(Life(witness, _death(random) if mortal else None, _pauses(random)))
+        lives.append(Life(witness, _death(random) if mortal else None, stops))
         with suppress(BEATEN):
             await live(w, scenario, lives[-1])
 
@@ -102,8 +122,12 @@ def _death(random: Random) -> Point:
     return Point(call, random.choice(list(Moment)), random.uniform(0, LATE))
 
 
+def _never(number: int, moment: Moment) -> float:
+    return 0.0
+
+
 def _pauses(random: Random) -> Stops:
-    """Stop at one call of twenty, half of the times for longer than a lease lasts."""
+    """Stop at one call of twenty, mostly for longer than a lease lasts."""
 
     def seconds(number: int, moment: Moment) -> float:
         if random.random() >= 0.025:
