@@ -28,8 +28,8 @@ LIMITS = Limits(max_surge=1, min_ready=5, boot_timeout=30, drain_timeout=30)
 PAIRS = evolve(LIMITS, max_surge=2)
 DOUBLE = evolve(LIMITS, max_surge="100%")
 HEALTHY = (Health(),)
-COUNTED = Analysis(requests=50)
-"""A look a moment after the switch has seen enough: bakes are short here."""
+COUNTED = Analysis(requests=50, alpha=1e-6)
+"""Bakes are short here: a look soon after the switch has seen enough. And no false alarm."""
 SMALL = (Check("tests.support.checks:small"),)
 LAWS = Laws(boot=fixed(20), drain=fixed(5), terminate=fixed(5))
 PATIENCE = 20_000.0
