@@ -503,3 +503,30 @@ def test_the_old_journal_when_it_turns_up_again_ends_its_rollout_and_touches_not
 
     for seconds in (0.5, 3, 60, 130):
         run(main(seconds))
+
+
+@pytest.mark.parametrize("to_stable", [False, True])
+@pytest.mark.parametrize("way", ["rolling", "canary"])
+def test_who_took_it_up_may_die_too_and_lose_its_journal_too(way, to_stable):
+    async def main(seconds, second):
+        async with abandoned(way, seconds) as (w, other, plan, before, _), elsewhere(w) as third:
+            ways = {"to_stable": True, "limits": WAYS[way][1]} if to_stable else {"plan": plan}
+            status = Status.ROLLED_BACK if to_stable else Status.SUCCEEDED
+            task = asyncio.ensure_future(other.recover(**ways).end())
+            await asyncio.wait({task}, timeout=second)
+            await other.stop()
+            await asyncio.gather(task, return_exceptions=True)
+            if second % 2:
+                with suppress(NothingToRecover):
+                    assert (await other.recover().end()).status is status
+            else:
+                with suppress(NothingToRecover):
+                    end = await third.recover(**ways).end()
+                    assert end.status in (status, Status.SUCCEEDED)
+            whole(w, status, before, plan, 4)
+            nothing_held(w)
+            assert w.backend.breaches == []
+
+    for seconds in (22, 60, 100):
+        for second in (0, 1, 2, 33, 34, 51, 60):
+            run(main(seconds, second))
