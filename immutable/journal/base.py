@@ -6,12 +6,15 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from attrs import frozen
 
-from immutable.journal.merkle import Frontier
 from immutable.model import Event, Order, Plan, Record, Status
+
+if TYPE_CHECKING:
+    from immutable.journal.merkle import Frontier
 
 __all__ = ["Entry", "Given", "Journal", "Leaf", "Lease"]
 

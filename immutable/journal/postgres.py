@@ -20,7 +20,6 @@ from immutable.errors import JournalError
 from immutable.journal.schema import VERSION, migration
 from immutable.journal.sql import Results, SqlJournal
 from immutable.journal.transactions import Many, Run, Statement, Transaction, Work, seal
-from immutable.model import SystemClock
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -60,7 +59,7 @@ class PostgresJournal(SqlJournal):
     """
 
     def __init__(self, url: str, *, patience: float = 60.0) -> None:
-        super().__init__(_nameable(url), SystemClock())
+        super().__init__(_nameable(url))
         self._url = url
         self._patience = patience
         self._connection: Connection | None = None
@@ -77,7 +76,8 @@ class PostgresJournal(SqlJournal):
             ) from error
         try:
             await self._migrate(await self._connected())
-        except _unreachable() as error:
+        except (*_unreachable(), _database_error()) as error:
+            await self.close()
             raise JournalError(f"the journal {self._name} can't be opened: {error}") from error
         except JournalError:
             await self.close()
@@ -138,18 +138,11 @@ class PostgresJournal(SqlJournal):
         while True:
             try:
                 return await attempt.on(await self._connected())
-            except _unreachable() as error:
+            except _unreachable():
                 if loop.time() - began >= self._patience:
-                    return self._failures(works, error)
-            except _database_error() as error:
-                return self._failures(works, error)
+                    raise
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, 2 * pause)
-
-    def _failures(self, works: Sequence[Work], error: Exception) -> Results:
-        failure = JournalError(f"the journal {self._name} can't be written: {error}")
-        failure.__cause__ = error
-        return [failure] * len(works)
 
 
 class _Attempt:

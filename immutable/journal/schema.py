@@ -52,7 +52,6 @@ CREATE TABLE orders (
     PRIMARY KEY (rollout, number)
 );
 CREATE TABLE log (
-    size BIGINT NOT NULL,
     frontier BYTEA NOT NULL
 );
 CREATE TABLE checkpoints (
@@ -77,7 +76,7 @@ def migration(version: int) -> Run[None]:
     if old:
         yield Statement("DROP INDEX one_rollout_per_fleet")
     yield from _each(_TABLES)
-    yield Statement("INSERT INTO log (size, frontier) VALUES (0, ?)", (Frontier(0, ()).to_bytes(),))
+    yield Statement("INSERT INTO log (frontier) VALUES (?)", (Frontier(0, ()).to_bytes(),))
     if old:
         yield from _carry_over(version)
     for table in old:

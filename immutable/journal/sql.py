@@ -16,8 +16,8 @@ from immutable.errors import JournalError
 from immutable.journal import reading
 from immutable.journal import transactions as doing
 from immutable.journal.base import Entry, Given, Journal, Leaf, Lease
-from immutable.journal.transactions import Claim, Run, Transaction, Work
-from immutable.model import Clock, Event, Order, Record
+from immutable.journal.transactions import Run, Transaction, Work
+from immutable.model import Event, Order, Record
 from immutable.model.records import Asked, Ended
 from immutable.model.serial import canonical, to_json
 
@@ -35,13 +35,11 @@ class SqlJournal(Journal):
 
     Args:
         name: What it is called in errors.
-        clock: Whose time stamps the records and ends the leases, where the database has none.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
-        self._clock = clock
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
         self._writing: asyncio.Future[Results] | None = None
 
@@ -51,8 +49,13 @@ class SqlJournal(Journal):
     def _commit(self, works: Sequence[Work]) -> asyncio.Future[Results]:
         """Do all *works* in one transaction, and return what came of each.
 
-        An exception among the results is raised to whoever asked for that work. Never fails.
+        An exception among the results is raised to whoever asked for that work; one that the future
+        has is a `JournalError` for all of them, and nothing was done.
         """
+
+    def _said(self, error: BaseException) -> str:
+        """Return what an error of the database says."""
+        return str(error)
 
     async def _do(self, run: Callable[[Transaction], Run[T]], *, key: str = "") -> T:
         result: T = await self._ask(Work(run, key))
@@ -80,9 +83,7 @@ class SqlJournal(Journal):
         self, batch: list[tuple[Work, asyncio.Future[Any]]], done: asyncio.Future[Results]
     ) -> None:
         self._writing = None
-        closed = JournalError(f"the journal {self._name} is closed")
-        results = [closed] * len(batch) if done.cancelled() else done.result()
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future), result in zip(batch, self._outcome(batch, done), strict=True):
             if future.cancelled():
                 continue
             if isinstance(result, BaseException):
@@ -91,6 +92,16 @@ class SqlJournal(Journal):
                 future.set_result(result)
         if self._waiting:
             self._write()
+
+    def _outcome(self, batch: Sequence[object], done: asyncio.Future[Results]) -> Results:
+        if done.cancelled():
+            return [JournalError(f"the journal {self._name} is closed")] * len(batch)
+        error = done.exception()
+        if error is None:
+            return done.result()
+        failure = JournalError(f"the journal {self._name} can't be written: {self._said(error)}")
+        failure.__cause__ = error
+        return [failure] * len(batch)
 
     async def _settled(self) -> None:
         """Wait until everything is written that was asked for."""
@@ -122,15 +133,14 @@ class SqlJournal(Journal):
     async def claim(self, rollout: str, controller: str) -> Lease:
         """Take over a rollout whose lease has ended."""
         claim = partial(doing.claim, rollout=rollout, controller=controller)
-        return _lease(await self._do(claim, key=rollout), controller)
+        return await self._do(claim, key=rollout)
 
     async def claim_some(
         self, controller: str, most: int, *, but: Collection[str] = ()
     ) -> list[Lease]:
         """Take over unfinished rollouts that nobody drives."""
         claim = partial(doing.claim_some, controller=controller, most=most, but=tuple(but))
-        claims = await self._do(claim)
-        return [_lease(claim, controller) for claim in claims]
+        return await self._do(claim)
 
     async def beat(self, controller: str) -> dict[str, int]:
         """Let all leases of a controller last."""
@@ -205,7 +215,3 @@ def _end(records: Sequence[Record]) -> str | None:
     """Return how a rollout ends by these records, if it does."""
     ends = [record.status.value for record in records if isinstance(record, Ended)]
     return ends[-1] if ends else None
-
-
-def _lease(claim: Claim, controller: str) -> Lease:
-    return Lease(claim.rollout, controller, claim.fence)

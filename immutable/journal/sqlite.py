@@ -29,8 +29,9 @@ class SqliteJournal(SqlJournal):
     """
 
     def __init__(self, path: str, clock: Clock) -> None:
-        super().__init__(path, clock)
+        super().__init__(path)
         self._path = path
+        self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="immutable-journal")
         self._connection: sqlite3.Connection | None = None
 
@@ -51,7 +52,7 @@ class SqliteJournal(SqlJournal):
             connection.execute("PRAGMA synchronous = FULL")
             self._migrate(connection)
         except (OSError, sqlite3.Error) as error:
-            said = _said(error)
+            said = self._said(error)
             raise JournalError(f"the journal {self._path} can't be opened: {said}") from error
         self._connection = connection
 
@@ -96,13 +97,16 @@ class SqliteJournal(SqlJournal):
                     results.append(refusal)
             _run(connection, seal(tx))
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            failure = JournalError(f"the journal {self._path} can't be written: {_said(error)}")
-            failure.__cause__ = error
-            return [failure] * len(works)
+            raise
         return results
+
+    def _said(self, error: BaseException) -> str:
+        # SQLite is short of words for a full disk.
+        full = "disk" in str(error) and "space" not in str(error)
+        return f"{error} (is there space on its disk?)" if full else str(error)
 
 
 def _run(connection: sqlite3.Connection, run: Run[T]) -> T:
@@ -119,9 +123,3 @@ def _run(connection: sqlite3.Connection, run: Run[T]) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
-
-
-def _said(error: Exception) -> str:
-    """Return what an error says, and what it may mean: SQLite is short of words for a full disk."""
-    full = "disk" in str(error) and "space" not in str(error)
-    return f"{error} (is there space on its disk?)" if full else str(error)

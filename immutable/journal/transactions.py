@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from immutable.journal.base import Entry
 
 __all__ = [
-    "Claim",
     "Many",
     "Run",
     "Statement",
@@ -125,19 +124,6 @@ class Work:
     reads: bool = False
 
 
-@frozen
-class Claim:
-    """A rollout to take over.
-
-    Attributes:
-        rollout: Which.
-        fence: The number of its new lease.
-    """
-
-    rollout: str
-    fence: int
-
-
 # -- leases ------------------------------------------------------------------------------------
 
 _ALIVE = (
@@ -191,7 +177,7 @@ def begin(
     return lease
 
 
-def claim(tx: Transaction, rollout: str, controller: str) -> Run[Claim]:
+def claim(tx: Transaction, rollout: str, controller: str) -> Run[Lease]:
     """Take over a rollout whose lease has ended.
 
     Raises:
@@ -210,7 +196,7 @@ def claim(tx: Transaction, rollout: str, controller: str) -> Run[Claim]:
     return taken
 
 
-def claim_some(tx: Transaction, controller: str, most: int, but: Sequence[str]) -> Run[list[Claim]]:
+def claim_some(tx: Transaction, controller: str, most: int, but: Sequence[str]) -> Run[list[Lease]]:
     """Take over rollouts that nobody drives, the oldest first, but some.
 
     A controller takes its share of all that there is, so that one of them that dies does not take
@@ -224,11 +210,11 @@ def claim_some(tx: Transaction, controller: str, most: int, but: Sequence[str]) 
         f" ORDER BY started_at, rollout LIMIT ?{skip}",
         (tx.now, *but, min(most, max(1, fair))),
     )
-    claims = []
+    leases = []
     for (rollout,) in found:
         taken = yield from _take(tx, rollout, controller)
-        claims += [taken] if taken else []
-    return claims
+        leases += [taken] if taken else []
+    return leases
 
 
 def _fair_share(tx: Transaction, controller: str) -> Run[int]:
@@ -254,7 +240,7 @@ def _heard(controller: str, until: float, *, shares: bool = False) -> Statement:
     )
 
 
-def _take(tx: Transaction, rollout: str, controller: str) -> Run[Claim | None]:
+def _take(tx: Transaction, rollout: str, controller: str) -> Run[Lease | None]:
     """Take a lease if nobody has it; that it was taken goes on record with it."""
     taken = yield Statement(
         "UPDATE rollouts SET controller = ?, fence = fence + 1, held = 1, seq = seq + 1"
@@ -266,8 +252,9 @@ def _take(tx: Transaction, rollout: str, controller: str) -> Run[Claim | None]:
     ((fence, seq),) = taken
     tx.controllers.add(controller)
     claimed = canonical(to_json(Claimed(controller, fence), Record)).decode()
-    tx.add(Lease(rollout, controller, fence), seq, [claimed])
-    return Claim(rollout, fence)
+    lease = Lease(rollout, controller, fence)
+    tx.add(lease, seq, [claimed])
+    return lease
 
 
 def beat(tx: Transaction, controller: str) -> Run[dict[str, int]]:
@@ -358,9 +345,9 @@ def seal(tx: Transaction) -> Run[None]:
     if not fresh:
         return
     # What everybody writes, and so waits for: last, that it is held for the shortest time.
-    rows = yield Statement("UPDATE log SET size = size + ? RETURNING frontier", (len(fresh),))
+    rows = yield Statement(f"SELECT frontier FROM log{tx.lock}")
     frontier = Frontier.from_bytes(rows[0][0])
-    at = _canonical(tx.now)
+    at = canonical(tx.now).decode()
     leaves = [_leaf(at, each) for each in fresh]
     hashes = [leaf_hash(text.encode()) for text in leaves]
     yield Many(
@@ -385,5 +372,5 @@ def _leaf(at: str, fresh: _Fresh) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _canonical(value: str | float) -> str:
-    return canonical(value).decode()
+def _canonical(name: str) -> str:
+    return canonical(name).decode()

@@ -172,3 +172,29 @@ def test_other_tables_of_the_database_are_left_alone(postgres, postgres_url):
 
     asyncio.run(main())
     assert postgres.sql("SELECT count(*) FROM public.records", url=postgres_url) == "0"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"database": "nosuch"}, "does not exist"), ({"user": "nobody_here"}, "does not exist")],
+)
+def test_a_database_that_refuses_is_a_clear_error(postgres, wrong, said):
+    url = postgres.url(wrong.get("database", "postgres"))
+    url = url.replace("postgres@", f"{wrong.get('user', 'postgres')}@", 1)
+    with pytest.raises(JournalError, match=f"can't be opened: .*{said}"):
+        asyncio.run(open_journal(url))
+
+
+def test_an_error_that_nobody_thought_of_hangs_nobody(postgres, postgres_url):
+    async def main():
+        async with opened(postgres_url) as journal:
+            lease = await journal.begin(entry(), [STARTED])
+            await asyncio.to_thread(
+                postgres.sql, "UPDATE immutable.log SET frontier = '\\x00'", url=postgres_url
+            )
+            async with asyncio.timeout(20):
+                with pytest.raises(JournalError, match="frontier"):
+                    await journal.append(lease, [Entered(1)])
+            assert len(await journal.events("r1")) == 1
+
+    asyncio.run(main())

@@ -139,3 +139,36 @@ def test_nothing_stays_open(tmp_path):
     before = len(list(Path("/proc/self/fd").iterdir()))
     run(main())
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def _set_frontier(path: Path, frontier: bytes) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE log SET frontier = ?", (frontier,))
+    connection.close()
+
+
+@pytest.mark.parametrize("frontier", [b"\x00", b""])
+def test_a_log_that_somebody_broke_is_an_error_and_hangs_nobody(tmp_path, frontier):
+    path = tmp_path / "journal.db"
+
+    async def main():
+        journal = await opened(path)
+        lease = await journal.begin(entry(), [STARTED])
+        whole = (await journal.frontier()).to_bytes()
+        await asyncio.to_thread(_set_frontier, path, frontier)
+        async with asyncio.timeout(60):
+            # The first goes alone; the others share the transaction that fails.
+            ends = await asyncio.gather(
+                journal.beat("one"),
+                journal.append(lease, [Entered(1)]),
+                journal.beat("one"),
+                return_exceptions=True,
+            )
+            assert [type(end) for end in ends] == [dict, JournalError, JournalError]
+            assert "frontier" in str(ends[1])
+            await asyncio.to_thread(_set_frontier, path, whole)
+            await journal.append(lease, [Entered(2)])
+        assert [e.record for e in await journal.events("r1")] == [STARTED, Entered(2)]
+        await journal.close()
+
+    run(main())
