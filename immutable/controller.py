@@ -61,7 +61,7 @@ class Controller:
         self._poll = poll
         self._clock = clock or SystemClock()
         self._backends = _Backends(connect or self._installed)
-        self._driving: dict[str, asyncio.Task[None]] = {}
+        self._driving: set[str] = set()
         self._rests: dict[str, _Rest] = {}
         self.name = self._keeper.name
 
@@ -83,20 +83,21 @@ class Controller:
         if room <= 0:
             return
         now = asyncio.get_running_loop().time()
-        resting = [name for name, rest in self._rests.items() if rest.until > now]
+        # What is driven here too: one that was lost is claimed again only when it was let go of.
+        but = self._driving | {name for name, rest in self._rests.items() if rest.until > now}
         try:
             # A dying process would leave what it has claimed; so only as much as it can begin.
-            leases = await self._journal.claim_some(self.name, room, but=resting)
+            leases = await self._journal.claim_some(self.name, room, but=but)
         except JournalError as error:
             _log.warning("can't look for work: %s", error)
             return
         for lease in leases:
             task = tasks.create_task(self._drive(lease), name=f"rollout {lease.rollout}")
-            self._driving[lease.rollout] = task
+            self._driving.add(lease.rollout)
             task.add_done_callback(partial(self._done, lease.rollout))
 
     def _done(self, rollout: str, _: asyncio.Task[None]) -> None:
-        del self._driving[rollout]
+        self._driving.remove(rollout)
 
     async def _drive(self, lease: Lease) -> None:
         try:

@@ -104,7 +104,7 @@ class _Driver:
         if session.over():
             return session.result()
         if session.ledger.pending and not session.ledger.blind:
-            self._watch.doubt_since(_now() - await session.unanswered_for())
+            self._watch.doubt_since(_now() - session.unanswered_for(events))
         try:
             while True:
                 seconds = await self._pass()

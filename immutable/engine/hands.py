@@ -146,7 +146,7 @@ class Hands:
             leaving = self._watch.census.leaving(number) if due else ()
             if leaving:
                 await session.renew()
-                await session.own()
+                await session.own()  # Again, if that has taken so long that it is old news.
                 self._advances += 1
                 token = session.advance_token(number, self._advances)
                 await self._advance(number, leaving, session.context(token))

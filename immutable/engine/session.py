@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+from collections.abc import Sequence
 
 from immutable.backend import Context
 from immutable.engine.ledger import Ledger, fold
 from immutable.engine.retrying import CALL_SECONDS
+from immutable.engine.tokens import derived
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Action, Event, Plan, Record, Result
 from immutable.model.records import Claimed, Intended, Ordered
@@ -62,22 +63,23 @@ class Session:
             self.ledger = fold(event.record, self.ledger)
         return events
 
-    async def unanswered_for(self) -> float:
+    def unanswered_for(self, events: Sequence[Event]) -> float:
         """Return for how many seconds nobody can have been at work on the calls without an answer.
 
         Since the first controller took over after them: those that follow don't wait again for
         what the first has waited for.
+
+        Args:
+            events: All that the journal has; the newest says that this controller took over.
         """
-        last, claimed = 0.0, 0.0
-        events = await self.journal.events(self.lease.rollout)
+        claimed: float | None = None
         for event in events:
             record = event.record
             if isinstance(record, Intended) and record.token in self.ledger.pending:
-                claimed = 0.0
-            elif isinstance(record, Claimed):
-                claimed = claimed or event.at
-            last = event.at
-        return last - claimed if claimed else 0.0
+                claimed = None
+            elif isinstance(record, Claimed) and claimed is None:
+                claimed = event.at
+        return 0.0 if claimed is None else events[-1].at - claimed
 
     def note(self, *records: Record) -> None:
         """Count records that the next `write` takes along.
@@ -160,23 +162,25 @@ class Session:
             pass
 
     def token(self, action: Action) -> str:
-        """Return an action's token: derived, so that a repetition carries the same."""
+        """Return an action's token: a repetition of the call carries the same.
+
+        The lease is part of it: what a successor decides is another action, also where it looks
+        like one that its predecessor had not written down yet.
+        """
         ledger = self.ledger
-        parts = (
+        return derived(
             self.lease.rollout,
-            str(self.lease.fence),
+            self.lease.fence,
             "back" if ledger.back else "forward",
-            str(ledger.step),
+            ledger.step,
             type(action).__name__,
-            str(action.revision),
-            str(ledger.attempts),
+            action.revision,
+            ledger.attempts,
         )
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
     def advance_token(self, revision: int, number: int) -> str:
         """Return the token of the *number*-th call that advances retirements; never used twice."""
-        parts = (self.lease.rollout, "advance", str(revision), str(self.lease.fence), str(number))
-        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+        return derived(self.lease.rollout, "advance", revision, self.lease.fence, number)
 
     def context(self, token: str) -> Context:
         """Return on whose behalf a call is made."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from attrs import evolve
 
 from immutable.backend import Backend, BackendError, Context, Gone
 from immutable.engine.retrying import CALL_SECONDS, patiently
+from immutable.engine.tokens import derived
 from immutable.journal import Journal
 from immutable.model import Delete
 from immutable.planning.sweeping import Leftover, leftovers
@@ -55,8 +54,7 @@ async def _undo(backend: Backend, fleet: str, leftover: Leftover) -> str:
     the backend refuses.
     """
     number, kind = leftover.revision, type(leftover.action).__name__
-    text = f"{leftover.rollout}/sweep/{kind}/{number}/{leftover.fence}"
-    token = hashlib.sha256(text.encode()).hexdigest()[:32]
+    token = derived(leftover.rollout, "sweep", kind, number, leftover.fence)
     ctx = Context(leftover.rollout, leftover.plan, leftover.fence, token, CALL_SECONDS)
     act = backend.delete_revision if isinstance(leftover.action, Delete) else backend.release
     try:

@@ -14,6 +14,7 @@ from benchmarks import controllers
 from immutable import FleetBusy, Status, open_journal
 from immutable.backend import Denied
 from immutable.controller import Controller
+from immutable.journal.transactions import Statement
 from immutable.memory import MemoryBackend
 from immutable.model.records import Claimed, Ended
 from immutable.testing import run
@@ -154,7 +155,7 @@ def test_no_more_is_driven_than_there_is_room_for():
             await submitted(w)
             async with controlling(w, most=1) as worker:
                 await asyncio.sleep(5)
-                assert list(worker._driving) != []
+                assert worker._driving
                 calls = []
                 claim = w.journal.claim_some
                 w.journal.claim_some = lambda *a, **k: calls.append(a) or claim(*a, **k)
@@ -229,3 +230,34 @@ def test_a_controller_that_was_frozen_writes_nothing_more_to_what_others_took_ov
         await journal.close()
 
     asyncio.run(main())
+
+
+def test_a_rollout_that_was_lost_is_not_claimed_again_before_it_was_let_go_of(caplog):
+    async def main():
+        async with world(2) as w:
+            rollout = await submitted(w)
+            grow, slow = w.backend.grow, asyncio.Event()
+
+            async def stuck(*args, **kwargs):
+                slow.set()
+                await asyncio.sleep(40)
+                return await grow(*args, **kwargs)
+
+            w.backend.grow = stuck
+            async with controlling(w) as worker:
+                await slow.wait()
+                w.backend.grow = grow
+                # As after a freeze: somebody else claimed it, and gave it back.
+                await w.journal._do(_expiring)
+                await w.journal.release(await w.journal.claim(rollout.id, "another"))
+                result = await rollout.end()
+                assert worker._driving == set()
+            assert result.status is Status.SUCCEEDED
+            assert w.sizes() == {2: 2}
+            assert [r.levelname for r in caplog.records if r.levelname == "ERROR"] == []
+
+    run(main())
+
+
+def _expiring(_):
+    yield Statement("UPDATE controllers SET expires_at = 0")
