@@ -31,7 +31,7 @@ from immutable.memory import Cloud, Laws, MemoryBackend, fixed, lognormal
 from immutable.memory.parts import SimulatedFleet
 from immutable.model import SystemClock
 from tests.support.postgres import PostgresServer
-from tests.support.shared_cloud import SharedBackend, serving
+from tests.support.shared_cloud import opened, serving
 
 _SIZE = 2
 _LIMITS = Limits(1, 0, min_ready=1, boot_timeout=120)
@@ -59,7 +59,7 @@ async def control(journal: str, socket: Path, lease: float) -> None:
     """Be a controller until stopped."""
     book = await open_journal(journal)
     book.ttl = lease
-    worker = Controller(book, most=10_000, connect=lambda _: SharedBackend(socket))
+    worker = Controller(book, most=10_000, connect=lambda _: opened(socket))
     print(worker.name, flush=True)
     running = asyncio.ensure_future(worker.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)

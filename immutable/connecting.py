@@ -15,7 +15,7 @@ from immutable.journal import Journal, open_journal
 from immutable.model import Clock, FleetURL, SystemClock
 from immutable.registry import backend_class
 
-__all__ = ["Connection", "connected", "default_actor"]
+__all__ = ["Connection", "connected", "default_actor", "opened_backend", "opened_journal"]
 
 
 @frozen
@@ -61,15 +61,45 @@ async def connected(
     where, time = FleetURL.parse(url), clock or SystemClock()
     async with AsyncExitStack() as stack:
         if backend is None:
-            # On a thread: finding reads the disk, and loading may import a cloud's SDK.
-            found = await asyncio.to_thread(backend_class, where.scheme)
-            backend = found.from_url(where, clock=time)
-            stack.push_async_callback(backend.close)
-            await backend.open()
+            backend = await stack.enter_async_context(opened_backend(where, clock=time))
         if not isinstance(journal, Journal):
-            journal = await open_journal(journal, clock=time)
-            stack.push_async_callback(journal.close)
+            journal = await stack.enter_async_context(opened_journal(journal, clock=time))
         yield Connection(where, backend, journal, time, actor or default_actor())
+
+
+@asynccontextmanager
+async def opened_backend(url: FleetURL, *, clock: Clock) -> AsyncIterator[Backend]:
+    """Open the installed backend of an address, and close it at the end.
+
+    Raises:
+        RegistryError: None is installed for it.
+        BackendError: It can't be reached, or refuses.
+    """
+    # On a thread: finding reads the disk, and loading may import a cloud's SDK.
+    found = await asyncio.to_thread(backend_class, url.scheme)
+    backend = found.from_url(url, clock=clock)
+    try:
+        await backend.open()
+        yield backend
+    finally:
+        await backend.close()
+
+
+@asynccontextmanager
+async def opened_journal(
+    place: str | Path | None, *, clock: Clock | None = None
+) -> AsyncIterator[Journal]:
+    """Open a journal as `open_journal` does, and close it at the end.
+
+    Raises:
+        InvalidValue: *place* is a URL of an unknown kind.
+        JournalError: It can't be opened.
+    """
+    journal = await open_journal(place, clock=clock)
+    try:
+        yield journal
+    finally:
+        await journal.close()
 
 
 def default_actor() -> str:

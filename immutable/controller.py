@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 
 from immutable.backend import Backend
+from immutable.connecting import opened_backend
 from immutable.engine.beginning import Turn
 from immutable.engine.driver import drive
 from immutable.engine.keeper import Keeper
 from immutable.errors import ImmutableError, JournalError, LeaseLost
 from immutable.journal import Journal, Lease
 from immutable.model import Clock, FleetURL, Result, SystemClock
-from immutable.registry import backend_class
 
 __all__ = ["Controller"]
 
@@ -39,7 +39,8 @@ class Controller:
             controller that is not heard of.
         most: How many rollouts to drive at once.
         poll: Seconds between two looks for work.
-        connect: Makes the backend of an address, not opened yet; by default the installed one.
+        connect: Opens the backend of an address, and closes it at the end; by default the installed
+            one.
         clock: The wall clock.
 
     Attributes:
@@ -52,7 +53,7 @@ class Controller:
         *,
         most: int = 500,
         poll: float = 0.5,
-        connect: Callable[[FleetURL], Backend] | None = None,
+        connect: Callable[[FleetURL], AbstractAsyncContextManager[Backend]] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._journal = journal
@@ -60,7 +61,7 @@ class Controller:
         self._most = most
         self._poll = poll
         self._clock = clock or SystemClock()
-        self._backends = _Backends(connect or self._installed)
+        self._backends = _Backends(connect or partial(opened_backend, clock=self._clock))
         self._driving: set[str] = set()
         self._rests: dict[str, _Rest] = {}
         self.name = self._keeper.name
@@ -74,9 +75,6 @@ class Controller:
                     await asyncio.sleep(self._poll)
         finally:
             await self._backends.close()
-
-    def _installed(self, url: FleetURL) -> Backend:
-        return backend_class(url.scheme).from_url(url, clock=self._clock)
 
     async def _take_on(self, tasks: asyncio.TaskGroup) -> None:
         room = self._most - len(self._driving)
@@ -140,7 +138,7 @@ class _Rest:
 class _Backends:
     """Open backends, one for all fleets of a location."""
 
-    def __init__(self, connect: Callable[[FleetURL], Backend]) -> None:
+    def __init__(self, connect: Callable[[FleetURL], AbstractAsyncContextManager[Backend]]) -> None:
         self._connect = connect
         self._open: dict[object, Backend] = {}
         self._opening = asyncio.Lock()
@@ -150,11 +148,7 @@ class _Backends:
         place = (url.scheme, url.location, url.options)
         async with self._opening:
             if place not in self._open:
-                # On a thread: finding reads the disk, and loading may import a cloud's SDK.
-                backend = await asyncio.to_thread(self._connect, url)
-                await backend.open()
-                self._stack.push_async_callback(backend.close)
-                self._open[place] = backend
+                self._open[place] = await self._stack.enter_async_context(self._connect(url))
         return self._open[place]
 
     async def close(self) -> None:

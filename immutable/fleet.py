@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -33,7 +34,6 @@ from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
 if TYPE_CHECKING:
-    from immutable.engine.beginning import Turn
     from immutable.planning.sweeping import Leftover
 
 __all__ = ["Fleet", "ImageLike"]
@@ -68,15 +68,13 @@ class Fleet:
         self.actor = connection.actor
         self.backend = connection.backend
         self._journal = connection.journal
-        self._clock = connection.clock
-        self._rollouts: list[Rollout] = []
         # Imported when first needed, as is all that only a fleet in use needs: `import immutable`
         # is to be quick.
-        from immutable.engine.keeper import Keeper
         from immutable.planner import Planner
+        from immutable.runner import Runner
 
-        self._keeper = Keeper(connection.journal)
-        self._planner = Planner(connection, self._handle)
+        self._runner = Runner(connection)
+        self._planner = Planner(connection, self._runner.handle)
 
     def __repr__(self) -> str:
         return f"<Fleet {self.address}>"
@@ -224,8 +222,7 @@ class Fleet:
 
     async def stop(self) -> None:
         """Stop what runs here at a safe point; it can be recovered. Done when the block ends."""
-        for rollout in self._rollouts:
-            await rollout.stop()
+        await self._runner.stop()
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -254,7 +251,7 @@ class Fleet:
         entries = await self._journal.entries(fleet=self.address, rollout=rollout)
         if not entries:
             raise InvalidValue("rollout", rollout, f"{self.address} had none such")
-        return self._handle(entries[-1].rollout)
+        return self._runner.handle(entries[-1].rollout)
 
     async def history(self) -> tuple[Entry, ...]:
         """Return the fleet's rollouts as the journal lists them, the oldest first."""
@@ -297,7 +294,7 @@ class Fleet:
             await self._planner.check(plan)
             return plan
 
-        return self._running(planned, reason)
+        return self._runner.apply(planned, reason)
 
     async def submit(self, plan: Plan, *, reason: str = "") -> Rollout:
         """Hand *plan* over to the controllers that share this journal, and return the rollout.
@@ -310,18 +307,8 @@ class Fleet:
             PlanRefused: It can't be done any more; with every problem that was found.
             FleetBusy: Another rollout runs on the fleet.
         """
-        from immutable.engine.beginning import new_entry, new_rollout_id
-
         await self._planner.check(plan)
-        entry = new_entry(
-            plan,
-            self._clock,
-            rollout=new_rollout_id(self._clock),
-            actor=self.actor,
-            reason=reason,
-        )
-        await self._journal.submit(entry)
-        return self._handle(entry.rollout)
+        return await self._runner.submit(plan, reason)
 
     def replace(
         self,
@@ -350,7 +337,7 @@ class Fleet:
                 return await self.plan(image, strategy, limits=limits, config=config)
             return await self._planner.superseding(image, strategy, limits, config)
 
-        return self._running(planned, reason)
+        return self._runner.apply(planned, reason)
 
     def rollback(
         self, *, to: int | None = None, limits: Limits | None = None, reason: str = ""
@@ -369,7 +356,8 @@ class Fleet:
         Awaiting it raises, besides how it ended:
             InvalidValue: The journal knows of no such revision.
         """
-        return self._running(lambda: self._planner.going_back(to, limits), reason or "rollback")
+        back = partial(self._planner.going_back, to, limits)
+        return self._runner.apply(back, reason or "rollback")
 
     def recover(
         self,
@@ -399,18 +387,7 @@ class Fleet:
             PlanRefused: *plan* is not the one that it carries out, or no stable can be told.
             Conflict: It can't return to stable: the point of no return is behind.
         """
-
-        async def run(rollout: Rollout) -> Result:
-            from immutable.engine.recovery import Ways, recover
-
-            ways = Ways(plan, to_stable, limits, self.actor, reason)
-            turn = await recover(
-                self.backend, self.name, self.address, self._keeper, self._clock, ways
-            )
-            rollout.begun(turn.entry.rollout)
-            return await self._drive(turn)
-
-        return self._keep(self._handle("", run))
+        return self._runner.recover(plan=plan, to_stable=to_stable, limits=limits, reason=reason)
 
     async def scale(self, size: int, *, limits: Limits | None = None, reason: str = "") -> Result:
         """Bring the fleet to *size* instances; chosen ones drain and go when it shrinks.
@@ -420,7 +397,7 @@ class Fleet:
             RolloutFailed: It has another size; says which.
             FleetBusy: A rollout runs on it.
         """
-        return await self._running(lambda: self._planner.resizing(size, limits), reason)
+        return await self._runner.apply(partial(self._planner.resizing, size, limits), reason)
 
     async def sweep(self, *, dry_run: bool = False) -> tuple[Leftover, ...]:
         """Undo what rollouts have left and nobody is there to undo; return all that was found.
@@ -451,42 +428,3 @@ class Fleet:
             raise InvalidValue("fleet", self.address, "this backend can't delete fleets")
         await self.scale(0, reason="deleted")
         await self.backend.delete_fleet(self.name)
-
-    # -- inside --------------------------------------------------------------------------------
-
-    def _running(self, planned: Callable[[], Awaitable[Plan]], reason: str) -> Rollout:
-        async def run(rollout: Rollout) -> Result:
-            from immutable.engine.beginning import begin
-
-            plan = await planned()
-            turn = await begin(
-                self.backend,
-                self.name,
-                self._journal,
-                self._clock,
-                plan,
-                rollout=rollout.id,
-                controller=self._keeper.name,
-                actor=self.actor,
-                reason=reason,
-            )
-            rollout.begun(turn.entry.rollout)
-            return await self._drive(turn)
-
-        from immutable.engine.beginning import new_rollout_id
-
-        return self._keep(self._handle(new_rollout_id(self._clock), run))
-
-    def _handle(
-        self, rollout: str, run: Callable[[Rollout], Awaitable[Result]] | None = None
-    ) -> Rollout:
-        return Rollout(rollout, self._journal, run, actor=self.actor, recover=self.recover)
-
-    def _keep(self, rollout: Rollout) -> Rollout:
-        self._rollouts.append(rollout)
-        return rollout
-
-    async def _drive(self, turn: Turn) -> Result:
-        from immutable.engine.driver import drive
-
-        return await drive(self.backend, self.name, turn, self._keeper, self._clock)

@@ -21,8 +21,9 @@ from immutable.cli.options import as_json
 from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console, fail, show_json
 from immutable.cli.tables import change_table
+from immutable.connecting import opened_journal
 from immutable.errors import JournalError
-from immutable.journal import Journal, open_journal
+from immutable.journal import Journal
 from immutable.journal.opening import default_path
 from immutable.model.serial import to_json
 
@@ -60,11 +61,8 @@ async def _opened(place: str | None) -> AsyncIterator[Journal]:
     where = place or str(default_path())
     if "://" not in where and not await asyncio.to_thread(Path(where).is_file):
         raise JournalError(f"there is no journal {where}; name it with --journal")
-    book = await open_journal(where)
-    try:
+    async with opened_journal(where) as book:
         yield book
-    finally:
-        await book.close()
 
 
 async def _read(path: Path) -> bytes:

@@ -10,20 +10,16 @@ from contextlib import suppress
 import click
 
 from immutable.cli.options import DURATION
+from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console
+from immutable.connecting import opened_journal
 from immutable.controller import Controller
-from immutable.journal import open_journal
 
 __all__ = ["controller"]
 
 
 @click.command()
-@click.option(
-    "--journal",
-    metavar="PLACE",
-    help="The journal that is shared: postgresql://user@host/database, or a file on one host."
-    " Default: IMMUTABLE_JOURNAL.",
-)
+@journal_option
 @click.option("--most", type=click.IntRange(1), default=500, show_default=True,
               help="Rollouts to drive at once.")  # fmt: skip
 @click.option("--lease", type=DURATION, default=10.0, show_default=True,
@@ -38,9 +34,8 @@ async def controller(journal: str | None, most: int, lease: float) -> None:
     if lease < 1:
         raise click.BadParameter("less than a second is lost to any delay", param_hint="--lease")
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
-    book = await open_journal(journal)
-    book.ttl = lease
-    try:
+    async with opened_journal(journal) as book:
+        book.ttl = lease
         worker = Controller(book, most=most)
         running = asyncio.ensure_future(worker.run())
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -48,5 +43,3 @@ async def controller(journal: str | None, most: int, lease: float) -> None:
         console(error=True).print(f"controller {worker.name} looks for work", markup=False)
         with suppress(asyncio.CancelledError):
             await running
-    finally:
-        await book.close()

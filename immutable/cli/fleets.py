@@ -10,6 +10,7 @@ import click
 from immutable.cli.options import as_json, environment, limits_from, limits_options, where
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import fleet_table
+from immutable.connecting import opened_backend
 from immutable.fleet import Fleet
 from immutable.model import FleetURL, RuntimeConfig, SystemClock
 from immutable.registry import backend_class
@@ -85,13 +86,8 @@ async def list_(backend: str, as_json: bool) -> None:
 async def visible(pattern: str) -> list[str]:
     """Return the addresses of the fleets that can be seen at a place: ``local://*``."""
     place = FleetURL.parse(pattern)
-    kind = await asyncio.to_thread(backend_class, place.scheme)
-    found = kind.from_url(place, clock=SystemClock())
-    try:
-        await found.open()
+    async with opened_backend(place, clock=SystemClock()) as found:
         names = await found.fleets()
-    finally:
-        await found.close()
     location = f"{place.location}/" if place.location else ""
     _, mark, options = pattern.partition("?")
     return [f"{place.scheme}://{location}{name}{mark}{options}" for name in names]

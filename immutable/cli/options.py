@@ -104,7 +104,8 @@ def journal(function: F) -> F:
     return click.option(
         "--journal",
         envvar="IMMUTABLE_JOURNAL",
-        help="File that rollouts are written down in. [env: IMMUTABLE_JOURNAL]",
+        help="Where rollouts are written down: a file, or postgresql://user@host/database."
+        " [env: IMMUTABLE_JOURNAL]",
     )(function)
 
 

@@ -7,9 +7,10 @@ import click
 from immutable.cli.fleets import visible
 from immutable.cli.options import as_json, where
 from immutable.cli.running import command, console, fail, show_json
+from immutable.connecting import opened_journal
 from immutable.errors import FleetNotFound, ImmutableError, InvalidValue
 from immutable.fleet import Fleet
-from immutable.journal import open_journal
+from immutable.journal import Journal
 from immutable.model.serial import to_json
 from immutable.planning.sweeping import Leftover
 
@@ -33,15 +34,16 @@ async def sweep(
     """
     found: dict[str, tuple[Leftover, ...]] = {}
     failures = []
-    for url in await _addresses(urls, journal):
-        try:
-            async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-                found[fleet.address] = await fleet.sweep(dry_run=dry_run)
-        except InvalidValue:
-            raise
-        except ImmutableError as error:
-            # A fleet that only the journal remembers is no failure.
-            failures += [str(error)] * (bool(urls) or not isinstance(error, FleetNotFound))
+    async with opened_journal(journal) as book:
+        for url in await _addresses(urls, book):
+            try:
+                async with Fleet.connect(url, journal=book, actor=actor) as fleet:
+                    found[fleet.address] = await fleet.sweep(dry_run=dry_run)
+            except InvalidValue:
+                raise
+            except ImmutableError as error:
+                # A fleet that only the journal remembers is no failure.
+                failures += [str(error)] * (bool(urls) or not isinstance(error, FleetNotFound))
     if as_json:
         show_json({address: to_json(each) for address, each in found.items()})
     else:
@@ -50,17 +52,13 @@ async def sweep(
         fail(1, failures[0], *failures[1:])
 
 
-async def _addresses(urls: tuple[str, ...], journal: str | None) -> list[str]:
+async def _addresses(urls: tuple[str, ...], book: Journal) -> list[str]:
     """Return the fleets that are meant, each once."""
     if urls:
         wild = {url: url.partition("?")[0].endswith("*") for url in urls}
         fleets = [await visible(url) if wild[url] else [url] for url in urls]
         return list(dict.fromkeys(each for some in fleets for each in some))
-    book = await open_journal(journal)
-    try:
-        return list(dict.fromkeys(entry.fleet for entry in await book.entries()))
-    finally:
-        await book.close()
+    return list(dict.fromkeys(entry.fleet for entry in await book.entries()))
 
 
 def _tell(found: dict[str, tuple[Leftover, ...]], *, dry_run: bool) -> None:

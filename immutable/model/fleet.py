@@ -173,6 +173,11 @@ class Group:
         """The number of its revision."""
         return self.revision.number
 
+    @property
+    def mark(self) -> Hold | None:
+        """The hold on it, or the one whose changes nobody has undone: what tells whose it was."""
+        return self.hold or self.lapsed
+
 
 @frozen
 class FleetState:

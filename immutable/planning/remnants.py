@@ -48,7 +48,7 @@ class Remnant:
 
 def mark(group: Group, rollout: str) -> Hold | None:
     """Return the hold of a rollout on a group, whether or not its time is over."""
-    hold = group.hold or group.lapsed
+    hold = group.mark
     return hold if hold is not None and hold.rollout == rollout else None
 
 
@@ -77,7 +77,7 @@ def find(state: FleetState) -> Remnant | None:
 
 
 def _last_at_work(state: FleetState) -> str:
-    holds = [hold for group in state.groups if (hold := group.hold or group.lapsed) is not None]
+    holds = [group.mark for group in state.groups if group.mark is not None]
     if holds:
         return max(holds, key=lambda hold: hold.until).rollout
     newest = max(state.groups, key=lambda group: group.number, default=None)

@@ -16,7 +16,6 @@ from immutable.model import (
     Delete,
     FleetState,
     Group,
-    Hold,
     InstanceState,
     Release,
     Status,
@@ -80,11 +79,11 @@ def leftovers(state: FleetState, known: Mapping[str, Status]) -> tuple[Leftover,
     busy = _at_work(state, known)
     undecided = _undecided(manned, others)
     found = []
-    if _mark(serving) or (others and not undecided):
+    if serving.mark or (others and not undecided):
         found.append(_leftover(Release(serving.number), serving, busy, _why(serving, state, known)))
     for group in others:
         if group in manned:
-            held = _mark(group) is not None
+            held = group.mark is not None
             found += [_leftover(Release(group.number), group, busy or undecided, "")] * held
         else:
             reason = busy or undecided or _unsafe(state, serving, group)
@@ -98,13 +97,9 @@ def _service(state: FleetState, group: Group) -> tuple[float, int, int, int]:
     return group.weight or 0.0, len(ready), group.size, -group.number
 
 
-def _mark(group: Group) -> Hold | None:
-    return group.hold or group.lapsed
-
-
 def _leftover(action: Action, group: Group, reason: str, right: str) -> Leftover:
     """Return a leftover that stays for *reason*, or else is undone by a *right*."""
-    hold = _mark(group)
+    hold = group.mark
     return Leftover(
         action,
         rollout=hold.rollout if hold is not None else group.rollout,
@@ -142,14 +137,14 @@ def _unsafe(state: FleetState, serving: Group, empty: Group) -> str:
     """Return why an empty group must not be removed, if so."""
     if not any(e.state is InstanceState.READY for e in state.members(serving.number)):
         return f"for nobody in r{serving.number} is READY"
-    hold = _mark(empty)
+    hold = empty.mark
     owner = hold.rollout if hold is not None else empty.rollout
     return "" if owner else "for no mark says whose it is"
 
 
 def _why(group: Group, state: FleetState, known: Mapping[str, Status]) -> str:
     """Return by what right a group that nobody works on is restored."""
-    hold = _mark(group)
+    hold = group.mark
     if hold is None:
         return "for it is all of the fleet"
     if hold.rollout in known:

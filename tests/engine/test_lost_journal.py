@@ -11,7 +11,6 @@ from attrs import evolve
 from immutable import (
     BlueGreen,
     Canary,
-    Fleet,
     InvalidValue,
     NothingToRecover,
     PlanRefused,
@@ -19,7 +18,6 @@ from immutable import (
     Rolling,
     Status,
     digest,
-    open_journal,
 )
 from immutable.backend import Conflict, Group
 from immutable.errors import LeaseLost, OrphanedRollout
@@ -27,7 +25,7 @@ from immutable.gates import Health
 from immutable.memory import Behaviour, Fault, fixed
 from immutable.memory.faults import When
 from immutable.testing import run
-from tests.support.world import LIMITS, NAME, URL, World, revision, whole, world
+from tests.support.world import LIMITS, NAME, World, elsewhere, revision, whole, world
 
 WIDE = evolve(LIMITS, max_surge="100%")
 WAYS = {
@@ -37,17 +35,6 @@ WAYS = {
     "canary_by_instances": (Canary(stages=("25%", "50%"), bake=60, gates=(Health(),)), LIMITS),
 }
 SCALED = Group(revision(), 0, minimum=3, settings={"policy": "cpu 50 %"})
-
-
-@asynccontextmanager
-async def elsewhere(w: World):
-    """The same fleet, from a place that has another journal."""
-    book = await open_journal(":memory:", clock=w.clock)
-    try:
-        async with Fleet.connect(URL, backend=w.backend, journal=book, clock=w.clock) as fleet:
-            yield fleet
-    finally:
-        await book.close()
 
 
 async def dies(w: World, plan, seconds: float):

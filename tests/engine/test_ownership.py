@@ -9,7 +9,6 @@ import pytest
 from attrs import evolve
 
 from immutable import (
-    Fleet,
     FleetBusy,
     JournalError,
     NothingToRecover,
@@ -17,7 +16,6 @@ from immutable import (
     PlanStale,
     Rollout,
     Status,
-    open_journal,
 )
 from immutable.backend import Conflict, Context, Pool, Throttled, Transient
 from immutable.errors import LeaseLost
@@ -28,7 +26,7 @@ from immutable.memory.faults import When
 from immutable.model import Delete, Retire
 from immutable.model.records import Claimed, Done, Entered, Intended, Outcome, Resynced
 from immutable.testing import run
-from tests.support.world import LIMITS, NAME, URL, World, revision, world
+from tests.support.world import LIMITS, NAME, World, elsewhere, revision, world
 
 
 async def cut_off(rollout: Rollout, seconds: float) -> None:
@@ -152,8 +150,7 @@ def context(rollout: str, fence: int = 1) -> Context:
 def test_of_two_controllers_without_a_common_journal_one_at_most_changes_the_fleet():
     async def main(delay, stale):
         async with world(4, stale=stale) as w:
-            book = await open_journal(":memory:", clock=w.clock)
-            async with Fleet.connect(URL, backend=w.backend, journal=book, clock=w.clock) as other:
+            async with elsewhere(w) as other:
 
                 async def late():
                     await asyncio.sleep(delay)
@@ -162,7 +159,6 @@ def test_of_two_controllers_without_a_common_journal_one_at_most_changes_the_fle
                 ends = await asyncio.gather(
                     w.fleet.replace("v2", limits=LIMITS), late(), return_exceptions=True
                 )
-            await book.close()
             winners = [
                 image
                 for image, end in zip(("v2", "v3"), ends, strict=True)

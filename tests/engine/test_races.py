@@ -125,16 +125,10 @@ def check(ended: Race, w: World) -> None:
             assert isinstance(end, (PlanRefused, PlanStale)), end
 
 
-def test_of_controllers_that_start_at_once_one_wins_and_the_others_say_who(monkeypatch):
-    monkeypatch.setattr(support, "WatchedBackend", SlowBackend)
-    for seed in range(150):
-        ended, w = run(race(seed))
-        check(ended, w)
-        assert ended.won, f"seed {seed}: {ended}"
-
-
-def test_where_marks_are_overwritten_the_name_of_the_group_is_the_lock(monkeypatch):
-    monkeypatch.setattr(support, "WatchedBackend", LastWriterBackend)
+@pytest.mark.parametrize("backend", [SlowBackend, LastWriterBackend])
+def test_of_controllers_that_start_at_once_one_wins_and_the_others_say_who(monkeypatch, backend):
+    # Where marks are overwritten, the name of the group is the lock.
+    monkeypatch.setattr(support, "WatchedBackend", backend)
     for seed in range(150):
         ended, w = run(race(seed))
         check(ended, w)

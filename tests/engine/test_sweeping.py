@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 from attrs import evolve
 
-from immutable import BlueGreen, Fleet, Rolling, Status, open_journal
+from immutable import BlueGreen, Rolling, Status
 from immutable.backend import Conflict, Context, Group, InstanceState, Origin, Pool
 from immutable.gates import Approval
 from immutable.memory import Behaviour, Fault
 from immutable.testing import run
-from tests.support.world import LIMITS, NAME, URL, revision, world
+from tests.support.world import LIMITS, NAME, elsewhere, revision, world
 
 READY = InstanceState.READY
 SCALED = Group(revision(), 0, minimum=2, maximum=9, settings={"policy": "busy"})
@@ -116,17 +115,6 @@ def test_a_cloud_that_refuses_is_asked_again_then_named(times):
             assert ("refused" in found.why) == (times != 2)
 
     run(main())
-
-
-@asynccontextmanager
-async def elsewhere(w):
-    """The same fleet, from a place that has another journal."""
-    book = await open_journal(":memory:", clock=w.clock)
-    try:
-        async with Fleet.connect(URL, backend=w.backend, journal=book, clock=w.clock) as fleet:
-            yield fleet
-    finally:
-        await book.close()
 
 
 @pytest.mark.parametrize("strategy", [Rolling(), BlueGreen(bake=60, keep_stable=100)])

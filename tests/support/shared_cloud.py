@@ -11,15 +11,14 @@ import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from attrs import evolve
 
 from immutable.backend import Backend, BackendError, Transient
 from immutable.memory import MemoryBackend
-from immutable.model import Clock, FleetURL
 
-__all__ = ["SharedBackend", "serving"]
+__all__ = ["opened", "serving"]
 
 _CALLS = (
     "fleets", "observe", "preflight", "resolve", "create_revision", "grow", "settle", "retire",
@@ -66,10 +65,6 @@ class SharedBackend(MemoryBackend):
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    @classmethod
-    def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
-        return cls(Path(url.options["socket"]))
-
     async def open(self) -> None:
         self._streams = await asyncio.open_unix_connection(self._path)
 
@@ -99,6 +94,15 @@ class SharedBackend(MemoryBackend):
     ) -> Any:
         await _send(writer, message)
         return await _receive(reader)
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SharedBackend]:
+    """The cloud behind a socket."""
+    backend = SharedBackend(path)
+    await backend.open()
+    yield backend
+    await backend.close()
 
 
 def _forwarding(name: str) -> Any:

@@ -173,6 +173,17 @@ class World:
             yield fleet
 
 
+@asynccontextmanager
+async def elsewhere(w: World) -> AsyncIterator[Fleet]:
+    """The same fleet, from a place that has another journal."""
+    book = await open_journal(":memory:", clock=w.clock)
+    try:
+        async with Fleet.connect(URL, backend=w.backend, journal=book, clock=w.clock) as fleet:
+            yield fleet
+    finally:
+        await book.close()
+
+
 def revision(number: int = 1, artifact: str = "v1") -> Revision:
     return Revision(number, Image.of_artifact("memory", artifact))
 
