@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PACKAGES = -e '.[cli,dev]' -e backends/local
-SOURCES = immutable backends/local/immutable_local
+SOURCES = immutable immutable_pytest.py backends/local/immutable_local
 CODE = $(SOURCES) tests backends/local/tests examples benchmarks docs
 
 .PHONY: help install demo test slow explore soak coverage servers check lint format bench docs wheels clean

@@ -32,6 +32,9 @@ class SystemClock:
 class LoopClock:
     """A wall clock that follows the running loop's time, virtual or not.
 
+    Where no loop runs it stands at the epoch, which is when a virtual loop begins: a simulated
+    cloud can be made before the loop that it will live on.
+
     Args:
         epoch: What it shows when the loop's time is 0, in seconds since 1970.
     """
@@ -41,4 +44,7 @@ class LoopClock:
 
     def now(self) -> float:
         """Return seconds since 1970-01-01T00:00:00Z."""
-        return self._epoch + asyncio.get_running_loop().time()
+        try:
+            return self._epoch + asyncio.get_running_loop().time()
+        except RuntimeError:
+            return self._epoch

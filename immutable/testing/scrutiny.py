@@ -1,0 +1,98 @@
+"""What has to be true of every single look, and from one look to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attrs import define, field
+
+from immutable.backend import FleetState, Instance, InstanceState
+from immutable.testing.outcome import Breach
+from immutable.testing.rules import described
+
+__all__ = ["Scrutiny", "breach"]
+
+_LIVE = (InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY)
+_EXACT = 1e-6
+
+
+def breach(text: str, *rules: str) -> Breach:
+    """Return the failure of a check: what was seen, then what the rules say."""
+    return Breach(f"{text}\n{described(rules)}")
+
+
+@define
+class Scrutiny:
+    """Holds every look that a check takes against what it may never show.
+
+    Attributes:
+        lagging: Whether looks may be old: then sizes and members need not fit.
+        known: Every instance that was ever seen, as it was seen first.
+        at: When the newest look was true.
+    """
+
+    lagging: bool = False
+    known: dict[str, Instance] = field(factory=dict)
+    at: float = float("-inf")
+
+    def hold(self, state: FleetState) -> FleetState:
+        """Return *state* if there is nothing against it.
+
+        Raises:
+            Breach: There is.
+        """
+        if state.at < self.at:
+            raise breach(f"`at` went back from {self.at} to {state.at}", "C1")
+        self.at = state.at
+        names = Counter(each.id for each in state.instances)
+        twice = [name for name, times in names.items() if times > 1]
+        if twice:
+            raise breach(f"listed twice in one look: {', '.join(twice)}", "V1")
+        for each in state.instances:
+            self._instance(state, each)
+        self._groups(state)
+        return state
+
+    def _instance(self, state: FleetState, each: Instance) -> None:
+        if not each.id:
+            raise breach(f"a member without an id: {each}", "V1")
+        if (each.ready_since is not None) != (each.state is InstanceState.READY):
+            raise breach(f"{each.id} is {each.state} with ready_since={each.ready_since}", "V3")
+        since = each.launched_at if each.ready_since is None else each.ready_since
+        if not each.launched_at - 1 <= since <= state.at + 1:
+            raise breach(
+                f"{each.id}: launched_at={each.launched_at}, ready_since={each.ready_since}"
+                f" in a look of at={state.at}",
+                "C1",
+            )
+        if state.complete and each.state is InstanceState.GONE:
+            raise breach(f"{each.id} is listed as GONE in a complete look", "O5")
+        first = self.known.setdefault(each.id, each)
+        facts = [(i.revision, i.zone, i.launched_at) for i in (first, each)]
+        if facts[0] != facts[1]:
+            raise breach(
+                f"{each.id} was (revision, zone, launched_at)={facts[0]}, and now is {facts[1]}",
+                "V2",
+            )
+
+    def _groups(self, state: FleetState) -> None:
+        numbers = [group.number for group in state.groups]
+        if len(set(numbers)) < len(numbers) or max(numbers, default=0) > state.last_revision:
+            raise breach(f"groups {numbers} with last_revision={state.last_revision}", "R2")
+        weights = [group.weight for group in state.groups]
+        given = [weight for weight in weights if weight is not None]
+        if given and (len(given) < len(weights) or abs(sum(given) - 100) > _EXACT):
+            raise breach(f"the groups have weights {weights}: all or none, 100 together", "W1")
+        for group in state.groups:
+            if group.size < 0:
+                raise breach(f"r{group.number} has size {group.size}", "V4")
+            members = state.members(group.number)
+            live = sum(each.state in _LIVE for each in members)
+            still = live == len(members) and state.complete and not self.lagging
+            if still and group.size < live:
+                raise breach(
+                    f"r{group.number} is told with size {group.size} and {live} live members,"
+                    " of which none leaves",
+                    "V5",
+                    "V4",
+                )
