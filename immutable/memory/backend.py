@@ -35,9 +35,11 @@ from immutable.backend import (
     Retiring,
     Revision,
 )
+from immutable.errors import InvalidValue
 from immutable.memory.cloud import Cloud
 from immutable.memory.faults import When
 from immutable.memory.parts import SimulatedGroup
+from immutable.memory.weights import check_table, first_weight
 from immutable.model import LoopClock
 
 __all__ = ["MemoryBackend"]
@@ -79,7 +81,14 @@ class MemoryBackend(Backend):
 
     @classmethod
     def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
-        """Return a backend on the cloud that the URL's location names."""
+        """Return a backend on the cloud that the URL's location names.
+
+        Raises:
+            InvalidValue: The URL has options: there are none.
+        """
+        if url.options:
+            named = ", ".join(url.options)
+            raise InvalidValue("url", named, "memory:// has no options", "leave them out")
         clouds = _worlds.setdefault(asyncio.get_running_loop(), {})
         if url.location not in clouds:
             clouds[url.location] = Cloud(LoopClock(clock.now()))
@@ -144,8 +153,9 @@ class MemoryBackend(Backend):
                 raise Conflict(f"number {revision.number} has been given out", owner=home.marked_by)
             home.marked_by = ctx.rollout
             pattern = max(home.groups.values(), key=lambda group: group.shown.size).shown
+            weight = first_weight([group.shown for group in home.groups.values()], pool)
             home.last_revision = max(home.last_revision, revision.number)
-            if pool is Pool.OWN:
+            if weight is not None:
                 for other in home.groups.values():
                     if other.shown.weight is None:
                         other.shown = evolve(other.shown, weight=100.0)
@@ -154,7 +164,7 @@ class MemoryBackend(Backend):
                     revision,
                     size=0,
                     pool=pool,
-                    weight=0.0 if pool is Pool.OWN else None,
+                    weight=weight,
                     maximum=pattern.maximum,
                     hold=Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=0, minimum=0),
                     rollout=ctx.rollout,
@@ -235,13 +245,16 @@ class MemoryBackend(Backend):
 
         def set_weights() -> None:
             home = self.cloud.fleet(fleet)
-            if weights.keys() != home.groups.keys():
-                raise Invalid(f"weights for {sorted(weights)}, groups {sorted(home.groups)}")
-            if abs(sum(weights.values()) - 100) > 1e-6 or min(weights.values()) < 0:
-                raise Invalid(f"weights are percentages that sum to 100, not {dict(weights)}")
-            groups = {number: self._owned(fleet, number, ctx) for number in weights}
+            for group in home.groups.values():
+                self.cloud.check(group, ctx.rollout, ctx.fence)
+            told = {number: group.shown for number, group in home.groups.items()}
+            states = home.servers.values()
+            ready = {s.seen.revision for s in states if s.seen.state is InstanceState.READY}
+            check_table(told, weights, ready)
+            if len(home.groups) == 1:
+                return
             self.cloud.ask(home)
-            for number, group in groups.items():
+            for number, group in home.groups.items():
                 group.shown = evolve(group.shown, weight=float(weights[number]))
 
         self._call("route", set_weights)

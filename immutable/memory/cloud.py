@@ -330,7 +330,7 @@ class Cloud:
         fleet = self.fleet(name)
         if self.faults.stale:
             return self._stale_look(fleet)
-        if since is None or since < fleet.dropped:
+        if since is None or not fleet.dropped <= since <= fleet.dropped + len(fleet.log):
             return self._whole(fleet)
         changed = {each.id: each for each in fleet.log[since - fleet.dropped :]}
         if len(fleet.log) > _LOG_LENGTH:
