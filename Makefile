@@ -38,11 +38,14 @@ demo: install
 
 PYTEST = $(BIN)/pytest
 
+# Most tests wait for processes of their own: more workers than cores wait at the same time.
+WORKERS ?= 3
+
 test: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -n $(WORKERS) -m "not slow"
 
 slow: install
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n $(WORKERS) -m slow
 
 # Schedules that nobody has tried yet; what fails is printed with what brings it about again.
 explore: install
@@ -56,7 +59,7 @@ coverage: install
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 
-# One after the other: tests that measure time must not share the machine with others.
+# One goal after the other: each uses the whole machine by itself.
 check: PYTEST = $(BIN)/coverage run -m pytest
 check: export HYPOTHESIS_PROFILE = steady
 check: lint docs servers test coverage slow wheels

@@ -61,6 +61,7 @@ def test_without_a_key_a_checkpoint_from_outside_counts_and_it_is_said_that_nobo
         (signed(hashes(40), origin="other/log"), "is of the log 'other/log'"),
         ("garbage", "is not a checkpoint"),
     ],
+    ids=["unsigned", "another key", "changed", "another log", "garbage"],
 )
 def test_a_checkpoint_from_outside_that_can_not_be_relied_on_is_a_finding(text, what):
     found = report(honest(), key=KEY, outside=text)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 
 import pytest
 
+from immutable.model.serial import from_json, to_json
 from tests.support.matrix import Death, tables, workers
 
-_PLAYED = pytest.StashKey[list[Death]]()
+_DEATH = "death"
+
+Played = Callable[[Iterable[Death]], None]
 
 
-@pytest.fixture(scope="session")
-def played(request: pytest.FixtureRequest) -> list[Death]:
-    """What has been played so far."""
-    return request.config.stash.setdefault(_PLAYED, [])
+@pytest.fixture
+def played(record_property: Callable[[str, object], None]) -> Played:
+    """Add to what has been played; it travels with a test's report, also between processes."""
+
+    def add(deaths: Iterable[Death]) -> None:
+        for death in deaths:
+            record_property(_DEATH, json.dumps(to_json(death)))
+
+    return add
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +34,11 @@ def pool() -> Iterator[Executor]:
         yield started
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the matrix."""
-    deaths = config.stash.get(_PLAYED, [])
-    if deaths:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    told = [value for report in reports for name, value in report.user_properties if name == _DEATH]
+    if told:
         terminalreporter.section("crash matrix")
-        terminalreporter.write_line(tables(deaths))
+        deaths = [from_json(Death, json.loads(text)) for text in told]
+        terminalreporter.write_line(tables(sorted(deaths, key=lambda death: death.scenario)))

@@ -22,7 +22,7 @@ def test_without_a_crash_each_comes_to_the_end_that_it_is_to_come_to(scenario, p
 def test_a_controller_that_is_killed_costs_nothing(scenario, played, pool):
     some = pool.submit(places, scenario).result()[scenario::EVERY]
     came_of_it = list(deaths(scenario, some, pool))
-    played += came_of_it
+    played(came_of_it)
     assert [str(death) for death in came_of_it if death.faults] == []
 
 
@@ -31,7 +31,7 @@ def test_a_controller_that_is_killed_costs_nothing(scenario, played, pool):
 @scenarios
 def test_a_controller_that_is_killed_anywhere_costs_nothing(scenario, played, pool):
     came_of_it = list(deaths(scenario, pool.submit(places, scenario).result(), pool))
-    played += came_of_it
+    played(came_of_it)
     assert [str(death) for death in came_of_it if death.faults] == []
 
 
