@@ -1,0 +1,337 @@
+"""What is set on a group beside its size: suspended processes, policies, schedules, attachments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from . import door
+from .calls import Call, ours
+from .errors import AwsError, NotEmulated, invalid
+from .groups import PROCESSES, Group
+from .paging import page
+
+if TYPE_CHECKING:
+    from .world import World
+
+METRICS = (
+    "GroupMinSize", "GroupMaxSize", "GroupDesiredCapacity", "GroupInServiceInstances",
+    "GroupPendingInstances", "GroupStandbyInstances", "GroupTerminatingInstances",
+    "GroupTotalInstances", "GroupInServiceCapacity", "GroupPendingCapacity",
+    "GroupStandbyCapacity", "GroupTerminatingCapacity", "GroupTotalCapacity",
+    "WarmPoolDesiredCapacity", "WarmPoolWarmedCapacity", "WarmPoolPendingCapacity",
+    "WarmPoolTerminatingCapacity", "WarmPoolTotalCapacity", "GroupAndWarmPoolDesiredCapacity",
+    "GroupAndWarmPoolTotalCapacity",
+)  # fmt: skip
+
+
+def _group(world: World, call: Call) -> Group:
+    return world.groups.find(call.params["AutoScalingGroupName"])
+
+
+@ours("autoscaling", "SuspendProcesses", "ResumeProcesses")
+def suspend_or_resume(world: World, call: Call) -> dict[str, Any]:
+    """These processes, or all of them.
+
+    "Suspend and resume Amazon EC2 Auto Scaling processes"
+    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html).
+    """
+    group, named = _group(world, call), call.get("ScalingProcesses") or list(PROCESSES)
+    if unknown := [name for name in named if name not in PROCESSES]:
+        raise invalid(f"{unknown[0]} is not a valid process type")
+    for name in named:
+        if call.action == "SuspendProcesses":
+            when = world.clock.date().strftime("%Y-%m-%dT%H:%M:%SZ")
+            group.suspended.setdefault(name, f"User suspended at {when}")
+        else:
+            group.suspended.pop(name, None)
+    world.scaling.nudge(group)
+    return {}
+
+
+@ours("autoscaling", "EnableMetricsCollection", "DisableMetricsCollection")
+def metrics(world: World, call: Call) -> dict[str, Any]:
+    """These group metrics, or all (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_EnableMetricsCollection.html)."""
+    group, named = _group(world, call), set(call.get("Metrics") or METRICS)
+    if unknown := named - set(METRICS):
+        raise invalid(f"{min(unknown)} is not a valid metric type")
+    if call.action == "EnableMetricsCollection":
+        if call.params["Granularity"] != "1Minute":
+            raise invalid("The only valid granularity is 1Minute")
+        group.metrics |= named
+    else:
+        group.metrics -= named
+    return {}
+
+
+@ours("autoscaling", "AttachLoadBalancerTargetGroups")
+def attach_target_groups(world: World, call: Call) -> dict[str, Any]:
+    """Members are registered with it, and new ones will be.
+
+    AttachLoadBalancerTargetGroups (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AttachLoadBalancerTargetGroups.html).
+    """
+    return _attach(world, _group(world, call), call.params["TargetGroupARNs"])
+
+
+@ours("autoscaling", "AttachTrafficSources")
+def attach_sources(world: World, call: Call) -> dict[str, Any]:
+    """The same, by its newer name (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AttachTrafficSources.html)."""
+    return _attach(world, _group(world, call), _sources(call))
+
+
+def _sources(call: Call) -> list[str]:
+    sources = call.params["TrafficSources"]
+    if other := [s for s in sources if s.get("Type", "elbv2") != "elbv2"]:
+        raise NotEmulated(f"traffic sources of type {other[0]['Type']}")
+    return [source["Identifier"] for source in sources]
+
+
+def _attach(world: World, group: Group, arns: list[str]) -> dict[str, Any]:
+    known = door.elbv2(world.region).target_groups
+    for arn in arns:
+        if arn not in known:
+            raise invalid(f"Provided Target Groups '{arn}' may not be valid. Please ensure they exist and try again.")  # fmt: skip
+    for arn in arns:
+        if arn not in group.target_groups:
+            group.target_groups.append(arn)
+            here = [(m.id, None) for m in group.members.values() if m.state == "InService"]
+            running = [p for p in here if world.lives.all[p[0]].state == "running"]
+            if running and group.on("AddToLoadBalancer"):
+                world.targets.register(arn, running)
+    return {}
+
+
+@ours("autoscaling", "DetachLoadBalancerTargetGroups")
+def detach_target_groups(world: World, call: Call) -> dict[str, Any]:
+    """Members are deregistered, and drain.
+
+    DetachLoadBalancerTargetGroups (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DetachLoadBalancerTargetGroups.html).
+    """
+    return _detach(world, _group(world, call), call.params["TargetGroupARNs"])
+
+
+@ours("autoscaling", "DetachTrafficSources")
+def detach_sources(world: World, call: Call) -> dict[str, Any]:
+    """The same, by its newer name."""
+    return _detach(world, _group(world, call), _sources(call))
+
+
+def _detach(world: World, group: Group, arns: list[str]) -> dict[str, Any]:
+    for arn in arns:
+        if arn not in group.target_groups:
+            raise invalid(f"The target group '{arn}' is not attached to the group")
+    for arn in arns:
+        group.target_groups.remove(arn)
+        if arn in door.elbv2(world.region).target_groups:
+            world.targets.deregister(arn, list(group.members))
+    return {}
+
+
+@ours("autoscaling", "DescribeLoadBalancerTargetGroups", "DescribeTrafficSources")
+def describe_attachments(world: World, call: Call) -> dict[str, Any]:
+    """What is attached; InService once a target is healthy, as documented for LoadBalancerTargetGroupState."""
+    group = _group(world, call)
+    lines = []
+    for arn in group.target_groups:
+        pool = world.targets.pool(arn)
+        mine = [t for key, t in pool.targets.items() if key[0] in group.members]
+        healthy = any(world.targets.state(pool, target)[0] == "healthy" for target in mine)
+        lines.append((arn, "InService" if healthy else "Added"))
+    if call.action == "DescribeTrafficSources":
+        return {
+            "TrafficSources": [
+                {"Identifier": arn, "TrafficSource": arn, "State": state, "Type": "elbv2"}
+                for arn, state in lines
+            ]
+        }
+    groups = [{"LoadBalancerTargetGroupARN": arn, "State": state} for arn, state in lines]
+    return {"LoadBalancerTargetGroups": groups}
+
+
+@ours("autoscaling", "DescribeLoadBalancers")
+def describe_classic(world: World, call: Call) -> dict[str, Any]:
+    """Classic load balancers: none."""
+    _group(world, call)
+    return {"LoadBalancers": []}
+
+
+@ours("autoscaling", "PutScalingPolicy")
+def put_policy(world: World, call: Call) -> dict[str, Any]:
+    """Stored, told, restorable; nothing acts on it but `Emulator.alarm`.
+
+    PutScalingPolicy (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html).
+    """
+    group, name = _group(world, call), call.params["PolicyName"]
+    known = group.policies.get(name, {})
+    arn = known.get("PolicyARN") or f"arn:aws:autoscaling:{world.region}:{door.ACCOUNT}:scalingPolicy:{len(group.policies)}:autoScalingGroupName/{group.name}:policyName/{name}"  # fmt: skip
+    policy = {"PolicyType": "SimpleScaling", "Enabled": True, **call.params, "PolicyARN": arn}
+    alarms = []
+    if policy["PolicyType"] == "TargetTrackingScaling":
+        sides = ("AlarmHigh", "AlarmLow")
+        if policy.get("TargetTrackingConfiguration", {}).get("DisableScaleIn"):
+            sides = sides[:1]
+        names = [f"TargetTracking-{group.name}-{side}-{name}" for side in sides]
+        alarms = [{"AlarmName": n, "AlarmARN": f"arn:aws:cloudwatch:{world.region}:{door.ACCOUNT}:alarm:{n}"} for n in names]  # fmt: skip
+    policy["Alarms"] = alarms
+    group.policies[name] = policy
+    return {"PolicyARN": arn, "Alarms": alarms}
+
+
+@ours("autoscaling", "DescribePolicies")
+def describe_policies(world: World, call: Call) -> dict[str, Any]:
+    """Of one group, or of all."""
+    name, wanted = call.get("AutoScalingGroupName"), call.get("PolicyNames")
+    groups = [world.groups.find(name)] if name else list(world.groups.all.values())
+    found = [
+        policy
+        for group in groups
+        for policy in group.policies.values()
+        if not wanted or policy["PolicyName"] in wanted or policy["PolicyARN"] in wanted
+    ]
+    shown, token = page(found, call, most=100, usual=50)
+    return {"ScalingPolicies": list(shown)} | token
+
+
+@ours("autoscaling", "DeletePolicy")
+def delete_policy(world: World, call: Call) -> dict[str, Any]:
+    """By name, within its group."""
+    group = _group(world, call)
+    if group.policies.pop(call.params["PolicyName"], None) is None:
+        raise invalid(f"No scaling policy found with name: {call.params['PolicyName']}")
+    return {}
+
+
+@ours("autoscaling", "PutScheduledUpdateGroupAction")
+def put_schedule(world: World, call: Call) -> dict[str, Any]:
+    """Stored; one that has a StartTime happens then, once; recurrences never happen here.
+
+    PutScheduledUpdateGroupAction (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScheduledUpdateGroupAction.html).
+    """
+    group, name = _group(world, call), call.params["ScheduledActionName"]
+    if not {"MinSize", "MaxSize", "DesiredCapacity"} & set(call.params):
+        raise invalid("At least one of MinSize, MaxSize and DesiredCapacity is required")
+    start: datetime | None = call.get("StartTime")
+    if start is not None and start.timestamp() < world.clock.now():
+        raise invalid("Given start time is in the past")
+    arn = f"arn:aws:autoscaling:{world.region}:{door.ACCOUNT}:scheduledUpdateGroupAction:{name}:autoScalingGroupName/{group.name}"  # fmt: skip
+    group.schedules[name] = {**call.params, "ScheduledActionARN": arn}
+    if start is not None:
+        world.clock.after(
+            start.timestamp() - world.clock.now(), _happens, world, group, name, start
+        )
+    return {}
+
+
+def _happens(world: World, group: Group, name: str, start: datetime) -> None:
+    schedule = group.schedules.get(name)
+    if schedule is None or schedule.get("StartTime") != start or not group.on("ScheduledActions"):
+        return
+    group.low = schedule.get("MinSize", group.low)
+    group.high = schedule.get("MaxSize", group.high)
+    was = group.desired
+    group.desired = min(max(schedule.get("DesiredCapacity", was), group.low), group.high)
+    if not schedule.get("Recurrence"):
+        del group.schedules[name]
+    world.scaling.nudge(
+        group,
+        f"a scheduled action update of AutoScalingGroup constraints to min: {group.low}, max: "
+        f"{group.high}, desired: {group.desired} changing the desired capacity from {was} to "
+        f"{group.desired}.",
+    )
+
+
+@ours("autoscaling", "DescribeScheduledActions")
+def describe_schedules(world: World, call: Call) -> dict[str, Any]:
+    """Of one group, or of all."""
+    name, wanted = call.get("AutoScalingGroupName"), call.get("ScheduledActionNames")
+    groups = [world.groups.find(name)] if name else list(world.groups.all.values())
+    found = [s for g in groups for n, s in g.schedules.items() if not wanted or n in wanted]
+    shown, token = page(found, call, most=100, usual=50)
+    return {"ScheduledUpdateGroupActions": list(shown)} | token
+
+
+@ours("autoscaling", "DeleteScheduledAction")
+def delete_schedule(world: World, call: Call) -> dict[str, Any]:
+    """By name."""
+    if _group(world, call).schedules.pop(call.params["ScheduledActionName"], None) is None:
+        raise invalid(f"Scheduled action name not found: {call.params['ScheduledActionName']}")
+    return {}
+
+
+@ours("autoscaling", "PutWarmPool")
+def put_warm_pool(world: World, call: Call) -> dict[str, Any]:
+    """Noted and told, without instances in it (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutWarmPool.html)."""
+    group = _group(world, call)
+    if "MixedInstancesPolicy" in group.settings:
+        raise invalid("You can't add a warm pool to a group that has a mixed instances policy.")
+    group.warm_pool = {k: v for k, v in call.params.items() if k != "AutoScalingGroupName"}
+    group.warm_pool.setdefault("PoolState", "Stopped")
+    group.warm_pool.setdefault("MinSize", 0)
+    return {}
+
+
+@ours("autoscaling", "DescribeWarmPool")
+def describe_warm_pool(world: World, call: Call) -> dict[str, Any]:
+    """Its configuration, where there is one."""
+    group = _group(world, call)
+    told = {} if group.warm_pool is None else {"WarmPoolConfiguration": group.warm_pool}
+    return {**told, "Instances": []}
+
+
+@ours("autoscaling", "DeleteWarmPool")
+def delete_warm_pool(world: World, call: Call) -> dict[str, Any]:
+    """Gone."""
+    if _group(world, call).warm_pool is None:
+        raise invalid("No warm pool found for the group")
+    _group(world, call).warm_pool = None
+    return {}
+
+
+@ours("autoscaling", "DescribeInstanceRefreshes")
+def describe_refreshes(world: World, call: Call) -> dict[str, Any]:
+    """None ever: instance refresh is not modelled."""
+    _group(world, call)
+    return {"InstanceRefreshes": []}
+
+
+@ours("autoscaling", "DescribeNotificationConfigurations")
+def describe_notifications(world: World, call: Call) -> dict[str, Any]:
+    """None ever: notifications are not modelled."""
+    return {"NotificationConfigurations": []}
+
+
+@ours("autoscaling", "DescribeAccountLimits")
+def describe_account_limits(world: World, call: Call) -> dict[str, Any]:
+    """The default quotas ("Quotas for Amazon EC2 Auto Scaling",
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html)."""
+    return {
+        "MaxNumberOfAutoScalingGroups": 500,
+        "MaxNumberOfLaunchConfigurations": 200,
+        "NumberOfAutoScalingGroups": len(world.groups.all),
+        "NumberOfLaunchConfigurations": 0,
+    }
+
+
+def alarm(world: World, name: str, policy: str, desired: int) -> None:
+    """A CloudWatch alarm of a policy fires: Auto Scaling changes the size by itself.
+
+    Not while AlarmNotification is suspended, the policy disabled, or, downwards, scale-in disabled.
+
+    Raises:
+        AwsError: no such group or policy.
+    """
+    group = world.groups.find(name)
+    if policy not in group.policies:
+        raise AwsError(
+            "ValidationError", f"no policy {policy!r}; there are {sorted(group.policies)}"
+        )
+    kept = group.policies[policy]
+    disabled = kept.get("TargetTrackingConfiguration", {}).get("DisableScaleIn") and desired < group.desired  # fmt: skip
+    if not group.on("AlarmNotification") or not kept["Enabled"] or disabled:
+        return
+    was, group.desired = group.desired, min(max(desired, group.low), group.high)
+    world.scaling.nudge(
+        group,
+        f"a monitor alarm in state ALARM triggered policy {policy} changing the desired capacity "
+        f"from {was} to {group.desired}.",
+    )

@@ -1,0 +1,234 @@
+"""What a test can do to the world, and see of it: commands of `/_emulator/`, JSON in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import asdict
+
+from . import asg_settings, door, images
+from .faults import Bucket, Fault
+from .laws import Fate
+from .snapshot import snapshot
+from .world import World
+
+COMMANDS: dict[str, Callable[..., Any]] = {}
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function reachable by its name."""
+    COMMANDS[function.__name__] = function
+    return function
+
+
+@command
+def reset(world: World) -> None:
+    """As on the first day."""
+    world.reset()
+
+
+@command
+def laws(world: World, **knobs: Any) -> dict[str, Any]:
+    """Turn knobs; all knobs as they stand."""
+    world.laws.change(**knobs)
+    if "seed" in knobs:
+        world.chances.reseed(knobs["seed"])
+    return asdict(world.laws)
+
+
+@command
+def fate(world: World, **terms: Any) -> None:
+    """What becomes of instances launched from now on; the newest fate is asked first."""
+    world.lives.fates.insert(0, Fate(**terms))
+
+
+@command
+def clear_fates(world: World) -> None:
+    """Instances are well again."""
+    world.lives.fates.clear()
+
+
+@command
+def capacity(world: World, zone: str, instances: int | None) -> None:
+    """How many instances a zone can hold in all; None for any number."""
+    world.supply.capacity.pop(zone, None)
+    if instances is not None:
+        world.supply.capacity[zone] = instances
+
+
+@command
+def quota(world: World, code: str, value: float) -> None:
+    """A service quota of EC2."""
+    world.supply.quotas[code] = value
+
+
+@command
+def kill(world: World, instance: str) -> None:
+    """EC2 terminates it: nobody asked."""
+    world.lives.kill(instance)
+
+
+@command
+def stop(world: World, instance: str) -> None:
+    """Somebody stops it."""
+    world.lives.stop(instance)
+
+
+@command
+def sicken(world: World, instance: str) -> None:
+    """Its health checks fail from now on."""
+    world.lives.turn(instance, False)
+
+
+@command
+def heal(world: World, instance: str) -> None:
+    """Its health checks succeed again."""
+    world.lives.turn(instance, True)
+
+
+@command
+def impair(world: World, instance: str) -> None:
+    """Its status check fails from now on."""
+    world.lives.impair(instance)
+
+
+@command
+def resize(world: World, group: str, **sizes: int) -> None:
+    """Somebody else changes `low`, `high` or `desired`, without a call of ours."""
+    found = world.groups.find(group)
+    for name in ("low", "high", "desired"):
+        setattr(found, name, sizes.pop(name, getattr(found, name)))
+    if sizes:
+        raise ValueError(f"no size {sorted(sizes)}; there are low, high, desired")
+    world.scaling.nudge(found, "a user request changed the size of the group.")
+
+
+@command
+def alarm(world: World, group: str, policy: str, desired: int) -> None:
+    """A scaling policy's alarm fires."""
+    asg_settings.alarm(world, group, policy, desired)
+
+
+@command
+def image(world: World, id: str, **fields: Any) -> None:  # noqa: A002
+    """Change an image's `state`, `owner_id`, `architecture`."""
+    images.change(world, id, **fields)
+
+
+@command
+def publish(world: World, name: str, value: str) -> None:
+    """A public parameter: an alias of an image."""
+    world.parameters.publish(name, value)
+
+
+@command
+def metric(
+    world: World, namespace: str, name: str, dimensions: dict[str, str], values: list[float],
+    ago: float = 0.0,
+) -> None:  # fmt: skip
+    """Samples of one moment, `ago` seconds back."""
+    world.metrics.put(namespace, name, dimensions, values, world.clock.now() - ago)
+
+
+@command
+def fault(world: World, **terms: Any) -> None:
+    """Something that will go wrong; see `faults.Fault`."""
+    world.faults.append(Fault(**terms))
+
+
+@command
+def clear_faults(world: World) -> list[dict[str, Any]]:
+    """Nothing goes wrong any more; tells what had been set, and how often it happened."""
+    had = [asdict(each) for each in world.faults]
+    world.faults.clear()
+    return had
+
+
+@command
+def bucket(world: World, **terms: Any) -> None:
+    """Throttle by tokens; see `faults.Bucket`."""
+    world.buckets.append(Bucket(**terms))
+
+
+@command
+def clear_buckets(world: World) -> None:
+    """No call is throttled any more."""
+    world.buckets.clear()
+
+
+@command
+def deny(world: World, actions: list[str]) -> None:
+    """The account may not do these: `ec2:RunInstances`, `autoscaling:*`. Replaces earlier ones."""
+    world.denied = set(actions)
+
+
+@command
+def calls(world: World, log: bool = False) -> Any:
+    """How often each action was called; with `log`, every call in order."""
+    return world.log if log else dict(world.counts)
+
+
+@command
+def clear_calls(world: World) -> None:
+    """Count from nothing."""
+    world.counts.clear()
+    world.log.clear()
+
+
+@command
+def failures(world: World) -> list[str]:
+    """What nothing here could honour, and what broke; forgotten when it was told."""
+    had = [*world.failures, *world.clock.broken]
+    world.failures.clear()
+    world.clock.broken.clear()
+    return had
+
+
+@command
+def members(world: World, group: str | None = None) -> list[dict[str, Any]]:
+    """What is true: every instance, its group, its states, which target groups send it requests."""
+    told = []
+    for life in world.lives.all.values():
+        owner = world.groups.of(life.id)
+        if group is not None and (owner is None or owner.name != group):
+            continue
+        member = owner.members[life.id] if owner else None
+        told.append(
+            {
+                "id": life.id,
+                "group": owner.name if owner else None,
+                "state": life.state,
+                "lifecycle": member.state if member else None,
+                "health": member.health if member else None,
+                "zone": life.zone,
+                "image": life.image,
+                "answering": life.answering[0],
+                "registered": world.targets.serving(life.id),
+                "healthy": _healthy(world, life.id),
+                "launched": life.launched,
+                "protected": member.protected if member else False,
+            }
+        )
+    return told
+
+
+def _healthy(world: World, instance: str) -> list[str]:
+    return sorted(
+        pool.group.name
+        for pool in world.targets.pools.values()
+        for key, target in pool.targets.items()
+        if key[0] == instance and world.targets.state(pool, target)[0] == "healthy"
+    )
+
+
+@command
+def everything(world: World) -> dict[str, Any]:
+    """All that a rollout could leave behind; see `snapshot`."""
+    return snapshot(world)
+
+
+@command
+def ping(world: World) -> dict[str, str]:
+    """Who is there."""
+    return {"moto": door.PINNED, "region": world.region}

@@ -1,0 +1,230 @@
+"""The only place that knows moto from inside: what is called, what is patched, and that it is there.
+
+Everything else goes through these functions. moto is pinned exactly (`constraints.txt`); `check`
+looks at every private name before the server starts, so that another version is refused with its
+name instead of failing somewhere in the middle of a test.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+PINNED = "5.2.5"
+ACCOUNT = "123456789012"
+
+Born = Callable[[Any], None]
+
+NAMES = {
+    "moto.ec2.models.instances": {
+        "InstanceBackend.run_instances": "self image_id count user_data security_group_names kwargs",
+        "InstanceBackend.get_instance": "self instance_id",
+        "InstanceBackend.get_instance_by_id": "self instance_id",
+        "InstanceBackend.all_reservations": "self filters",
+        "InstanceBackend._get_template_from_args": "self launch_template_arg",
+        "Instance.terminate": "self",
+        "Instance.instance_status": "property",
+        "Instance.system_status": "property",
+        "InstanceState.__init__": "self name code",
+        "StateReason.__init__": "self message code",
+        "MetadataOptions.__init__": "self options",
+    },
+    "moto.ec2.models.tags": {"TagBackend.describe_tags": "self filters"},
+    "moto.ec2.models.core": {"TaggedEC2Resource.get_tags": "self"},
+    "moto.ec2.models.amis": {
+        "AmiBackend.register_image": "self name description",
+        "Ami.__init__": None,
+    },
+    "moto.ec2.models.launch_templates": {
+        "LaunchTemplate.create_version": "self data description",
+        "LaunchTemplate.get_version": "self num",
+    },
+    "moto.ec2.models.instance_types": {"INSTANCE_TYPES": None},
+    "moto.elbv2.models": {
+        "FakeTargetGroup.__init__": None,
+        "FakeListener.rules": "property",
+        "FakeAction.__init__": "self data",
+        "ELBv2Backend.describe_target_health": "self target_group_arn targets",
+        "ELBv2Backend.register_targets": "self target_group_arn instances",
+    },
+    "moto.moto_server.werkzeug_app": {
+        "DomainDispatcherApplication.__init__": "self create_app",
+        "create_backend_app": "service",
+    },
+    "moto.moto_api._internal.models": {"MotoAPIBackend.reset": "self"},
+    "moto.core.parse": {"PROTOCOL_PARSERS": None},
+    "moto.core.utils": {"get_service_model": "service_name"},
+}
+
+
+def check() -> None:
+    """See that moto is the version that was read, and has what is used of it.
+
+    Raises:
+        RuntimeError: it has not; says what differs and which version is wanted.
+    """
+    found = version("moto")
+    wrong = [] if found == PINNED else [f"its version is {found}"]
+    for module, names in NAMES.items():
+        loaded = __import__(module, fromlist=["_"])
+        wrong += [f"{module}.{name}: {why}" for name, want in names.items()
+                  if (why := _differs(loaded, name, want))]  # fmt: skip
+    if wrong:
+        said = "; ".join(wrong)
+        raise RuntimeError(f"this emulator was written for moto {PINNED}; here {said}")
+
+
+def _differs(module: Any, name: str, want: str | None) -> str:
+    """In what a name is not as it was when this was written; empty if it is."""
+    thing = module
+    for part in name.split("."):
+        if not hasattr(thing, part):
+            return f"there is no {part}"
+        thing = inspect.getattr_static(thing, part)
+    if want is None:
+        return ""
+    if want == "property":
+        return "" if isinstance(thing, property) else "it is no property"
+    has = " ".join(inspect.signature(thing).parameters)
+    return "" if has == want else f"it takes ({has}), not ({want})"
+
+
+def application() -> Any:
+    """moto's own server, as a WSGI application."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    return DomainDispatcherApplication(create_backend_app)
+
+
+def reset() -> None:
+    """Forget everything that moto knows."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+
+
+def ec2(region: str) -> Any:
+    """moto's EC2 of this account."""
+    from moto.ec2.models import ec2_backends
+
+    return ec2_backends[ACCOUNT][region]
+
+
+def elbv2(region: str) -> Any:
+    """moto's load balancers of this account."""
+    from moto.elbv2.models import elbv2_backends
+
+    return elbv2_backends[ACCOUNT][region]
+
+
+def ssm(region: str) -> Any:
+    """moto's parameter store of this account."""
+    from moto.ssm.models import ssm_backends
+
+    return ssm_backends[ACCOUNT][region]
+
+
+def instance_types() -> dict[str, Any]:
+    """What moto knows about instance types, as DescribeInstanceTypes writes it."""
+    from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+    return INSTANCE_TYPES
+
+
+def state(instance: Any, name: str) -> None:
+    """Put an instance into a state, by EC2's name for it."""
+    from moto.ec2.models.instances import InstanceState
+
+    codes = {
+        "pending": 0,
+        "running": 16,
+        "shutting-down": 32,
+        "terminated": 48,
+        "stopping": 64,
+        "stopped": 80,
+    }
+    instance._state = InstanceState(name, codes[name])
+
+
+def reason(instance: Any, code: str, message: str) -> None:
+    """Why an instance is in its state."""
+    from moto.ec2.models.instances import StateReason
+
+    instance.state_reason = StateReason(f"{code}: {message}", code)
+
+
+def patch(born: Born, find: Callable[[str], Any], status: Callable[[Any], Any]) -> None:
+    """Put the overlay into moto: once a process.
+
+    Args:
+        born: told of every new instance, whoever launched it.
+        find: an instance by id, or None: moto looks through all of them.
+        status: the instance status of a running instance.
+    """
+    from moto.ec2.models.core import TaggedEC2Resource
+    from moto.ec2.models.instances import Instance, InstanceBackend
+
+    _patch_launching(born)
+    _patch_finding(find)
+    Instance.instance_status = property(status)  # type: ignore[assignment]
+    TaggedEC2Resource.get_tags = _tags  # type: ignore[method-assign]
+    assert InstanceBackend.run_instances.__module__ == __name__
+
+
+def _patch_launching(born: Born) -> None:
+    """Tell of what is launched, and let templates say how the metadata service is asked."""
+    from moto.ec2.models.instances import InstanceBackend, MetadataOptions
+
+    launch = InstanceBackend.run_instances
+
+    def run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
+        reservation = launch(self, *args, **kwargs)
+        data: dict[str, Any] = {}
+        if kwargs.get("launch_template"):
+            data = self._get_template_from_args(kwargs["launch_template"]).data
+        for instance in reservation.instances:
+            if data.get("MetadataOptions") and not kwargs.get("metadata_options"):
+                instance.metadata_options = MetadataOptions(data["MetadataOptions"])
+            born(instance)
+        return reservation
+
+    InstanceBackend.run_instances = run_instances  # type: ignore[method-assign]
+
+
+def _patch_finding(find: Callable[[str], Any]) -> None:
+    """Find an instance without looking at all others."""
+    from moto.ec2.exceptions import InvalidInstanceIdError
+    from moto.ec2.models.instances import InstanceBackend
+
+    def get_instance_by_id(self: Any, instance_id: str) -> Any:
+        if (found := find(instance_id)) is not None:
+            return found
+        # While it is being launched, nobody has been told of it yet.
+        newest = next(reversed(self.reservations.values()), None)
+        return next((i for i in newest.instances if i.id == instance_id), None) if newest else None
+
+    def get_instance(self: Any, instance_id: str) -> Any:
+        if (found := get_instance_by_id(self, instance_id)) is None:
+            raise InvalidInstanceIdError(instance_id)
+        return found
+
+    InstanceBackend.get_instance = get_instance  # type: ignore[method-assign]
+    InstanceBackend.get_instance_by_id = get_instance_by_id  # type: ignore[method-assign]
+
+
+def _tags(self: Any) -> list[dict[str, str]]:
+    """Tags of one resource: moto matches the id against those of all, by regular expression."""
+    owned = self.ec2_backend.tags.get(self.id, {}) if self.id else {}
+    kind = _resource_type(self.id) if owned else ""
+    return [
+        {"resource_id": self.id, "key": key, "value": value, "resource_type": kind}
+        for key, value in owned.items()
+    ]
+
+
+def _resource_type(name: str) -> str:
+    from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+    return str(EC2_PREFIX_TO_RESOURCE.get(get_prefix(name), ""))

@@ -1,0 +1,11 @@
+"""Who is asking: moto's STS and the little of IAM that profiles of instances need."""
+
+from __future__ import annotations
+
+from .calls import motos
+
+motos("sts", "GetCallerIdentity", "AssumeRole")
+motos(
+    "iam", "CreateRole", "CreateInstanceProfile", "AddRoleToInstanceProfile", "GetInstanceProfile",
+    "GetRole", "PassRole", "SimulatePrincipalPolicy", "PutRolePolicy", "CreateUser",
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""Waiting for what has to come, and the usual fleet."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+
+def _until(look, wanted=bool, seconds=5.0):
+    """What `look` says once it satisfies `wanted`."""
+    end = time.monotonic() + seconds
+    while not wanted(found := look()):
+        assert time.monotonic() < end, f"still {found!r} after {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+def until():
+    """Wait until something is so."""
+    return _until
+
+
+@pytest.fixture
+def fleet(emulator, stage):
+    """Make a group `web`, in service, behind a target group; `fleet.arn`, `fleet.image`, …"""
+
+    class Fleet:
+        def make(self, size=3, delay=0, **fields):
+            emulator.laws(boot=0.05, answers=0.02, shutdown=0.05)
+            self.image = stage.image("web-1")
+            self.template = stage.template("web-r1", self.image)
+            self.arn = stage.target_group("web", delay)
+            stage.group("web", size, self.template, TargetGroupARNs=[self.arn], **fields)
+            self.settled(size)
+            return self
+
+        def settled(self, size):
+            return _until(
+                self.members,
+                lambda found: [m["LifecycleState"] for m in found] == ["InService"] * size,
+            )
+
+        def told(self):
+            return stage.asg.describe_auto_scaling_groups(AutoScalingGroupNames=["web"])[
+                "AutoScalingGroups"
+            ][0]
+
+        def members(self):
+            return self.told()["Instances"]
+
+        def ids(self):
+            return [member["InstanceId"] for member in self.members()]
+
+        def health(self):
+            told = stage.elb.describe_target_health(TargetGroupArn=self.arn)
+            return {
+                line["Target"]["Id"]: line["TargetHealth"]
+                for line in told["TargetHealthDescriptions"]
+            }
+
+        def activities(self):
+            return stage.asg.describe_scaling_activities(AutoScalingGroupName="web")["Activities"]
+
+    return Fleet()
