@@ -15,7 +15,7 @@ from typing import ClassVar
 from immutable.backend import Backend, Context, Revision, SupportsCreate
 from immutable.testing.outcome import NotDeclared
 
-__all__ = ["Accessors", "Mishap"]
+__all__ = ["Accessors", "Mishap", "undeclared"]
 
 
 class Mishap(StrEnum):
@@ -80,82 +80,90 @@ class Accessors:
         """Return a name that no fleet has had; each check gets a fleet of its own."""
         return f"conf{token_hex(3)}"
 
-    async def make_fleet(self, backend: Backend, fleet: str, revision: Revision, size: int) -> None:
-        """Make a fleet of *size* servers, not READY yet; by default with the backend's own calls.
+    async def make_fleet(self, backend: Backend, fleet: str, revision: Revision, size: int) -> str:
+        """Make a fleet of *size* servers, and return its name; they need not be READY yet.
 
-        A backend that can't create fleets makes a group behind its own back, and adopts it.
+        By default it is made with the backend's own calls. Where they can't, make a group behind
+        the backend's back and let it adopt that.
+
+        Args:
+            backend: The backend, open.
+            fleet: A name for it; it may have another.
+            revision: Its one revision, number 1.
+            size: How many servers.
         """
         if not isinstance(backend, SupportsCreate):
-            raise NotDeclared("make_fleet", "makes a fleet to work on")
+            raise _not_declared("make_fleet")
         await backend.create_fleet(fleet, revision)
         if size:
             ctx = Context("made", "", 1, f"made-{fleet}", 60)
             await backend.grow(fleet, revision.number, size, expected=0, ctx=ctx)
+        return fleet
 
     async def remove_fleet(self, backend: Backend, fleet: str) -> None:
         """Remove what a check has left. Does nothing: for places that vanish with the fixture."""
 
     def second(self) -> Backend:
         """Return another backend, not open, on the same cloud, as another process would make."""
-        raise NotDeclared("second", "makes another backend on the same cloud")
+        raise _not_declared("second")
 
     async def image_source(self) -> str:
         """Return what ``build_image`` can make an image of."""
-        raise NotDeclared("image_source", "returns what an image can be built of")
+        raise _not_declared("image_source")
 
     # -- what there really is ------------------------------------------------------------------
 
     async def raw_members(self, fleet: str, revision: int) -> AbstractSet[str]:
         """Return the ids of all members of a group that exist, leaving ones included."""
-        raise NotDeclared("raw_members", "lists a group's servers as the cloud has them")
+        raise _not_declared("raw_members")
 
     async def raw_serving(self, fleet: str) -> AbstractSet[str]:
         """Return the ids of those that a new request could reach, in any pool of the fleet."""
-        raise NotDeclared("raw_serving", "lists the servers that the cloud sends requests to")
+        raise _not_declared("raw_serving")
 
     async def raw_kept(self, fleet: str) -> int | None:
         """Return the size of the group that *fleet* was adopted from; None when it is deleted."""
-        raise NotDeclared("raw_kept", "tells the size of an adopted group, or that it is deleted")
+        raise _not_declared("raw_kept")
 
     async def send(self, fleet: str, count: int) -> Mapping[str, int]:
         """Send *count* requests to a fleet; return how many each member answered, by id."""
-        raise NotDeclared("send", "sends requests and counts who answers")
+        raise _not_declared("send")
 
     # -- what others do behind the backend's back ----------------------------------------------
 
     async def raw_kill(self, fleet: str, instance: str) -> None:
         """Let a server die."""
-        raise NotDeclared("raw_kill", "lets a server die")
+        raise _not_declared("raw_kill")
 
     async def raw_fail_health(self, fleet: str, instance: str) -> None:
         """Let a server that runs on fail its health check from now on."""
-        raise NotDeclared("raw_fail_health", "lets a server fail its health check")
+        raise _not_declared("raw_fail_health")
 
     async def raw_resize(self, fleet: str, revision: int, size: int) -> None:
         """Set a group's size to a larger one, as a console or an autoscaler would."""
-        raise NotDeclared("raw_resize", "sets a group's size as somebody else would")
+        raise _not_declared("raw_resize")
 
     async def raw_scale_in(self, fleet: str, revision: int) -> None:
         """Let automatic scaling try to take one member of a group away."""
-        raise NotDeclared("raw_scale_in", "lets automatic scaling try to take a member")
+        raise _not_declared("raw_scale_in")
 
     async def raw_protect(self, fleet: str, instance: str) -> None:
         """Protect a server from termination, as its owner would."""
-        raise NotDeclared("raw_protect", "protects a server as its owner would")
+        raise _not_declared("raw_protect")
 
     async def raw_bounds(
         self, fleet: str, revision: int, minimum: int, maximum: int | None
     ) -> None:
         """Set the bounds of a group's automatic scaling."""
-        raise NotDeclared("raw_bounds", "sets the bounds of automatic scaling")
+        raise _not_declared("raw_bounds")
 
     async def raw_scaling(self, fleet: str, revision: int) -> None:
         """Give a group settings of automatic scaling that `Group.settings` tells."""
-        raise NotDeclared("raw_scaling", "gives a group settings of automatic scaling")
+        raise _not_declared("raw_scaling")
 
     async def raw_foreign_group(self, name: str, size: int) -> None:
         """Make a group of *size* servers that is nobody's fleet, for ``adopt_fleet``."""
-        raise NotDeclared("raw_foreign_group", "makes a group that can be adopted")
+        raise _not_declared("raw_foreign_group")
 
     # -- what goes wrong -----------------------------------------------------------------------
 
@@ -164,12 +172,50 @@ class Accessors:
 
         Raise ``super().mishap(call, kind)`` for what can't be had.
         """
-        raise NotDeclared(f"mishap({call!r}, {kind})", "lets the next such call go wrong so")
+        raise NotDeclared(f"mishap({call!r}, {kind})", _PURPOSES["mishap"])
 
     async def no_room(self, fleet: str, full: bool) -> None:
         """Let the cloud have no room for another server of a fleet, or have it again."""
-        raise NotDeclared("no_room", "lets the cloud have no room for further servers")
+        raise _not_declared("no_room")
 
     async def slow_drains(self, fleet: str, seconds: float) -> None:
         """Let each server of a fleet have something in flight that takes *seconds* more."""
-        raise NotDeclared("slow_drains", "keeps something in flight on each server")
+        raise _not_declared("slow_drains")
+
+
+_PURPOSES = {
+    "image_source": "returns what an image can be built of",
+    "make_fleet": "makes a fleet to work on",
+    "mishap": "lets the next such call go wrong so",
+    "no_room": "lets the cloud have no room for further servers",
+    "raw_bounds": "sets the bounds of automatic scaling",
+    "raw_fail_health": "lets a server fail its health check",
+    "raw_foreign_group": "makes a group that can be adopted",
+    "raw_kept": "tells the size of an adopted group, or that it is deleted",
+    "raw_kill": "lets a server die",
+    "raw_members": "lists a group's servers as the cloud has them",
+    "raw_protect": "protects a server as its owner would",
+    "raw_resize": "sets a group's size as somebody else would",
+    "raw_scale_in": "lets automatic scaling try to take a member",
+    "raw_scaling": "gives a group settings of automatic scaling",
+    "raw_serving": "lists the servers that the cloud sends requests to",
+    "second": "makes another backend on the same cloud",
+    "send": "sends requests and counts who answers",
+    "slow_drains": "keeps something in flight on each server",
+    "url": "is the address of a fleet, with {fleet} for its name",
+}
+"""What each way past the backend is for, as a reason to skip says it."""
+
+
+def undeclared(author: Accessors, name: str) -> str | None:
+    """Return why a check that uses the accessor *name* is skipped; None when it is there."""
+    given = bool(author.url) if name == "url" else _overridden(author, name)
+    return None if given else str(_not_declared(name))
+
+
+def _overridden(author: Accessors, name: str) -> bool:
+    return getattr(type(author), name) is not getattr(Accessors, name)
+
+
+def _not_declared(name: str) -> NotDeclared:
+    return NotDeclared(name, _PURPOSES[name])

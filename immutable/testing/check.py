@@ -10,7 +10,7 @@ from inspect import cleandoc
 from attrs import frozen
 
 from immutable.backend import Backend, BackendError
-from immutable.testing.accessors import Accessors
+from immutable.testing.accessors import Accessors, undeclared
 from immutable.testing.outcome import Breach, Skipped
 from immutable.testing.rules import RULES, described
 from immutable.testing.scrutiny import Scrutiny
@@ -34,7 +34,8 @@ class Check:
         rules: The numbers of the rules that it proves.
         since: The minor release of the SDK that brought it.
         size: How many READY servers its fleet begins with; None for no fleet.
-        needs: The capabilities without which there is nothing to check.
+        needs: The capabilities, and the protocols, without which there is nothing to check.
+        uses: The accessors without which it can't be done.
         body: What it does.
     """
 
@@ -42,7 +43,8 @@ class Check:
     rules: tuple[str, ...]
     since: str
     size: int | None
-    needs: tuple[str, ...]
+    needs: tuple[str | type, ...]
+    uses: tuple[str, ...]
     body: Body
 
     @property
@@ -55,7 +57,8 @@ def check(
     *rules: str,
     size: int | None = 2,
     since: str = "0.1",
-    needs: tuple[str, ...] = (),
+    needs: tuple[str | type, ...] = (),
+    uses: tuple[str, ...] = (),
 ) -> Callable[[Body], Body]:
     """Make a coroutine a check of these rules; the arguments are those of `Check`."""
 
@@ -64,7 +67,7 @@ def check(
         assert rules, f"{body.__name__} proves no rule"
         assert not unknown, f"no rules {unknown}"
         assert body.__name__ not in _CHECKS, f"two checks {body.__name__}"
-        _CHECKS[body.__name__] = Check(body.__name__, rules, since, size, needs, body)
+        _CHECKS[body.__name__] = Check(body.__name__, rules, since, size, needs, uses, body)
         return body
 
     return made
@@ -118,12 +121,23 @@ def run_check(check: Check, author: Accessors, backend: Backend) -> None:
         runner.run(_open(check, author, backend))
 
 
+def _missing(check: Check, author: Accessors, backend: Backend) -> str | None:
+    """Return why there is nothing to check, as far as that can be told before a fleet is made."""
+    for need in check.needs:
+        if isinstance(need, type) and not isinstance(backend, need):
+            return f"the backend is no {need.__name__}"
+        if isinstance(need, str) and not getattr(backend.capabilities, need):
+            return f"capabilities.{need} is False"
+    missing = [undeclared(author, name) for name in check.uses]
+    return next(filter(None, missing), None)
+
+
 async def _open(check: Check, author: Accessors, backend: Backend) -> None:
     try:
         await backend.open()
-        for name in check.needs:
-            if not getattr(backend.capabilities, name):
-                raise Skipped(f"capabilities.{name} is False")
+        reason = _missing(check, author, backend)
+        if reason is not None:
+            raise Skipped(reason)
         lagging = backend.capabilities.staleness > 0
         stage = Stage(author, backend, check.rules, author.fleet_name(), Scrutiny(lagging))
         await _play(check, stage)
@@ -136,7 +150,8 @@ async def _play(check: Check, stage: Stage) -> None:
         async with asyncio.timeout(stage.patience * _LONGEST):
             if check.size is not None:
                 revision = await stage.revision(1)
-                await stage.author.make_fleet(stage.backend, stage.fleet, revision, check.size)
+                make = stage.author.make_fleet
+                stage.fleet = await make(stage.backend, stage.fleet, revision, check.size)
                 await stage.ready(check.size)
             await check.body(stage)
     except (Breach, Skipped):

@@ -279,11 +279,17 @@ class Stage:
 
     async def spared(self, wanted: set[str], number: int = 1) -> None:
         """Fail unless exactly *wanted* exist, past the backend where that can be asked."""
-        try:
-            found = await self.members(number)
-        except Skipped:
-            found = {each.id for each in (await self.look()).members(number)}
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.patience
+        while (found := await self._existing(number)) != wanted and loop.time() < end:
+            await asyncio.sleep(self.author.poll or self.backend.capabilities.poll)
         self.same(sorted(found), sorted(wanted), f"the members of r{number} that there really are")
+
+    async def _existing(self, number: int) -> set[str]:
+        try:
+            return await self.members(number)
+        except Skipped:
+            return {each.id for each in (await self.look()).members(number)}
 
 
 def shown(state: FleetState) -> str:

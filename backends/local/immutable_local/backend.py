@@ -32,6 +32,7 @@ from immutable.backend import (
     from_json,
     to_json,
 )
+from immutable.errors import InvalidValue
 from immutable_local import daemon, pids, processes
 from immutable_local.balancing.choosing import choice
 from immutable_local.disk import check_room, locked, remove_tree, reporting
@@ -84,9 +85,17 @@ class LocalBackend(Backend):
 
     @classmethod
     def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
-        """Return the backend of this machine; ``?dir=`` says where to keep things."""
+        """Return the backend of this machine; ``?dir=`` says where to keep things.
+
+        Raises:
+            InvalidValue: The URL names a place, or an option that there isn't.
+        """
         if url.location:
-            raise Invalid(f"local:// has no place {url.location}; write local://{url.name}")
+            way_out = f"write local://{url.name}"
+            raise InvalidValue("url", url.location, "local:// has no places", way_out)
+        for name in url.options:
+            if name not in cls.identifying:
+                raise InvalidValue("url", name, "not an option of local://", "dir is the only one")
         return cls(Places.at(url.options.get("dir")))
 
     async def open(self) -> None:
@@ -172,7 +181,7 @@ class LocalBackend(Backend):
             for _ in range(plan.bounds.surge):
                 taken.add(processes.free_port(taken))
         except Exception as error:  # noqa: BLE001  # Each is a reason why it would not work.
-            problems.append(Problem(str(error)))
+            problems.append(Problem(str(error), "end something that listens, or lower max_surge"))
         return tuple(problems)
 
     def _room_problems(self, fleet: str) -> list[Problem]:
@@ -182,7 +191,7 @@ class LocalBackend(Backend):
             with reporting(f"writing {_ROOM // 1024} kB into {folder}"):
                 check_room(folder, _ROOM)
         except BackendError as error:
-            return [Problem(error.message)]
+            return [Problem(error.message, "make room there, or keep fleets elsewhere by ?dir=")]
         return []
 
     def _image_problems(self, digest: str) -> list[Problem]:
@@ -191,7 +200,7 @@ class LocalBackend(Backend):
             self._images.unpack(digest)
             changed = self._images.verify(digest)
         except Exception as error:  # noqa: BLE001  # The same.
-            return [Problem(str(error))]
+            return [Problem(str(error), "build it again, or name another")]
         if not changed:
             return []
         way_out = "build it again"

@@ -37,7 +37,7 @@ async def abilities_are_offered_as_they_are(s: Stage) -> None:
         s.same(getattr(able, name), implemented, f"capabilities.{name}, and what is implemented")
 
 
-@check("S1")
+@check("S1", size=None)
 async def without_weights_route_is_invalid(s: Stage) -> None:
     """A backend without weighted traffic says so."""
     if s.backend.capabilities.weighted_traffic:
@@ -45,11 +45,9 @@ async def without_weights_route_is_invalid(s: Stage) -> None:
     await s.refused(s.backend.route(s.fleet, {1: 100}, s.ctx()), Invalid, "route")
 
 
-@check("P1", "E5", size=None)
+@check("P1", "E5", size=None, uses=("url",))
 async def addresses_are_checked(s: Stage) -> None:
     """from_url takes the author's address, and refuses an option that means nothing."""
-    if not s.author.url:
-        raise Skipped("needs `url`, the address of a fleet with {fleet} for its name: state it")
     address = s.author.url.format(fleet=s.fleet)
     type(s.backend).from_url(FleetURL.parse(address), clock=SystemClock())
     wrong = f"{address}{'&' if '?' in address else '?'}no-such-option=1"
@@ -85,17 +83,15 @@ async def a_fleet_is_made_once(s: Stage) -> None:
 
 
 async def _adopted(s: Stage, *, delete: bool) -> None:
-    if not isinstance(s.backend, SupportsAdopt):
-        raise Skipped("the backend is no SupportsAdopt")
+    assert isinstance(s.backend, SupportsAdopt)
     await s.author.raw_foreign_group(s.fleet, 1)
     await s.backend.adopt_fleet(s.fleet, delete_when_replaced=delete)
 
 
-@check("S3", size=None)
+@check("S3", size=None, needs=(SupportsAdopt,), uses=("raw_foreign_group",))
 async def adopting_changes_marks_only(s: Stage) -> None:
     """The group of somebody else is revision 1, with the members that it had."""
-    if not isinstance(s.backend, SupportsAdopt):
-        raise Skipped("the backend is no SupportsAdopt")
+    assert isinstance(s.backend, SupportsAdopt)
     await s.author.raw_foreign_group(s.fleet, 2)
     before = await s.members()
     await s.backend.adopt_fleet(s.fleet, delete_when_replaced=False)
@@ -109,11 +105,10 @@ async def adopting_changes_marks_only(s: Stage) -> None:
     await s.refused(s.backend.adopt_fleet(f"{s.fleet}x", delete_when_replaced=False), Gone, what)
 
 
-@check("S3")
+@check("S3", needs=(SupportsAdopt,))
 async def a_fleet_of_ours_is_not_adopted(s: Stage) -> None:
     """What isn't one group of somebody else can't be taken over."""
-    if not isinstance(s.backend, SupportsAdopt):
-        raise Skipped("the backend is no SupportsAdopt")
+    assert isinstance(s.backend, SupportsAdopt)
     what = "adopting a fleet that the SDK has made"
     await s.refused(s.backend.adopt_fleet(s.fleet, delete_when_replaced=True), Invalid, what)
 
@@ -128,7 +123,7 @@ async def _replaced(s: Stage) -> None:
     s.same([group.number for group in (await s.look()).groups], [2], "the groups that are left")
 
 
-@check("D4", size=None)
+@check("D4", size=None, needs=(SupportsAdopt,), uses=("raw_foreign_group", "raw_kept"))
 async def an_adopted_group_is_kept(s: Stage) -> None:
     """Without delete_when_replaced it stays at size 0, and is none of the fleet's."""
     await _adopted(s, delete=False)
@@ -136,7 +131,7 @@ async def an_adopted_group_is_kept(s: Stage) -> None:
     s.same(await s.author.raw_kept(s.fleet), 0, "the size of the adopted group that is kept")
 
 
-@check("D4", size=None)
+@check("D4", size=None, needs=(SupportsAdopt,), uses=("raw_foreign_group", "raw_kept"))
 async def an_adopted_group_is_deleted_when_that_was_said(s: Stage) -> None:
     """With delete_when_replaced nothing is left."""
     await _adopted(s, delete=True)
@@ -157,7 +152,7 @@ async def images_are_pinned(s: Stage) -> None:
     s.must(s.author.missing in str(error), f"{what}: the error doesn't name it: {error}")
 
 
-@check("F1", "E13", size=3)
+@check("F1", "E13", size=3, uses=("url",))
 async def plans_are_looked_through(s: Stage) -> None:
     """A sound plan has no problem; one for an image that isn't there has, with a way out."""
     async with connected(s) as fleet:
@@ -174,11 +169,10 @@ async def plans_are_looked_through(s: Stage) -> None:
     s.same(await s.group(), before, "the group after preflight")
 
 
-@check("F3", "S1", size=None)
+@check("F3", "S1", size=None, needs=(SupportsImages,), uses=("image_source",))
 async def images_are_built_once(s: Stage) -> None:
     """The same source gives the same image, which is then listed."""
-    if not isinstance(s.backend, SupportsImages):
-        raise Skipped("the backend is no SupportsImages")
+    assert isinstance(s.backend, SupportsImages)
     source = await s.author.image_source()
     image = await s.backend.build_image(source)
     s.same(await s.backend.build_image(source), image, "an image built again")

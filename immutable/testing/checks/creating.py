@@ -128,7 +128,7 @@ async def a_lower_number_is_refused(s: Stage) -> None:
     await s.refused(s.create(2, ctx=s.ctx(THEIRS)), Conflict, what)
 
 
-@check("R5")
+@check("R5", uses=("raw_bounds",))
 async def a_new_group_has_the_maximum_of_the_serving_one(s: Stage) -> None:
     """The maximum is copied, the minimum is not."""
     await s.author.raw_bounds(s.fleet, 1, 1, 7)
@@ -137,7 +137,7 @@ async def a_new_group_has_the_maximum_of_the_serving_one(s: Stage) -> None:
     s.same((group.minimum, group.maximum), (0, 7), "minimum and maximum of the new group")
 
 
-@check("R5", "R4")
+@check("R5", "R4", uses=("raw_serving",))
 async def members_start_from_their_own_revision(s: Stage) -> None:
     """What a group launches is told under its own revision, and joins beside the others."""
     await s.create()
@@ -147,7 +147,7 @@ async def members_start_from_their_own_revision(s: Stage) -> None:
     s.must(new.id in await s.author.raw_serving(s.fleet), f"{new.id} is READY and not served")
 
 
-@check("E11", "R6")
+@check("E11", "R6", uses=("mishap",))
 async def a_creation_without_an_answer_may_be_repeated(s: Stage) -> None:
     """A creation that took effect, and whose answer was lost, is found done."""
     await s.author.mishap("create_revision", Mishap.LOST)
@@ -158,7 +158,7 @@ async def a_creation_without_an_answer_may_be_repeated(s: Stage) -> None:
     s.same((await s.group(2)).rollout, OURS, "whose the group is")
 
 
-@check("R6")
+@check("R6", uses=("mishap",))
 async def what_is_half_made_is_completed(s: Stage) -> None:
     """A creation that was cut off is completed by the same rollout, and refused to others."""
     await s.author.mishap("create_revision", Mishap.HALF_MADE)
@@ -170,7 +170,7 @@ async def what_is_half_made_is_completed(s: Stage) -> None:
     s.same((await s.group(2)).rollout, OURS, "whose the group is")
 
 
-@check("X2")
+@check("X2", uses=("mishap",))
 async def a_throttled_creation_did_nothing(s: Stage) -> None:
     """Throttled says that nothing happened: another rollout may still have the number."""
     await s.author.mishap("create_revision", Mishap.THROTTLED)
@@ -195,7 +195,7 @@ async def a_group_with_members_is_not_deleted(s: Stage) -> None:
     s.same((await s.look()).group(2), None, "the group, deleted once it was empty")
 
 
-@check("D1", size=1)
+@check("D1", size=1, uses=("slow_drains",))
 async def a_group_whose_last_member_drains_is_not_deleted(s: Stage) -> None:
     """A draining member has requests in flight, which a deletion would end."""
     await s.create()
@@ -241,7 +241,7 @@ async def a_group_of_another_rollout_is_not_deleted(s: Stage) -> None:
     s.same((await s.look()).group(2), None, "the group, deleted by its last holder")
 
 
-@check("E11", "D5")
+@check("E11", "D5", uses=("mishap",))
 async def a_deletion_without_an_answer_may_be_repeated(s: Stage) -> None:
     """A deletion that took effect, and whose answer was lost, is found done."""
     await s.create()

@@ -46,7 +46,7 @@ async def an_unexpected_size_is_a_conflict(s: Stage) -> None:
     await s.spared(before)
 
 
-@check("G5")
+@check("G5", uses=("raw_bounds",))
 async def the_maximum_is_kept(s: Stage) -> None:
     """A size above the maximum is Invalid."""
     await s.author.raw_bounds(s.fleet, 1, 0, 3)
@@ -66,7 +66,7 @@ async def settling_a_whole_group_changes_nothing(s: Stage) -> None:
     await s.spared(before)
 
 
-@check("G4", "G6")
+@check("G4", "G6", uses=("no_room",))
 async def settling_lowers_to_the_members(s: Stage) -> None:
     """Without room the size is lowered to who is there, nobody is ended, nobody comes later."""
     before = {each.id for each in await s.ready(2)}
@@ -81,7 +81,7 @@ async def settling_lowers_to_the_members(s: Stage) -> None:
     await s.spared(before)
 
 
-@check("G1", "E11")
+@check("G1", "E11", uses=("mishap",))
 async def a_growth_without_an_answer_may_be_repeated(s: Stage) -> None:
     """A growth that took effect, and whose answer was lost, is done once."""
     await s.author.mishap("grow", Mishap.LOST)
@@ -92,7 +92,7 @@ async def a_growth_without_an_answer_may_be_repeated(s: Stage) -> None:
     await s.spared({each.id for each in await s.ready(3)})
 
 
-@check("G1", "O4")
+@check("G1", "O4", uses=("mishap",))
 async def a_growth_that_comes_late_adds_nothing(s: Stage) -> None:
     """A growth that takes effect after its repetition launches nothing more."""
     await s.author.mishap("grow", Mishap.LATE)
@@ -105,7 +105,7 @@ async def a_growth_that_comes_late_adds_nothing(s: Stage) -> None:
     await s.spared({each.id for each in await s.ready(3)})
 
 
-@check("X2")
+@check("X2", uses=("mishap",))
 async def a_throttled_growth_did_nothing(s: Stage) -> None:
     """Throttled says that nothing happened."""
     before = {each.id for each in await s.ready(2)}
@@ -116,7 +116,7 @@ async def a_throttled_growth_did_nothing(s: Stage) -> None:
     s.same(await s.grow(3, expected=2), 3, "what its repetition returns")
 
 
-@check("G4")
+@check("G4", uses=("no_room",))
 async def a_shortage_is_said(s: Stage) -> None:
     """Without room the answer is a shortage, or the group shows its trouble."""
     await s.author.no_room(s.fleet, full=True)

@@ -103,7 +103,7 @@ async def an_expired_hold_is_told_as_lapsed(s: Stage) -> None:
     s.same((group.hold, group.lapsed), (None, None), "hold and lapsed hold after the release")
 
 
-@check("H4", "E11", size=3)
+@check("H4", "E11", size=3, uses=("raw_bounds",))
 async def a_repeated_hold_keeps_the_first_originals(s: Stage) -> None:
     """Its end moves; the minimum that it restores is the one that was there at first."""
     await s.author.raw_bounds(s.fleet, 1, 3, None)
@@ -121,7 +121,7 @@ async def a_repeated_hold_keeps_the_first_originals(s: Stage) -> None:
     s.same((await s.group()).minimum, 3, "the minimum after the release")
 
 
-@check("H5", size=3)
+@check("H5", size=3, uses=("raw_bounds",))
 async def an_expired_hold_is_told_as_restored(s: Stage) -> None:
     """The minimum is told as it will be; who takes the hold over keeps the originals."""
     await s.author.raw_bounds(s.fleet, 1, 3, None)
@@ -140,7 +140,7 @@ async def an_expired_hold_is_told_as_restored(s: Stage) -> None:
     s.same((await s.group()).minimum, 3, "the minimum after its release")
 
 
-@check("H2", size=3)
+@check("H2", size=3, uses=("raw_scale_in",))
 async def a_hold_stops_scale_in(s: Stage) -> None:
     """Automatic scaling takes no member of a held group."""
     before = {each.id for each in await s.ready(3)}
@@ -152,7 +152,7 @@ async def a_hold_stops_scale_in(s: Stage) -> None:
     await s.spared(before)
 
 
-@check("H7", "H8", size=1)
+@check("H7", "H8", size=1, uses=("raw_bounds", "raw_scaling"))
 async def releasing_brings_the_settings_here(s: Stage) -> None:
     """Scaling settings and minimum end up on the group that is released, however often."""
     await s.author.raw_bounds(s.fleet, 1, 1, 5)
@@ -186,7 +186,7 @@ async def a_release_may_be_repeated(s: Stage) -> None:
         s.same(await s.group(), before, "the group after hold and release")
 
 
-@check("E11", "H1")
+@check("E11", "H1", uses=("mishap",))
 async def a_hold_without_an_answer_may_be_repeated(s: Stage) -> None:
     """A hold that took effect, and whose answer was lost, is there."""
     await s.author.mishap("hold", Mishap.LOST)
@@ -197,7 +197,7 @@ async def a_hold_without_an_answer_may_be_repeated(s: Stage) -> None:
     await s.refused(s.hold(ctx=s.ctx(THEIRS)), Conflict, "another rollout's hold", owner=OURS)
 
 
-@check("K5", "T11", "O4")
+@check("K5", "T11", "O4", uses=("mishap",))
 async def a_late_call_is_held_against_the_fence(s: Stage) -> None:
     """A retirement that arrives after a later lease's hold ends nobody."""
     members = await s.ready(2)

@@ -32,7 +32,7 @@ async def the_size_falls_at_once(s: Stage) -> None:
     s.same((await s.group()).size, 2, "the size that the next look tells")
 
 
-@check("T2", size=3)
+@check("T2", size=3, uses=("raw_bounds",))
 async def a_minimum_in_the_way_falls_too(s: Stage) -> None:
     """The minimum is lowered when it is in the way."""
     await s.author.raw_bounds(s.fleet, 1, 3, None)
@@ -77,7 +77,7 @@ async def a_member_of_another_group_is_not_ended(s: Stage) -> None:
     await s.spared({other.id}, number=2)
 
 
-@check("T10")
+@check("T10", uses=("raw_protect",))
 async def a_protected_member_goes_when_named(s: Stage) -> None:
     """An owner's protection is told, and does not stop a retirement."""
     first, _ = await s.ready(2)
@@ -101,7 +101,7 @@ async def it_returns_within_seconds(s: Stage) -> None:
     )
 
 
-@check("T9")
+@check("T9", uses=("slow_drains",))
 async def a_slow_drain_ends_with_its_timeout(s: Stage) -> None:
     """Who still has something in flight after drain_timeout is terminated all the same."""
     first, second = await s.ready(2)
@@ -116,7 +116,7 @@ async def a_slow_drain_ends_with_its_timeout(s: Stage) -> None:
     await s.spared({second.id})
 
 
-@check("T9", "E11")
+@check("T9", "E11", uses=("slow_drains",))
 async def a_repeated_retirement_drains_for_no_longer(s: Stage) -> None:
     """The time of a drain runs from its beginning, not from the last call."""
     first, _ = await s.ready(2)
@@ -129,7 +129,7 @@ async def a_repeated_retirement_drains_for_no_longer(s: Stage) -> None:
         await asyncio.sleep(min(limit / 4, s.patience / 4))
 
 
-@check("T9", size=3)
+@check("T9", size=3, uses=("send", "slow_drains"))
 async def who_drains_gets_no_new_request(s: Stage) -> None:
     """A draining member is out of the pool."""
     first, *_ = await s.ready(3)
@@ -148,7 +148,7 @@ async def who_drains_gets_no_new_request(s: Stage) -> None:
     s.must(sum(answered.values()), "nobody answered any request")
 
 
-@check("T3", "E11", size=3)
+@check("T3", "E11", size=3, uses=("mishap",))
 async def a_retirement_without_an_answer_may_be_repeated(s: Stage) -> None:
     """A retirement that took effect, and whose answer was lost, lowers the size once."""
     first, second, third = await s.ready(3)
@@ -160,7 +160,7 @@ async def a_retirement_without_an_answer_may_be_repeated(s: Stage) -> None:
     await s.spared({second.id, third.id})
 
 
-@check("X2", size=3)
+@check("X2", size=3, uses=("mishap",))
 async def a_throttled_retirement_did_nothing(s: Stage) -> None:
     """Throttled says that nothing happened."""
     members = await s.ready(3)
@@ -171,7 +171,7 @@ async def a_throttled_retirement_did_nothing(s: Stage) -> None:
     s.same((await s.retire(members[0].id)).size, 2, "what its repetition returns")
 
 
-@check("T4", size=3)
+@check("T4", size=3, uses=("mishap",))
 async def a_part_that_was_begun_is_transient(s: Stage) -> None:
     """Where only some of the members could be begun with, the whole is in doubt."""
     first, second, third = await s.ready(3)

@@ -16,7 +16,6 @@ from immutable.strategies import BlueGreen
 from immutable.testing.accessors import Mishap
 from immutable.testing.check import check
 from immutable.testing.checks.fleets import connected
-from immutable.testing.outcome import NotDeclared
 from immutable.testing.recorder import Recorder
 from immutable.testing.stage import Stage
 
@@ -62,7 +61,7 @@ async def _whole(s: Stage, before: FleetState, size: int) -> None:
     await s.spared({each.id for each in members}, group.number)
 
 
-@check("T1", "G1", "D3", "H7", size=3)
+@check("T1", "G1", "D3", "H7", size=3, uses=("url",))
 async def a_fleet_is_replaced(s: Stage) -> None:
     """A rolling replacement ends whole on the new image, and stays inside its bounds."""
     limits = _limits(s)
@@ -72,7 +71,7 @@ async def a_fleet_is_replaced(s: Stage) -> None:
     await _whole(s, before, 3)
 
 
-@check("D3", "H7", "T1", "H10", size=3)
+@check("D3", "H7", "T1", "H10", size=3, uses=("url",))
 async def a_replacement_goes_back(s: Stage) -> None:
     """One that is aborted half way ends whole as it was, settings included."""
     limits = _limits(s)
@@ -96,7 +95,7 @@ async def a_replacement_goes_back(s: Stage) -> None:
     await s.spared({each.id for each in members})
 
 
-@check("W2", "R7", "D6", size=2, needs=("weighted_traffic",))
+@check("W2", "R7", "D6", size=2, needs=("weighted_traffic",), uses=("url",))
 async def a_fleet_is_switched(s: Stage) -> None:
     """A blue/green replacement is switched at once, and ends without weights."""
     limits = evolve(_limits(s), max_surge="100%")
@@ -107,7 +106,7 @@ async def a_fleet_is_switched(s: Stage) -> None:
     await _whole(s, before, 2)
 
 
-@check("E11", "X2", "O4", size=3)
+@check("E11", "X2", "O4", size=3, uses=("mishap", "url"))
 async def a_replacement_survives_mishaps(s: Stage) -> None:
     """Calls that are throttled, or whose answers are lost, cost time and nothing else."""
     for call in ("hold", "create_revision", "grow", "retire"):
@@ -120,24 +119,20 @@ async def a_replacement_survives_mishaps(s: Stage) -> None:
     await _whole(s, before, 3)
 
 
-@check("P7", "V6", size=3)
+@check("P7", "V6", size=3, uses=("raw_kill", "url"))
 async def a_replacement_survives_a_death(s: Stage) -> None:
     """A candidate that dies on the way is replaced."""
     limits = _limits(s)
     async with connected(s) as fleet:
         before = await s.look()
         running = asyncio.create_task(_result(fleet.replace(s.author.images[1], limits=limits)))
-        try:
-            state = await s.until(
-                lambda state: any(i.state is READY for i in state.members(2)) or running.done(),
-                "a READY member of the new revision",
-            )
-            victim = next((i.id for i in state.members(2) if i.state is READY), None)
-            if victim is not None:
-                await s.author.raw_kill(s.fleet, victim)
-        except NotDeclared:
-            running.cancel()
-            raise
+        state = await s.until(
+            lambda state: any(i.state is READY for i in state.members(2)) or running.done(),
+            "a READY member of the new revision",
+        )
+        victim = next((i.id for i in state.members(2) if i.state is READY), None)
+        if victim is not None:
+            await s.author.raw_kill(s.fleet, victim)
         result = await running
     s.same(result.status, Status.SUCCEEDED, "how the rollout ended")
     await _whole(s, before, 3)

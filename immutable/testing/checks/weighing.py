@@ -56,7 +56,7 @@ async def the_whole_table_is_set(s: Stage) -> None:
     s.same(await _weights(s), {1: 0, 2: 100}, "the weights after the switch")
 
 
-@check("W3", "W4", needs=_WEIGHTED)
+@check("W3", "W4", needs=_WEIGHTED, uses=("send",))
 async def requests_are_divided_by_weight(s: Stage) -> None:
     """New requests follow the table, not the numbers of members; at 0 there are none."""
     await _two_pools(s)
@@ -119,7 +119,7 @@ async def a_table_with_a_held_group_is_the_holders(s: Stage) -> None:
     s.same(await _weights(s), {1: 100, 2: 0}, "the weights after both")
 
 
-@check("D6", needs=_WEIGHTED)
+@check("D6", needs=_WEIGHTED, uses=("send",))
 async def who_is_left_alone_has_no_weight(s: Stage) -> None:
     """The last group has all traffic, whatever its weight was."""
     await _two_pools(s)
@@ -132,7 +132,7 @@ async def who_is_left_alone_has_no_weight(s: Stage) -> None:
     s.must(sum(answered.values()) >= 10, "the group that is left answers no requests")
 
 
-@check("W2", "E11", needs=_WEIGHTED)
+@check("W2", "E11", needs=_WEIGHTED, uses=("mishap",))
 async def a_switch_without_an_answer_may_be_repeated(s: Stage) -> None:
     """A table that was set, and whose answer was lost, is there."""
     await _two_pools(s)
@@ -152,7 +152,7 @@ async def the_finest_weight_is_kept(s: Stage) -> None:
     s.same(await _weights(s), {1: 100 - step, 2: step}, "the weights after routing one step")
 
 
-@check("W7", "W8", needs=("traffic_stats",))
+@check("W7", "W8", needs=("traffic_stats",), uses=("send",))
 async def requests_are_counted(s: Stage) -> None:
     """What was answered is counted by the member that answered, in buckets that fit."""
     assert isinstance(s.backend, SupportsTraffic)

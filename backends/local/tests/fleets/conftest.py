@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -89,9 +89,9 @@ class Home:
         finally:
             await journal.close()
 
-    def processes(self) -> dict[int, str]:
-        """Everything that runs for this home: supervisors, balancers, instances."""
-        found, mark = {}, str(self.folder).encode()
+    def processes(self, mark: str = "") -> dict[int, str]:
+        """Everything that runs for this home, or for one of its fleets, named as *mark*."""
+        found, mark = {}, (mark or str(self.folder)).encode()
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 try:
@@ -134,15 +134,30 @@ async def wait_until(condition, seconds=20.0):
     return found
 
 
-@pytest.fixture
-def home(monkeypatch):
+@contextmanager
+def made_home():
+    """Directories that vanish, and a failure if anything runs on in them."""
     folder = Path(tempfile.mkdtemp(prefix="im-"))
     (folder / "run").mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
     made = Home(folder)
-    yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
+        yield made
     left = made.processes()
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
     assert not left, f"left running: {left}"
+
+
+@pytest.fixture
+def home():
+    with made_home() as made:
+        yield made
+
+
+@pytest.fixture(scope="class")
+def shared_home():
+    """The same, for all tests of a class."""
+    with made_home() as made:
+        yield made
