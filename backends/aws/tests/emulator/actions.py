@@ -1,7 +1,9 @@
 """Importing this registers every action that can be answered."""
 
 from . import (
+    asg_attachments,
     asg_groups,
+    asg_launching,
     asg_members,
     asg_settings,
     asg_tags,
@@ -17,6 +19,6 @@ from . import (
 )
 
 MODULES = (
-    asg_groups, asg_members, asg_settings, asg_tags, ec2_instances, elb_actions, hooks, identity,
+    asg_attachments, asg_groups, asg_launching, asg_members, asg_settings, asg_tags, ec2_instances, elb_actions, hooks, identity,
     images, metrics, parameters, quotas, templates,
 )  # fmt: skip

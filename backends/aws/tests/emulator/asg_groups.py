@@ -118,6 +118,7 @@ def create_group(world: World, call: Call) -> dict[str, Any]:
     group = Group(
         name=name, arn=arn, created=world.clock.date(), low=low, high=high, desired=desired,
         settings=settings, subnets=_subnets(world, call), target_groups=targets,
+        born_with=set(targets),
     )  # fmt: skip
     put_tags(group, call.get("Tags") or [])
     for hook in call.get("LifecycleHookSpecificationList") or []:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .calls import Call, ours
-from .choosing import emptiest
-from .errors import AwsError, NotEmulated, invalid
+from .errors import AwsError, invalid
 from .groups import Group, Member
 from .paging import page
 
@@ -28,43 +28,52 @@ def _shrink(group: Group, members: list[Member], what: str) -> None:
 
 @ours("autoscaling", "TerminateInstanceInAutoScalingGroup")
 def terminate(world: World, call: Call) -> dict[str, Any]:
-    """This one goes; with decrement nothing takes its place.
+    """These go; with decrement nothing takes their place.
 
     TerminateInstanceInAutoScalingGroup
     (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html):
-    deregistered from the load balancers first; replaced unless the desired capacity is decremented,
-    which must not fall below the minimum. Scale-in protection and a suspended Terminate are about
-    what the group does by itself and don't stop it ("Use instance scale-in protection …": manual
-    termination).
+    one by InstanceId, or up to 100 of a group by InstanceIds; replaced unless the desired capacity
+    is decremented, which must not fall below the minimum. Scale-in protection "does not protect …
+    from manual termination through … TerminateInstanceInAutoScalingGroup"
+    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html).
     """
-    if call.get("InstanceIds"):
-        raise NotEmulated("InstanceIds of autoscaling:TerminateInstanceInAutoScalingGroup")
-    instance_id = call.get("InstanceId")
-    if not instance_id:
-        raise invalid("InstanceId is required")
-    group = world.groups.of(instance_id)
-    if group is None:
-        said = f"Instance Id not found - No managed instance found for instance ID: {instance_id}"
-        raise invalid(said)
-    member = group.members[instance_id]
-    if member.state.startswith("Terminating"):
-        assert member.activity is not None
-        return {"Activity": member.activity.told(group.arn)}
-    decrement = call.params["ShouldDecrementDesiredCapacity"]
-    before = group.desired
-    if decrement and member.counts:
-        if group.desired - member.weight < group.low:
-            raise invalid(
-                f"Currently, desiredSize equals minSize ({group.low}). Terminating instance "
-                "without replacement will violate group's min size constraint. Either set "
-                "shouldDecrementDesiredCapacity flag to false or lower group's min size."
-            )
-        group.desired -= member.weight
-    cause = f"At {world.scaling.stamp()} instance {instance_id} was taken out of service in response to a user request"  # fmt: skip
-    cause += f", shrinking the capacity from {before} to {group.desired}." if decrement else "."
-    activity = world.scaling.terminate(group, member, cause)
+    several, one = call.get("InstanceIds"), call.get("InstanceId")
+    if bool(several) == bool(one):
+        raise invalid("Either InstanceId or InstanceIds must be specified")
+    if several and not call.get("AutoScalingGroupName"):
+        raise invalid("AutoScalingGroupName is required when using InstanceIds")
+    ids = list(dict.fromkeys(several or [one]))
+    group = world.groups.of(ids[0])
+    for each in ids:
+        if (owner := world.groups.of(each)) is None or owner is not group:
+            said = f"Instance Id not found - No managed instance found for instance ID: {each}"
+            raise invalid(said)
+    assert group is not None
+    members = [group.members[each] for each in ids]
+    activities = _terminated(world, group, members, call.params["ShouldDecrementDesiredCapacity"])
+    return {"Activities": activities} if several else {"Activity": activities[0]}
+
+
+def _terminated(
+    world: World, group: Group, members: list[Member], decrement: bool
+) -> list[dict[str, Any]]:
+    """Who is on its way already stays on it, and changes no size."""
+    new = [m for m in members if not m.state.startswith("Terminating")]
+    less, before = sum(m.weight for m in new if m.counts), group.desired
+    if decrement and group.desired - less < group.low:
+        raise invalid(
+            f"Currently, desiredSize equals minSize ({group.low}). Terminating instance without "
+            "replacement will violate group's min size constraint. Either set "
+            "shouldDecrementDesiredCapacity flag to false or lower group's min size."
+        )
+    if decrement:
+        group.desired -= less
+    for member in new:
+        cause = f"At {world.scaling.stamp()} instance {member.id} was taken out of service in response to a user request"
+        cause += f", shrinking the capacity from {before} to {group.desired}." if decrement else "."
+        world.scaling.terminate(group, member, cause)
     world.scaling.nudge(group)
-    return {"Activity": activity.told(group.arn)}
+    return [m.activity.told(group.arn) for m in members if m.activity]
 
 
 def _named(call: Call, group: Group, states: set[str], most: int = 20) -> list[Member]:
@@ -95,18 +104,43 @@ def enter_standby(world: World, call: Call) -> dict[str, Any]:
         _shrink(group, members, "place into standby")
     told = []
     for member in members:
-        world.scaling.leave_pools(group, member)
-        member.state = "Standby"
-        told.append(_noted(world, group, f"Moving EC2 instance to Standby: {member.id}", member))
+        delay = world.scaling.leave_pools(group, member)
+        member.state = "EnteringStandby" if delay else "Standby"
+        what = f"Moving EC2 instance to Standby: {member.id}"
+        told.append(_noted(world, group, what, member, delay, _stands))
     world.scaling.nudge(group)
     return {"Activities": told}
 
 
-def _noted(world: World, group: Group, what: str, member: Member) -> dict[str, Any]:
+def _stands(group: Group, member: Member) -> None:
+    if member.state == "EnteringStandby":
+        member.state = "Standby"
+
+
+def _gone(group: Group, member: Member) -> None:
+    if member.state == "Detaching":
+        group.members.pop(member.id, None)
+
+
+def _noted(
+    world: World,
+    group: Group,
+    what: str,
+    member: Member,
+    delay: float = 0.0,
+    then: Callable[[Group, Member], None] = lambda *_: None,
+) -> dict[str, Any]:
+    """An activity that lasts as long as connections drain, and what comes then."""
     cause = f"At {world.scaling.stamp()} instance {member.id} was moved in response to a user request."  # fmt: skip
-    activity = world.groups.begin(group, what, cause)
-    world.groups.end(activity)
-    return activity.told(group.arn)
+    activity = world.groups.begin(group, what, cause, progress=50)
+    told = activity.told(group.arn)
+    if delay:
+        world.clock.after(delay, world.groups.end, activity)
+        world.clock.after(delay, then, group, member)
+    else:
+        world.groups.end(activity)
+        then(group, member)
+    return told
 
 
 @ours("autoscaling", "ExitStandby")
@@ -141,9 +175,10 @@ def detach_instances(world: World, call: Call) -> dict[str, Any]:
         _shrink(group, [m for m in members if m.counts], "detach")
     told = []
     for member in members:
-        world.scaling.leave_pools(group, member)
-        del group.members[member.id]
-        told.append(_noted(world, group, f"Detaching EC2 instance: {member.id}", member))
+        delay = world.scaling.leave_pools(group, member)
+        member.state = "Detaching"
+        what = f"Detaching EC2 instance: {member.id}"
+        told.append(_noted(world, group, what, member, delay, _gone))
     world.scaling.nudge(group)
     return {"Activities": told}
 
@@ -219,72 +254,3 @@ def describe_instances(world: World, call: Call) -> dict[str, Any]:
     ]
     shown, token = page(told, call, most=50, usual=50)
     return {"AutoScalingInstances": list(shown)} | token
-
-
-@ours("autoscaling", "LaunchInstances")
-def launch_instances(world: World, call: Call) -> dict[str, Any]:
-    """Launch so many in one zone, at once, and tell their ids or why not.
-
-    "Launching instances with synchronous provisioning"
-    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/launching-instances-synchronous-provisioning.html)
-    and LaunchInstances (…/APIReference/API_LaunchInstances.html): raises the desired capacity by what was
-    launched; the token makes it idempotent for eight hours.
-    """
-    group = world.groups.find(call.params["AutoScalingGroupName"])
-    token = call.params["ClientToken"]
-    asked = {k: v for k, v in call.params.items() if k != "ClientToken"}
-    if known := group.tokens.get(token):
-        if known[0] != asked:
-            said = "The client token was used before with other parameters."
-            raise AwsError("IdempotentParameterMismatch", said)
-        return dict(known[1])
-    count = call.params["RequestedCapacity"]
-    if group.desired + count > group.high:
-        said = (
-            f"The requested capacity {count} would exceed the max size {group.high} of the group."
-        )
-        raise invalid(said)
-    zone, subnet = _place(world, group, call)
-    ids, errors = _launched(world, group, count, zone, subnet)
-    group.desired += len(ids)
-    place = {"AvailabilityZone": zone, "AvailabilityZoneId": world.zone_id(zone)}
-    answer: dict[str, Any] = {
-        "AutoScalingGroupName": group.name,
-        "ClientToken": token,
-        "Instances": [],
-        "Errors": [{**place, "SubnetId": subnet, "MarketType": "OnDemand", **e} for e in errors],
-    }
-    if ids:
-        kind = group.members[ids[0]].type
-        answer["Instances"].append(
-            {**place, "SubnetId": subnet, "MarketType": "OnDemand", "InstanceType": kind, "InstanceIds": ids}
-        )  # fmt: skip
-    group.tokens[token] = (asked, answer)
-    return answer
-
-
-def _place(world: World, group: Group, call: Call) -> tuple[str, str]:
-    zones, subnets = call.get("AvailabilityZones"), call.get("SubnetIds")
-    if not (zones or subnets) and len(group.zones) > 1:
-        raise invalid("Either AvailabilityZones or SubnetIds must be specified for this group.")
-    if subnets:
-        found = [(s, z) for s, z in group.subnets if s == subnets[0]]
-    else:
-        wanted = zones[0] if zones else emptiest(group.zones, group.live())[0]
-        found = [(s, z) for s, z in group.subnets if z == wanted]
-    if not found:
-        raise invalid(f"{(subnets or zones)[0]} is not part of the group's configuration.")
-    return found[0][1], found[0][0]
-
-
-def _launched(
-    world: World, group: Group, count: int, zone: str, subnet: str
-) -> tuple[list[str], list[dict[str, str]]]:
-    cause = f"At {world.scaling.stamp()} a user request launched instances."
-    ids: list[str] = []
-    for _ in range(count):
-        try:
-            ids.append(world.scaling.launch(group, zone, cause, subnet).id)
-        except AwsError as error:
-            return ids, [{"ErrorCode": error.code, "ErrorMessage": error.message}]
-    return ids, []

@@ -38,6 +38,24 @@ class Call:
         return f"{self.service}:{self.action}"
 
 
+UNHEEDED = {
+    "autoscaling:DescribeAutoScalingGroups": {"IncludeManagedResources"},
+    "autoscaling:DescribeAutoScalingInstances": {"IncludeManagedResources"},
+    "autoscaling:DescribeScalingActivities": {"IncludeManagedResources", "Filters"},
+    "autoscaling:DescribeTrafficSources": {"TrafficSourceType"},
+    "autoscaling:PutScalingPolicy": {"PredictiveScalingConfiguration"},
+    "cloudwatch:GetMetricData": {"NextToken", "MaxDatapoints"},
+    "ec2:RunInstances": {
+        "CapacityReservationSpecification",
+        "InstanceMarketOptions",
+        "LicenseSpecifications",
+    },
+    "ec2:TerminateInstances": {"Force", "SkipOsShutdown"},
+    "elbv2:DescribeTargetHealth": {"Include"},
+    "service-quotas:GetServiceQuota": {"ContextId"},
+}
+"""Parameters that would change the answer, and that nothing here heeds: they are refused."""
+
 Handler = Callable[[Any, Call], Any]
 
 OURS: dict[tuple[str, str], Handler] = {}

@@ -78,13 +78,13 @@ def stop(world: World, instance: str) -> None:
 @command
 def sicken(world: World, instance: str) -> None:
     """Its health checks fail from now on."""
-    world.lives.turn(instance, False)
+    world.lives.sicken(instance)
 
 
 @command
 def heal(world: World, instance: str) -> None:
     """Its health checks succeed again."""
-    world.lives.turn(instance, True)
+    world.lives.heal(instance)
 
 
 @command
@@ -167,6 +167,20 @@ def deny(world: World, actions: list[str]) -> None:
 def calls(world: World, log: bool = False) -> Any:
     """How often each action was called; with `log`, every call in order."""
     return world.log if log else dict(world.counts)
+
+
+@command
+def permissions(world: World) -> list[str]:
+    """The IAM actions of all calls so far, as a policy writes them."""
+    prefixes = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
+    pairs = [name.split(":") for name in world.counts]
+    return sorted(f"{prefixes.get(service, service)}:{action}" for service, action in pairs)
+
+
+@command
+def limit(world: World, name: str, value: int) -> None:
+    """A quota of Elastic Load Balancing, by its name in DescribeAccountLimits."""
+    world.supply.limits[name] = value
 
 
 @command

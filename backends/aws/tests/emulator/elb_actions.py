@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import door
 from .calls import Call, after, before, motos, ours
 from .errors import AwsError
 from .targets import REASONS, ZONE_OFF, Pool, Target, forwarded
@@ -20,7 +21,7 @@ motos(
     "elbv2", *CHANGES, "DescribeListeners", "DescribeRules", "DescribeLoadBalancers",
     "DescribeTargetGroups", "DescribeTargetGroupAttributes", "ModifyTargetGroupAttributes",
     "ModifyTargetGroup", "DescribeLoadBalancerAttributes", "ModifyLoadBalancerAttributes",
-    "AddTags", "RemoveTags", "DescribeTags", "DescribeAccountLimits", "DescribeListenerAttributes",
+    "AddTags", "RemoveTags", "DescribeTags", "DescribeListenerAttributes",
 )  # fmt: skip
 
 
@@ -52,15 +53,54 @@ def forwards(world: World, call: Call) -> None:
 
 
 @before("elbv2", "CreateTargetGroup")
-def target_group_name(world: World, call: Call) -> None:
-    """A name has at most 32 characters, letters, digits and hyphens.
+def target_group(world: World, call: Call) -> dict[str, Any] | None:
+    """A name has at most 32 characters; the same settings again give the same group.
 
-    CreateTargetGroup (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html).
+    CreateTargetGroup, "This operation is idempotent, which means that it completes at most one time.
+    If you attempt to create multiple target groups with the same settings, each call succeeds"
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html).
     """
-    name = call.params["Name"]
+    name, kept = call.params["Name"], door.elbv2(world.region).target_groups
+    same = next((group for group in kept.values() if group.name == name), None)
+    if same is not None and world.tokens.get(("CreateTargetGroup", same.arn)) == call.params:
+        return {"TargetGroups": [_group_told(same)]}
+    if same is None and len(kept) >= world.supply.limits["target-groups"]:
+        raise AwsError(
+            "TooManyTargetGroups", "You've reached the limit on your number of target groups."
+        )
     if len(name) > 32:
         said = f"Target group name '{name}' cannot be longer than '32' characters"
         raise AwsError("ValidationError", said)
+    return None
+
+
+def _group_told(group: Any) -> dict[str, Any]:
+    return {
+        "TargetGroupArn": group.arn,
+        "TargetGroupName": group.name,
+        "Protocol": group.protocol,
+        "Port": int(group.port),
+        "VpcId": group.vpc_id,
+        "TargetType": group.target_type,
+        "LoadBalancerArns": list(group.load_balancer_arns),
+    }
+
+
+@after("elbv2", "CreateTargetGroup")
+def target_group_made(world: World, call: Call) -> None:
+    """Remember with which settings."""
+    kept = door.elbv2(world.region).target_groups
+    made = next(group for group in kept.values() if group.name == call.params["Name"])
+    world.tokens["CreateTargetGroup", made.arn] = call.params
+
+
+@ours("elbv2", "DescribeAccountLimits")
+def describe_account_limits(world: World, call: Call) -> dict[str, Any]:
+    """The quotas that are modelled ("Quotas for your Application Load Balancers").
+
+    DescribeAccountLimits (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeAccountLimits.html).
+    """
+    return {"Limits": [{"Name": n, "Max": str(most)} for n, most in world.supply.limits.items()]}
 
 
 @ours("elbv2", "RegisterTargets")

@@ -135,6 +135,9 @@ class Group:
     settling: bool = False
     patrolling: bool = False
     extra: str | None = None
+    healing: bool = False
+    born_with: set[str] = field(factory=set)
+    leaving_pools: dict[str, float] = field(factory=dict)
     tokens: dict[str, Any] = field(factory=dict)
 
     def on(self, process: str) -> bool:
@@ -199,6 +202,8 @@ class Groups:
     ) -> None:
         """The activity is over."""
         activity.status, activity.message = status, message
+        if message and "Status Reason" not in activity.description:
+            activity.description += f".  Status Reason: {message}"
         activity.end, activity.progress = self.clock.date(), 100
 
     def forget(self, group: Group) -> None:

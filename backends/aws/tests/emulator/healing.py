@@ -68,6 +68,7 @@ def _replace(world: World, group: Group, member: Member) -> None:
     """Terminate the unhealthy member; what is missing then is launched as ever."""
     why = ailment(world, group, member) or USER
     cause = f"At {world.scaling.stamp()} an instance was taken out of service in response to {why}."
+    group.healing = True
     world.scaling.terminate(group, member, cause, force=why == EC2)
     world.scaling.nudge(group)
 

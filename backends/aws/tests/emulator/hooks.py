@@ -33,9 +33,7 @@ def hold(world: World, group: Group, member: Member, transition: str) -> bool:
     waiting = Waiting(transition, {})
     for name, hook in mine.items():
         seconds = hook["HeartbeatTimeout"] * world.laws.scale
-        waiting.hooks[name] = world.clock.after(
-            seconds, complete, world, group, member, name, hook["DefaultResult"]
-        )
+        waiting.hooks[name] = world.clock.after(seconds, _late, world, group, member, hook)
     member.waiting = waiting
     member.state = "Pending:Wait" if transition == LAUNCHING else "Terminating:Wait"
     if member.activity and member.activity.open:
@@ -51,7 +49,20 @@ def drop(member: Member) -> None:
         member.waiting = None
 
 
-def complete(world: World, group: Group, member: Member, name: str, result: str) -> None:
+def _late(world: World, group: Group, member: Member, hook: dict[str, Any]) -> None:
+    """Nobody completed it in time."""
+    name, result = hook["LifecycleHookName"], hook["DefaultResult"]
+    complete(world, group, member, name, result, "Heartbeat Timeout")
+
+
+def complete(
+    world: World,
+    group: Group,
+    member: Member,
+    name: str,
+    result: str,
+    why: str = "Lifecycle Action Completed with ABANDON Result",
+) -> None:
     """One hook is done; the last one lets the member go on.
 
     ABANDON on launch terminates the instance, and the group launches another; on termination both
@@ -68,15 +79,21 @@ def complete(world: World, group: Group, member: Member, name: str, result: str)
     if waiting.transition == TERMINATING:
         world.scaling.shut_down(group, member)
     elif waiting.abandoned:
-        _abandon(world, group, member)
+        _abandon(
+            world,
+            group,
+            member,
+            f"Lifecycle Action with token {waiting.token} was abandoned: {why}",
+        )
     else:
         member.state = "Pending:Proceed"
         world.scaling.serve(group, member)
 
 
-def _abandon(world: World, group: Group, member: Member) -> None:
+def _abandon(world: World, group: Group, member: Member, why: str) -> None:
+    """In the words of "Tutorial: Use … scripts and instance metadata to retrieve lifecycle state"."""
     if member.activity and member.activity.open:
-        said = "Instance failed to complete user's Lifecycle Action: Lifecycle Action was abandoned"
+        said = f"Instance failed to complete user's Lifecycle Action: {why}"
         world.groups.end(member.activity, "Cancelled", said)
     stamp = world.scaling.stamp()
     cause = f"At {stamp} an instance was taken out of service in response to a lifecycle action that was abandoned."
@@ -118,9 +135,7 @@ def record_heartbeat(world: World, call: Call) -> dict[str, Any]:
     assert waiting is not None
     waiting.hooks[name].cancel()
     seconds = hook["HeartbeatTimeout"] * world.laws.scale
-    waiting.hooks[name] = world.clock.after(
-        seconds, complete, world, group, member, name, hook["DefaultResult"]
-    )
+    waiting.hooks[name] = world.clock.after(seconds, _late, world, group, member, hook)
     return {}
 
 

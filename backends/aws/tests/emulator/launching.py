@@ -22,12 +22,16 @@ class Supply:
     Args:
         capacity: instances that a zone can hold, by zone; a zone that is not named holds any number.
         quotas: vCPUs by quota code.
+        limits: of Elastic Load Balancing, by the names of DescribeAccountLimits.
     """
 
     lives: Lives
     region: str
     capacity: dict[str, int] = field(factory=dict)
     quotas: dict[str, float] = field(factory=lambda: {STANDARD: 5000.0})
+    limits: dict[str, int] = field(
+        factory=lambda: {"target-groups": 3000, "target-groups-per-application-load-balancer": 100}
+    )
 
     def vcpus(self, instance_type: str) -> int:
         """vCPUs of a type.

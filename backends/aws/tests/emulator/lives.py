@@ -11,6 +11,8 @@ from . import door
 from .clock import Clock, Timer
 from .laws import Chances, Fate, Laws
 
+BY_USER = ("Client.UserInitiatedShutdown", "User initiated shutdown")
+
 
 @define(eq=False)
 class Life:
@@ -20,6 +22,7 @@ class Life:
         instance: moto's object, which DescribeInstances shows.
         answering: whether health checks succeed, and since when that is so.
         impaired: whether the instance status check fails.
+        sick: whether the application fails its health checks, once it answers at all.
         left: when it was terminated.
     """
 
@@ -31,6 +34,7 @@ class Life:
     running: float | None = None
     answering: tuple[bool, float] = (False, 0.0)
     impaired: bool = False
+    sick: bool = False
     left: float | None = None
     timers: list[Timer] = field(factory=list)
 
@@ -106,7 +110,7 @@ class Lives:
             wait = self.chances.draw(answers)
             self._later(life, wait, self.turn, life.id, True)
             if fate.sickens is not None:
-                self._later(life, wait + fate.sickens, self.turn, life.id, False)
+                self._later(life, wait + fate.sickens, self.sicken, life.id)
         if fate.impaired is not None:
             self._later(life, fate.impaired, self.impair, life.id)
         self.on_running(life)
@@ -114,9 +118,20 @@ class Lives:
     def turn(self, instance_id: str, answering: bool) -> None:
         """From now on health checks succeed, or fail."""
         life = self.all[instance_id]
+        answering = answering and not life.sick
         if life.answering[0] != answering:
             self.before_turn(life)
             life.answering = (answering, self.clock.now())
+
+    def sicken(self, instance_id: str) -> None:
+        """From now on health checks fail, also if it did not answer yet."""
+        self.all[instance_id].sick = True
+        self.turn(instance_id, False)
+
+    def heal(self, instance_id: str) -> None:
+        """From now on health checks succeed again."""
+        self.all[instance_id].sick = False
+        self.turn(instance_id, self.all[instance_id].state == "running")
 
     def impair(self, instance_id: str) -> None:
         """From now on the instance status check fails."""
@@ -126,10 +141,9 @@ class Lives:
         """EC2 terminates it by itself."""
         life = self.all[instance_id]
         if life.state not in {"shutting-down", "terminated"}:
-            self.shut_down(instance_id)
-            door.reason(life.instance, "Server.InternalError", "Internal error on launch")
+            self.shut_down(instance_id, ("Server.InternalError", "Internal error on launch"))
 
-    def shut_down(self, instance_id: str) -> str:
+    def shut_down(self, instance_id: str, why: tuple[str, str] = BY_USER) -> str:
         """Begin to terminate; the state that it was in before."""
         life = self.all[instance_id]
         was = life.state
@@ -139,7 +153,7 @@ class Lives:
             timer.cancel()
         self.turn(instance_id, False)
         door.state(life.instance, "shutting-down")
-        door.reason(life.instance, "Client.UserInitiatedShutdown", "User initiated shutdown")
+        door.reason(life.instance, *why)
         self.on_leaving(life)
         self.clock.after(self.chances.draw(self.laws.shutdown), self._gone, life)
         return was

@@ -49,16 +49,19 @@ class Scaling:
                 self.world.clock.after(group.retry_at - now, self.nudge, group)
             else:
                 self._launch_missing(group)
-        elif missing < 0 and group.on("Terminate"):
+        elif missing < 0:
             self._terminate_surplus(group, -missing)
 
     def _launch_missing(self, group: Group) -> None:
         before = group.units()
         cause = self._cause(
             group,
-            "an instance was started in response to a difference between desired and actual "
+            "an instance was launched in response to an unhealthy instance needing to be replaced."
+            if group.healing
+            else "an instance was started in response to a difference between desired and actual "
             f"capacity, increasing the capacity from {before} to {group.desired}.",
         )
+        group.healing = False
         while group.units() < group.desired:
             if not self.launch_somewhere(group, cause):
                 group.retry_at = self.world.clock.now() + self.world.laws.retry
@@ -119,7 +122,7 @@ class Scaling:
         """
         template, data = self.template(group)
         kind, weight = self._type(group, data)
-        subnet = subnet or next(s for s, each in group.subnets if each == zone)
+        subnet = subnet or self._roomiest(group, zone)
         image = self.world.parameters.resolve(data.get("ImageId", ""))
         supply = self.world.supply
         supply.fits(image, kind)
@@ -154,6 +157,14 @@ class Scaling:
         )
         return member
 
+    def _roomiest(self, group: Group, zone: str) -> str:
+        """Of the group's subnets in a zone, the one with the most free addresses."""
+        here = [subnet for subnet, each in group.subnets if each == zone]
+        if len(here) == 1:
+            return here[0]
+        ec2 = door.ec2(self.world.region)
+        return max(here, key=lambda subnet: ec2.get_subnet(subnet).available_ip_address_count)
+
     def template(self, group: Group) -> tuple[dict[str, str], dict[str, Any]]:
         """The template that the group launches from at this moment, by number, and its data."""
         given = group.settings.get("LaunchTemplate")
@@ -186,6 +197,27 @@ class Scaling:
         if not hooks.hold(self.world, group, member, "autoscaling:EC2_INSTANCE_LAUNCHING"):
             self.serve(group, member)
 
+    def died(self, instance_id: str) -> None:
+        """EC2 terminated a member that was not in service yet: the launch is over, another follows.
+
+        "Troubleshoot Amazon EC2 Auto Scaling: EC2 instance launch failures", client errors on launch:
+        Cancelled, with this message
+        (https://docs.aws.amazon.com/autoscaling/ec2/userguide/ts-as-instancelaunchfailure.html).
+        """
+        group = self.world.groups.of(instance_id)
+        if group is None or not group.members[instance_id].state.startswith("Pending"):
+            return
+        member = group.members.pop(instance_id)
+        hooks.drop(member)
+        reason = self.world.lives.find(instance_id).state_reason.message
+        said = f"Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: {reason}"
+        if member.activity and member.activity.open:
+            self.world.groups.end(member.activity, "Cancelled", said)
+        if group.extra == instance_id:
+            group.extra = None
+        group.retry_at = self.world.clock.now() + self.world.laws.retry
+        self.nudge(group)
+
     def serve(self, group: Group, member: Member) -> None:
         """Into service, and into the target groups before that.
 
@@ -206,8 +238,11 @@ class Scaling:
         self.nudge(group)
 
     def _terminate_surplus(self, group: Group, surplus: int) -> None:
+        # "Suspending the Terminate process applies only to instances that are currently in the
+        # InService state. It does not prevent the termination of instances in other states".
+        free = [m for m in group.live() if group.on("Terminate") or m.state != "InService"]
         policies = group.settings.get("TerminationPolicies", ["Default"])
-        chosen = victims(group.live(), surplus, policies, self._born)
+        chosen = victims(free, surplus, policies, self._born)
         before = group.units()
         cause = self._cause(
             group,

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from . import door, wire
-from .calls import AFTER, BEFORE, MOTO, OURS, Call
+from .calls import AFTER, BEFORE, MOTO, OURS, UNHEEDED, Call
 from .errors import STATUS, AwsError, NotEmulated
 from .faults import throttled
 from .world import World
@@ -130,6 +130,8 @@ class Application:
 
     def _carry_out(self, call: Call, environ: dict[str, Any]) -> Reply:
         key = (call.service, call.action)
+        if unheeded := UNHEEDED.get(call.name, set()) & set(call.params):
+            raise NotEmulated(f"{sorted(unheeded)} of {call.name}")
         if key in OURS:
             return wire.answer(call, OURS[key](self.world, call))
         if call.action not in MOTO.get(call.service, set()):

@@ -138,6 +138,7 @@ class Targets:
         (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html).
         """
         elb, used = door.elbv2(self.region), {}
+        self.pools = {arn: p for arn, p in self.pools.items() if arn in elb.target_groups}
         for balancer in elb.load_balancers.values():
             for listener in balancer.listeners.values():
                 for rule in listener.rules.values():

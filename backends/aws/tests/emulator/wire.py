@@ -133,7 +133,10 @@ def refusal(
     """An error as status, headers and body."""
     service = call.service if call else service
     request_id = call.request_id if call else "none"
-    if protocol(service) == "json":
+    if service == "s3":
+        said = f"<Error><Code>{error.code}</Code><Message>{error.message}</Message></Error>"
+        return error.status, _headers(request_id), said.encode()
+    if service not in SERVICES.values() or protocol(service) == "json":
         said = json.dumps({"__type": error.code, "message": error.message})
         return error.status, _json_headers(call), said.encode()
     body = error_xml(error.code, error.message, error.status, request_id, ec2=service == "ec2")
@@ -143,7 +146,7 @@ def refusal(
 def service_of(headers: dict[str, str]) -> str:
     """Whose language to refuse in, when the request was not understood."""
     scope = SCOPE.search(headers.get("authorization", ""))
-    return SERVICES.get(scope.group(2), "ec2") if scope else "ec2"
+    return SERVICES.get(scope.group(2), scope.group(2)) if scope else "ec2"
 
 
 def _headers(request_id: str) -> dict[str, str]:

@@ -67,6 +67,7 @@ class World:
 
     def _leaves(self, life: Life) -> None:
         self.targets.leave(life)
+        self.scaling.died(life.id)
 
     def zones(self) -> list[str]:
         """The zones of the region."""

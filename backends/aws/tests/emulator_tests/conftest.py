@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 
 def _until(look, wanted=bool, seconds=5.0):
@@ -64,3 +65,18 @@ def fleet(emulator, stage):
             return stage.asg.describe_scaling_activities(AutoScalingGroupName="web")["Activities"]
 
     return Fleet()
+
+
+@pytest.fixture
+def refused():
+    """The message of a call's refusal, which must have this code, and this status."""
+
+    def check(code, call, status=400, **words):
+        with pytest.raises(ClientError) as caught:
+            call(**words)
+        answer = caught.value.response
+        assert answer["Error"]["Code"] == code, answer
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == status
+        return answer["Error"]["Message"]
+
+    return check

@@ -1,0 +1,73 @@
+"""What a test can do to the world, and see of it."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_members_tell_what_is_true(emulator, fleet, until):
+    fleet.make(2)
+    sick = fleet.ids()[0]
+    until(emulator.members, lambda found: all(m["healthy"] == ["web"] for m in found))
+    emulator.sicken(instance=sick)
+    found = until(
+        lambda: {m["id"]: m for m in emulator.members(group="web")},
+        lambda found: found[sick]["healthy"] == [],
+    )
+    assert found[sick]["registered"] == ["web"]
+    assert (found[sick]["answering"], found[sick]["state"]) == (False, "running")
+    assert {m["lifecycle"] for m in found.values()} == {"InService"}
+
+
+def test_a_snapshot_shows_every_change_and_nothing_else(emulator, stage, fleet, until):
+    fleet.make(2)
+    until(lambda: len(fleet.health()), lambda size: size == 2)
+    until(emulator.members, lambda found: all(m["healthy"] for m in found))
+    before = emulator.everything()
+    stage.asg.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["AZRebalance"])
+    other = stage.target_group("other", listen=False)
+    table = [{"TargetGroupArn": fleet.arn, "Weight": 90}, {"TargetGroupArn": other, "Weight": 10}]
+    stage.elb.modify_listener(
+        ListenerArn=stage.listener,
+        DefaultActions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": table}}],
+    )
+    during = emulator.everything()
+    assert during["groups"]["web"]["SuspendedProcesses"] == ["AZRebalance"]
+    assert during["listeners"] == {"front:80/default": {"web": 90, "other": 10}}
+    assert set(during["target_groups"]) == {"web", "other"}
+    stage.asg.resume_processes(AutoScalingGroupName="web")
+    stage.elb.modify_listener(
+        ListenerArn=stage.listener,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": fleet.arn}],
+    )
+    stage.elb.delete_target_group(TargetGroupArn=other)
+    assert emulator.everything() == before
+
+
+def test_somebody_else_resizes(emulator, fleet):
+    fleet.make(1)
+    emulator.resize(group="web", desired=2)
+    fleet.settled(2)
+    assert "autoscaling:SetDesiredCapacity" not in emulator.calls()
+
+
+def test_laws_may_be_distributions_and_are_the_same_again(emulator, stage, fleet):
+    def launched():
+        emulator.reset()
+        from backends.aws.tests.emulator import Stage
+
+        again = Stage(emulator)
+        emulator.laws(boot={"uniform": [0.0, 0.4]}, seed=7)
+        again.group("web", 3, again.template("web-r1", again.image("web-1")))
+        return emulator
+
+    emulator.laws(boot={"lognormal": [0.1, 0.5]})
+    launched()
+    fleet.settled(3)
+
+
+def test_a_knob_that_is_not_there_is_an_error_with_the_ones_that_are(emulator):
+    with pytest.raises(RuntimeError, match=r"no knob 'boots'.*'boot'"):
+        emulator.laws(boots=1)
+    with pytest.raises(RuntimeError, match="KeyError"):
+        emulator.order("explode")

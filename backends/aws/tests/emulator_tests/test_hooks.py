@@ -1,0 +1,110 @@
+"""Lifecycle hooks hold members until they are completed, abandoned or late.
+
+Document: "How lifecycle hooks work in Auto Scaling groups"
+(https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks-overview.html).
+"""
+
+from __future__ import annotations
+
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
+
+
+def hook(stage, transition, **words):
+    stage.asg.put_lifecycle_hook(
+        AutoScalingGroupName="web", LifecycleHookName="h", LifecycleTransition=transition, **words
+    )
+
+
+def complete(stage, instance, result="CONTINUE"):
+    stage.asg.complete_lifecycle_action(
+        AutoScalingGroupName="web",
+        LifecycleHookName="h",
+        LifecycleActionResult=result,
+        InstanceId=instance,
+    )
+
+
+def held(fleet, until, state):
+    found = until(
+        fleet.members, lambda found: state in {member["LifecycleState"] for member in found}
+    )
+    return next(m["InstanceId"] for m in found if m["LifecycleState"] == state)
+
+
+def grow(stage):
+    stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=2)
+
+
+def test_a_launch_waits_outside_the_target_group_until_it_is_completed(stage, fleet, until):
+    fleet.make(1)
+    hook(stage, LAUNCHING)
+    grow(stage)
+    waiting = held(fleet, until, "Pending:Wait")
+    assert waiting not in fleet.health()
+    assert fleet.activities()[0]["StatusCode"] == "MidLifecycleAction"
+    complete(stage, waiting)
+    fleet.settled(2)
+    assert waiting in fleet.health()
+
+
+def test_an_abandoned_launch_is_terminated_and_tried_again(stage, fleet, until):
+    fleet.make(1)
+    hook(stage, LAUNCHING)
+    grow(stage)
+    first = held(fleet, until, "Pending:Wait")
+    complete(stage, first, "ABANDON")
+    until(fleet.ids, lambda ids: first not in ids)
+    cancelled = next(a for a in fleet.activities() if a["StatusCode"] == "Cancelled")
+    assert cancelled["StatusMessage"].endswith("Lifecycle Action Completed with ABANDON Result")
+    complete(stage, held(fleet, until, "Pending:Wait"))
+    fleet.settled(2)
+
+
+def test_what_is_not_completed_in_time_ends_by_the_default(emulator, stage, fleet):
+    fleet.make(1)
+    emulator.laws(scale=0.01)
+    hook(stage, LAUNCHING, HeartbeatTimeout=30, DefaultResult="CONTINUE")
+    grow(stage)
+    fleet.settled(2)
+
+
+def test_a_termination_waits_after_the_drain(emulator, stage, fleet, until):
+    fleet.make(1, delay=20)
+    emulator.laws(scale=0.01)
+    hook(stage, TERMINATING)
+    stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=0)
+    waiting = held(fleet, until, "Terminating:Wait")
+    assert fleet.health() == {}
+    complete(stage, waiting)
+    until(fleet.ids, lambda ids: not ids)
+
+
+def test_a_heartbeat_begins_the_time_anew(emulator, stage, fleet, until, refused):
+    fleet.make(1)
+    emulator.laws(scale=0.01)
+    hook(stage, LAUNCHING, HeartbeatTimeout=60, DefaultResult="CONTINUE")
+    grow(stage)
+    waiting = held(fleet, until, "Pending:Wait")
+    stage.asg.record_lifecycle_action_heartbeat(
+        AutoScalingGroupName="web", LifecycleHookName="h", InstanceId=waiting
+    )
+    fleet.settled(2)
+    refused(
+        "ValidationError",
+        stage.asg.complete_lifecycle_action,
+        AutoScalingGroupName="web",
+        LifecycleHookName="h",
+        LifecycleActionResult="CONTINUE",
+        InstanceId=waiting,
+    )
+
+
+def test_hooks_are_told_and_deleted(stage, fleet, until):
+    fleet.make(1)
+    hook(stage, LAUNCHING)
+    (told,) = stage.asg.describe_lifecycle_hooks(AutoScalingGroupName="web")["LifecycleHooks"]
+    assert (told["HeartbeatTimeout"], told["DefaultResult"]) == (3600, "ABANDON")
+    stage.asg.delete_lifecycle_hook(AutoScalingGroupName="web", LifecycleHookName="h")
+    grow(stage)
+    fleet.settled(2)

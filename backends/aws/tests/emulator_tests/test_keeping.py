@@ -1,0 +1,156 @@
+"""Templates, images, parameters, numbers: what is kept and told.
+
+Documents: CreateLaunchTemplate, CreateLaunchTemplateVersion, RegisterImage in the EC2 API Reference;
+"Use parameters instead of AMI IDs in launch templates"
+(https://docs.aws.amazon.com/autoscaling/ec2/userguide/using-systems-manager-parameters.html); GetMetricData
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html).
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def test_a_template_is_made_once_a_token_and_keeps_its_own_tags_to_itself(stage, refused):
+    data = {"ImageId": stage.image("web-1"), "InstanceType": "t3.micro"}
+    spec = [{"ResourceType": "launch-template", "Tags": [{"Key": "fleet", "Value": "web"}]}]
+    words = {
+        "LaunchTemplateName": "web-r1",
+        "LaunchTemplateData": data,
+        "TagSpecifications": spec,
+        "ClientToken": "one",
+    }
+    first, again = (stage.ec2.create_launch_template(**words) for _ in range(2))
+    assert (
+        first["LaunchTemplate"]["LaunchTemplateId"] == again["LaunchTemplate"]["LaunchTemplateId"]
+    )
+    told = stage.ec2.describe_launch_templates(Filters=[{"Name": "tag:fleet", "Values": ["web"]}])[
+        "LaunchTemplates"
+    ]
+    assert told[0]["Tags"] == [{"Key": "fleet", "Value": "web"}]
+    (version,) = stage.ec2.describe_launch_template_versions(LaunchTemplateName="web-r1")[
+        "LaunchTemplateVersions"
+    ]
+    assert version["LaunchTemplateData"] == data
+    other = {**words, "LaunchTemplateData": {**data, "InstanceType": "t3.small"}}
+    refused("IdempotentParameterMismatch", stage.ec2.create_launch_template, **other)
+    taken = {**words, "ClientToken": "two"}
+    refused(
+        "InvalidLaunchTemplateName.AlreadyExistsException",
+        stage.ec2.create_launch_template,
+        **taken,
+    )
+    stage.ec2.delete_launch_template(LaunchTemplateName="web-r1")
+    assert stage.ec2.describe_launch_templates()["LaunchTemplates"] == []
+
+
+def test_a_version_takes_over_what_its_source_says(stage):
+    template = stage.template("web-r1", stage.image("web-1"))["LaunchTemplateId"]
+    stage.ec2.create_launch_template_version(
+        LaunchTemplateId=template,
+        SourceVersion="1",
+        LaunchTemplateData={"InstanceType": "t3.small"},
+    )
+    told = stage.ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=["2"])
+    data = told["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    assert data["InstanceType"] == "t3.small"
+    assert data["ImageId"].startswith("ami-")
+
+
+def test_what_a_template_says_reaches_the_instances(stage, fleet):
+    image = stage.image("web-1")
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "rev", "Value": "1"}]}]
+    template = stage.template(
+        "web-r1",
+        image,
+        MetadataOptions={"HttpTokens": "required"},
+        TagSpecifications=tags,
+        UserData="IyEvYmluL3No",
+    )
+    stage.group("web", 1, template)
+    fleet.settled(1)
+    told = stage.ec2.describe_instances(InstanceIds=fleet.ids())["Reservations"][0]["Instances"][0]
+    assert told["MetadataOptions"]["HttpTokens"] == "required"
+    assert {"Key": "rev", "Value": "1"} in told["Tags"]
+    assert {"Key": "aws:autoscaling:groupName", "Value": "web"} in told["Tags"]
+    assert told["ImageId"] == image
+
+
+def test_images_keep_architecture_and_state_and_names_are_taken_once(emulator, stage, refused):
+    arm = stage.image("web-arm", Architecture="arm64")
+    (told,) = stage.ec2.describe_images(ImageIds=[arm])["Images"]
+    assert (told["Architecture"], told["State"]) == ("arm64", "available")
+    said = refused("InvalidAMIName.Duplicate", stage.ec2.register_image, Name="web-arm")
+    assert arm in said
+    emulator.image(id=arm, state="failed", owner_id="999999999999")
+    (told,) = stage.ec2.describe_images(ImageIds=[arm])["Images"]
+    assert (told["State"], told["OwnerId"]) == ("failed", "999999999999")
+    refused("InvalidAMIID.NotFound", stage.ec2.describe_images, ImageIds=["ami-0123456789abcdef0"])
+    assert stage.ec2.describe_images(Owners=["self"])["Images"] == []
+
+
+def test_a_root_snapshot_is_told(stage):
+    image = stage.image("web-1")
+    (told,) = stage.ec2.describe_images(ImageIds=[image])["Images"]
+    root = told["BlockDeviceMappings"][0]
+    assert told["RootDeviceName"] == root["DeviceName"]
+    assert root["Ebs"]["SnapshotId"].startswith("snap-")
+
+
+def test_public_parameters_stand_for_images(emulator, stage, fleet):
+    name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    emulator.publish(name=name, value=stage.image("base-1"))
+    ssm = emulator.client("ssm")
+    first = ssm.get_parameter(Name=name)["Parameter"]
+    second = stage.image("base-2")
+    emulator.publish(name=name, value=second)
+    assert first["Value"] != second
+    assert ssm.get_parameters(Names=[name])["Parameters"][0]["Value"] == second
+    stage.group("web", 1, stage.template("web-r1", f"resolve:ssm:{name}"))
+    assert fleet.settled(1)[0]["ImageId"] == second
+
+
+def test_a_parameter_of_ones_own_is_kept(emulator, stage, refused):
+    ssm = emulator.client("ssm")
+    ssm.put_parameter(Name="/web/image", Value="ami-1", Type="String")
+    assert ssm.get_parameter(Name="/web/image")["Parameter"]["Value"] == "ami-1"
+    refused("ParameterNotFound", ssm.get_parameter, Name="/web/none")
+
+
+def query(name, dimensions, stat):
+    told = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    metric = {"Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": told}
+    return {"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}}
+
+
+def test_numbers_are_found_by_their_exact_dimensions(emulator):
+    watch = emulator.client("cloudwatch")
+    place = {"TargetGroup": "targetgroup/web/1", "LoadBalancer": "app/front/1"}
+    for ago, values in ((150, [4.0]), (0, [1.0, 2.0])):
+        emulator.metric(
+            namespace="AWS/ApplicationELB",
+            name="RequestCount",
+            dimensions=place,
+            values=values,
+            ago=ago,
+        )
+    now = datetime.now(UTC)
+    span = {"StartTime": now - timedelta(minutes=5), "EndTime": now + timedelta(minutes=1)}
+
+    def ask(*queries):
+        told = watch.get_metric_data(MetricDataQueries=list(queries), **span)
+        return told["MetricDataResults"][0]
+
+    assert ask(query("RequestCount", place, "Sum"))["Values"] == [3.0, 4.0]
+    assert ask(query("RequestCount", place, "SampleCount"))["Values"] == [2.0, 1.0]
+    assert ask(query("RequestCount", {"TargetGroup": "x"}, "Sum"))["Values"] == []
+    times = ask(query("RequestCount", place, "Sum"))["Timestamps"]
+    assert times == sorted(times, reverse=True)
+
+
+def test_who_is_asking_is_told(emulator):
+    sts = emulator.client("sts")
+    assert sts.get_caller_identity()["Account"] == "123456789012"
+    role = "arn:aws:iam::123456789012:role/deploy"
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="tests")["Credentials"]
+    assert keys["SessionToken"]
