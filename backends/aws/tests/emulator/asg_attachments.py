@@ -47,7 +47,9 @@ def _attach(world: World, group: Group, arns: list[str]) -> dict[str, Any]:
     for arn in arns:
         if arn not in group.target_groups:
             group.target_groups.append(arn)
-            here = [(m.id, None) for m in group.members.values() if m.state == "InService"]
+            here: list[tuple[str, int | None]] = [
+                (m.id, None) for m in group.members.values() if m.state == "InService"
+            ]
             running = [p for p in here if world.lives.all[p[0]].state == "running"]
             if running and group.on("AddToLoadBalancer"):
                 world.targets.register(arn, running)

@@ -58,8 +58,9 @@ def _subnets(world: World, call: Call) -> list[tuple[str, str]]:
 def _launches(world: World, call: Call, settings: dict[str, Any]) -> None:
     """There is one way to launch, and it names a template and an image that exist.
 
-    CreateAutoScalingGroup checks a launch template with a dry run of RunInstances
-    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/launch-templates.html).
+    Who may not run instances may not use a template: "Control Amazon EC2 launch template usage in
+    Auto Scaling groups"
+    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html).
     """
     if call.get("LaunchConfigurationName") or call.get("InstanceId"):
         raise NotEmulated("groups made from launch configurations or instances")
@@ -70,6 +71,9 @@ def _launches(world: World, call: Call, settings: dict[str, Any]) -> None:
         )
     given = settings.get("LaunchTemplate") or settings["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]  # fmt: skip
     found = world.templates.find(given)
+    if world.denies("ec2:RunInstances"):
+        said = f"You are not authorized to use launch template: {found.template.id}"
+        raise AwsError("AccessDenied", said)
     try:
         world.supply.image(world.parameters.resolve(found.data.get("ImageId", "")))
     except AwsError as error:

@@ -57,8 +57,16 @@ def terminate(world: World, call: Call) -> dict[str, Any]:
 def _terminated(
     world: World, group: Group, members: list[Member], decrement: bool
 ) -> list[dict[str, Any]]:
-    """Who is on its way already stays on it, and changes no size."""
-    new = [m for m in members if not m.state.startswith("Terminating")]
+    """Who is on its way already stays on it, and changes no size.
+
+    While Terminate is suspended, the request is taken, and a member in service is terminated when it
+    is resumed: AWS's pages don't say so in as many words ("you can still force instances to be
+    terminated by using the delete-auto-scaling-group command with the force delete option",
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/suspend-resume-considerations.html), but
+    the cluster autoscaler's record is that nothing is ever terminated then
+    (https://github.com/kubernetes/autoscaler/pull/5601).
+    """
+    new = [m for m in members if not (m.state.startswith("Terminating") or m.condemned)]
     less, before = sum(m.weight for m in new if m.counts), group.desired
     if decrement and group.desired - less < group.low:
         raise invalid(
@@ -71,7 +79,13 @@ def _terminated(
     for member in new:
         cause = f"At {world.scaling.stamp()} instance {member.id} was taken out of service in response to a user request"
         cause += f", shrinking the capacity from {before} to {group.desired}." if decrement else "."
-        world.scaling.terminate(group, member, cause)
+        if group.on("Terminate") or member.state != "InService":
+            world.scaling.terminate(group, member, cause)
+        else:
+            member.condemned = cause
+            member.activity = world.groups.begin(
+                group, f"Terminating EC2 instance: {member.id}", cause
+            )
     world.scaling.nudge(group)
     return [m.activity.told(group.arn) for m in members if m.activity]
 

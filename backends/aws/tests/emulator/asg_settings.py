@@ -76,7 +76,7 @@ def put_policy(world: World, call: Call) -> dict[str, Any]:
     policy = {"PolicyType": "SimpleScaling", "Enabled": True, **call.params, "PolicyARN": arn}
     alarms = []
     if policy["PolicyType"] == "TargetTrackingScaling":
-        sides = ("AlarmHigh", "AlarmLow")
+        sides: tuple[str, ...] = ("AlarmHigh", "AlarmLow")
         if policy.get("TargetTrackingConfiguration", {}).get("DisableScaleIn"):
             sides = sides[:1]
         names = [f"TargetTracking-{group.name}-{side}-{name}" for side in sides]

@@ -7,10 +7,11 @@ from typing import Any
 
 from attrs import asdict
 
-from . import asg_settings, door, images
+from . import asg_settings, door, images, implied
 from .faults import Bucket, Fault
 from .laws import Fate
 from .snapshot import snapshot
+from .targets import REASONS
 from .world import World
 
 COMMANDS: dict[str, Callable[..., Any]] = {}
@@ -76,8 +77,11 @@ def stop(world: World, instance: str) -> None:
 
 
 @command
-def sicken(world: World, instance: str) -> None:
-    """Its health checks fail from now on."""
+def sicken(world: World, instance: str, reason: str = "Target.FailedHealthChecks") -> None:
+    """Its health checks fail from now on, for this reason code of `TargetHealth`."""
+    if reason not in REASONS:
+        raise ValueError(f"no reason {reason!r}; there are {sorted(REASONS)}")
+    world.lives.all[instance].reason = reason
     world.lives.sicken(instance)
 
 
@@ -171,10 +175,8 @@ def calls(world: World, log: bool = False) -> Any:
 
 @command
 def permissions(world: World) -> list[str]:
-    """The IAM actions of all calls so far, as a policy writes them."""
-    prefixes = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
-    pairs = [name.split(":") for name in world.counts]
-    return sorted(f"{prefixes.get(service, service)}:{action}" for service, action in pairs)
+    """The IAM actions that all calls so far needed, as a policy writes them."""
+    return sorted(set().union(*(implied.permissions(c["call"], c["params"]) for c in world.log)))
 
 
 @command
@@ -221,6 +223,7 @@ def members(world: World, group: str | None = None) -> list[dict[str, Any]]:
                 "registered": world.targets.serving(life.id),
                 "healthy": _healthy(world, life.id),
                 "launched": life.launched,
+                "booted": None if life.running is None else life.running - life.launched,
                 "protected": member.protected if member else False,
             }
         )

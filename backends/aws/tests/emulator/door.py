@@ -17,7 +17,7 @@ ACCOUNT = "123456789012"
 
 Born = Callable[[Any], None]
 
-NAMES = {
+NAMES: dict[str, dict[str, str | None]] = {
     "moto.ec2.models.instances": {
         "InstanceBackend.run_instances": "self image_id count user_data security_group_names kwargs",
         "InstanceBackend.get_instance": "self instance_id",
@@ -25,6 +25,8 @@ NAMES = {
         "InstanceBackend.all_reservations": "self filters",
         "InstanceBackend._get_template_from_args": "self launch_template_arg",
         "Instance.terminate": "self",
+        "Instance.state": "property",
+        "Instance.state_code": "property",
         "Instance.instance_status": "property",
         "Instance.system_status": "property",
         "InstanceState.__init__": "self name code",
@@ -41,6 +43,9 @@ NAMES = {
         "LaunchTemplate.create_version": "self data description",
         "LaunchTemplate.get_version": "self num",
     },
+    "moto.ec2.models.subnets": {"Subnet.available_ip_address_count": "property"},
+    "moto.ec2.utils": {"EC2_PREFIX_TO_RESOURCE": None, "get_prefix": "resource_id"},
+    "moto.ec2.exceptions": {"InvalidInstanceIdError": None},
     "moto.ec2.models.instance_types": {"INSTANCE_TYPES": None},
     "moto.elbv2.models": {
         "FakeTargetGroup.__init__": None,
@@ -59,6 +64,13 @@ NAMES = {
 }
 
 
+KEPT = {
+    "ec2": ("amis", "launch_templates", "reservations", "snapshots", "tags"),
+    "elbv2": ("load_balancers", "tagging_service", "target_groups"),
+}
+"""Where moto keeps things: attributes of its backends that are read here."""
+
+
 def check() -> None:
     """See that moto is the version that was read, and has what is used of it.
 
@@ -71,6 +83,9 @@ def check() -> None:
         loaded = __import__(module, fromlist=["_"])
         wrong += [f"{module}.{name}: {why}" for name, want in names.items()
                   if (why := _differs(loaded, name, want))]  # fmt: skip
+    for service, backend in (("ec2", ec2), ("elbv2", elbv2)):
+        kept = backend("eu-west-1")
+        wrong += [f"{service} has no {name}" for name in KEPT[service] if not hasattr(kept, name)]
     if wrong:
         said = "; ".join(wrong)
         raise RuntimeError(f"this emulator was written for moto {PINNED}; here {said}")

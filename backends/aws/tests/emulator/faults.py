@@ -19,7 +19,10 @@ class Fault:
         action: `autoscaling:SetDesiredCapacity`, `ec2:*`, `*`.
         kind: `throttle`; `error` (with `code`, `message`, `status`); `latency` (with `seconds`);
             `reset`: the connection dies before anything is done; `lost`: everything is done, then
-            the connection dies; `garbled`: everything is done, half of the answer arrives.
+            the connection dies; `garbled`: everything is done, half of the answer arrives; `stale`:
+            the same question gets the oldest answer of the last `seconds` again ("Eventual
+            consistency in the Amazon EC2 API",
+            https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html).
         skip: let so many calls that match pass first.
         times: happen so often; `None` for always.
         where: only calls whose parameters have these values; a list of values matches any of it.
@@ -54,6 +57,25 @@ class Fault:
             if value != wanted and not (isinstance(value, list) and wanted in value):
                 return False
         return True
+
+
+class Answers:
+    """Answers that were given, for whoever is to be told an old one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[tuple[float, tuple[int, dict[str, str], bytes]]]] = {}
+
+    def keep(self, call: Call, reply: tuple[int, dict[str, str], bytes], now: float) -> None:
+        """Remember the answer to a question."""
+        self._kept.setdefault(f"{call.name} {call.params}", []).append((now, reply))
+
+    def old(
+        self, call: Call, seconds: float, now: float
+    ) -> tuple[int, dict[str, str], bytes] | None:
+        """The oldest answer of the last seconds, if there is one."""
+        kept = self._kept.get(f"{call.name} {call.params}", [])
+        kept[:] = [(at, reply) for at, reply in kept if at >= now - seconds]
+        return kept[0][1] if kept else None
 
 
 def throttled(call: Call) -> AwsError:

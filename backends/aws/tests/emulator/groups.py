@@ -69,7 +69,13 @@ class Waiting:
 
 @define(eq=False)
 class Member:
-    """An instance as its group sees it. `template` is what it was launched from, by number."""
+    """An instance as its group sees it.
+
+    Args:
+        template: what it was launched from, by number.
+        ending: it was shut down; nothing else is waited for.
+        condemned: it is to be terminated once Terminate is resumed; the cause.
+    """
 
     id: str
     type: str
@@ -85,10 +91,14 @@ class Member:
     in_service: float | None = None
     waiting: Waiting | None = None
     activity: Activity | None = None
+    ending: bool = False
+    condemned: str | None = None
 
     @property
     def counts(self) -> bool:
         """Whether it counts towards the desired capacity."""
+        if self.condemned:
+            return False
         return self.state == "InService" or self.state.startswith("Pending")
 
     def told(self) -> dict[str, Any]:

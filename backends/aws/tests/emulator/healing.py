@@ -28,6 +28,7 @@ def look(world: World, group: Group) -> None:
     for member in [m for m in group.members.values() if m.counts]:
         if group.on("HealthCheck") and ailment(world, group, member):
             member.health = "Unhealthy"
+        # "ReplaceUnhealthy is inactive" while Terminate is suspended.
         if member.health == "Unhealthy" and group.on("ReplaceUnhealthy") and group.on("Terminate"):
             _replace(world, group, member)
     _balance(world, group)

@@ -41,6 +41,12 @@ def as_registered(world: World, call: Call) -> None:
     image.virtualization_type = call.get("VirtualizationType", "paravirtual")
     image.root_device_name = call.get("RootDeviceName", "/dev/sda1")
     image.root_device_type = "ebs"
+    for mapping in call.get("BlockDeviceMappings") or []:
+        if mapping["DeviceName"] == image.root_device_name and "SnapshotId" in mapping.get(
+            "Ebs", {}
+        ):
+            kept = door.ec2(world.region).snapshots
+            image.ebs_snapshot = kept.get(mapping["Ebs"]["SnapshotId"], image.ebs_snapshot)
 
 
 def change(world: World, image_id: str, **fields: Any) -> None:

@@ -73,10 +73,9 @@ class Supply:
 
     def fits(self, image_id: str, instance_type: str) -> None:
         """The image runs on the type ("Amazon EC2 instance types", architecture)."""
-        image, known = self.image(image_id), door.instance_types().get(instance_type)
-        if known is None:
-            self.vcpus(instance_type)
-        allowed = known["ProcessorInfo"]["SupportedArchitectures"]
+        image = self.image(image_id)
+        self.vcpus(instance_type)
+        allowed = door.instance_types()[instance_type]["ProcessorInfo"]["SupportedArchitectures"]
         if (image.architecture or "x86_64") not in allowed:
             raise AwsError(
                 "InvalidParameterValue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -96,14 +97,10 @@ class Fate:
 class Chances:
     """Durations drawn from laws, the same in every run with the same seed."""
 
-    seed: int = 1
-    _random: random.Random = field(
-        default=None, converter=lambda r: r or random.Random(1), alias="_random"
-    )
+    _random: random.Random = field(factory=lambda: random.Random(1), alias="_random")
 
     def reseed(self, seed: int) -> None:
         """Begin again."""
-        self.seed = seed
         self._random = random.Random(seed)
 
     def draw(self, law: Law) -> float:
@@ -114,7 +111,5 @@ class Chances:
         if name == "uniform":
             return self._random.uniform(first, second)
         if name == "lognormal":
-            import math
-
             return self._random.lognormvariate(math.log(first), second)
         raise ValueError(f"no law {name!r}: uniform, lognormal or a number of seconds")

@@ -23,6 +23,7 @@ class Life:
         answering: whether health checks succeed, and since when that is so.
         impaired: whether the instance status check fails.
         sick: whether the application fails its health checks, once it answers at all.
+        reason: why health checks fail, if they do.
         left: when it was terminated.
     """
 
@@ -35,6 +36,7 @@ class Life:
     answering: tuple[bool, float] = (False, 0.0)
     impaired: bool = False
     sick: bool = False
+    reason: str = "Target.FailedHealthChecks"
     left: float | None = None
     timers: list[Timer] = field(factory=list)
 
@@ -70,6 +72,7 @@ class Lives:
     all: dict[str, Life] = field(factory=dict)
     before_turn: Callable[[Life], None] = field(default=lambda _: None)
     on_leaving: Callable[[Life], None] = field(default=lambda _: None)
+    on_gone: Callable[[Life], None] = field(default=lambda _: None)
     on_running: Callable[[Life], None] = field(default=lambda _: None)
 
     def find(self, instance_id: str) -> Any:
@@ -164,6 +167,7 @@ class Lives:
         life.instance.state_reason = reason
         door.state(life.instance, "terminated")
         life.left = self.clock.now()
+        self.on_gone(life)
 
     def stop(self, instance_id: str) -> None:
         """Stopped behind everybody's back: neither running nor gone."""

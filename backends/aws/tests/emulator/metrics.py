@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -51,7 +52,7 @@ class Metrics:
 
 def _statistic(stat: str, values: list[float]) -> float:
     """Of samples ("CloudWatch statistics definitions")."""
-    simple = {
+    simple: dict[str, Callable[[list[float]], float]] = {
         "Sum": sum,
         "Average": lambda v: sum(v) / len(v),
         "Minimum": min,

@@ -43,6 +43,7 @@ class Scaling:
         group.settling = False
         if self.world.groups.all.get(group.name) is not group or group.status:
             return
+        self._end_condemned(group)
         now, missing = self.world.clock.now(), group.desired - group.units()
         if missing > 0 and group.on("Launch"):
             if now < group.retry_at:
@@ -51,6 +52,14 @@ class Scaling:
                 self._launch_missing(group)
         elif missing < 0:
             self._terminate_surplus(group, -missing)
+
+    def _end_condemned(self, group: Group) -> None:
+        """Who was to be terminated by name while Terminate was suspended goes when it is resumed."""
+        if group.on("Terminate"):
+            for member in list(group.members.values()):
+                if cause := member.condemned:
+                    member.condemned = None
+                    self.terminate(group, member, cause)
 
     def _launch_missing(self, group: Group) -> None:
         before = group.units()
@@ -304,16 +313,23 @@ class Scaling:
     def shut_down(self, group: Group, member: Member) -> None:
         """EC2 terminates; the member is gone when the instance is."""
         member.state = "Terminating:Proceed" if group.hooks else "Terminating"
+        member.ending = True
         if member.activity and member.activity.open:
             member.activity.status = "InProgress"
         self.world.lives.shut_down(member.id)
-        self._until_gone(group, member)
+        if not self.world.lives.all[member.id].exists:
+            self.gone(member.id)
 
-    def _until_gone(self, group: Group, member: Member) -> None:
-        if self.world.lives.all[member.id].exists:
-            self.world.clock.after(0.02, self._until_gone, group, member)
+    def gone(self, instance_id: str) -> None:
+        """The instance is terminated: so is the membership."""
+        group = self.world.groups.of(instance_id)
+        if group is None or not group.members[instance_id].state.startswith("Terminating"):
             return
-        group.members.pop(member.id, None)
+        member = group.members[instance_id]
+        # An instance that EC2 ended first is a member until its drain and its hooks are over.
+        if member.waiting or not member.ending:
+            return
+        del group.members[instance_id]
         if member.activity and member.activity.open:
             self.world.groups.end(member.activity)
         if group.status and not group.members:

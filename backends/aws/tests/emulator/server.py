@@ -100,9 +100,15 @@ class Application:
     def _on_the_way_in(self, call: Call, handler: Handler) -> Reply | None:
         with self.world.lock:
             trouble = self.world.trouble(call)
-        if wait := self.world.laws.latency + sum(t.seconds for t in trouble):
+        late = sum(fault.seconds for fault in trouble if fault.kind == "latency")
+        if wait := self.world.laws.latency + late:
             time.sleep(wait)
         for fault in trouble:
+            if fault.kind == "stale":
+                now = self.world.clock.now()
+                if old := self.world.answers.old(call, fault.seconds, now):
+                    self.world.count(call, old[0], "stale")
+                    return old
             if fault.kind == "reset":
                 handler.break_off()
             if fault.kind == "throttle":
@@ -175,6 +181,8 @@ class Application:
 
     def _on_the_way_out(self, call: Call, reply: Reply, handler: Handler) -> Reply:
         self.world.count(call, reply[0])
+        if call.action.startswith("Describe") and reply[0] == 200:
+            self.world.keep(call, reply)
         late = self.world.late.pop(call.request_id, "")
         if late == "lost":
             handler.break_off()

@@ -23,6 +23,7 @@ REASONS = {
     "Elb.RegistrationInProgress": "Target registration is in progress",
     "Target.Timeout": "Request timed out",
     "Target.FailedHealthChecks": "Health checks failed",
+    "Target.ResponseCodeMismatch": "Health checks failed with these codes: [500]",
     "Target.NotRegistered": "Target is not registered to the target group",
     "Target.NotInUse": "Target group is not configured to receive traffic from the load balancer",
     "Target.InvalidState": "Target is in the stopped state",
@@ -137,7 +138,8 @@ class Targets:
         `TargetHealth`: "Target.NotInUse - The target group is not used by any load balancer"
         (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html).
         """
-        elb, used = door.elbv2(self.region), {}
+        elb = door.elbv2(self.region)
+        used: dict[str, dict[str, Any]] = {}
         self.pools = {arn: p for arn, p in self.pools.items() if arn in elb.target_groups}
         for balancer in elb.load_balancers.values():
             for listener in balancer.listeners.values():
@@ -191,7 +193,7 @@ class Targets:
             target.healthy = good
         if target.healthy is None:
             return "initial", "Elb.InitialHealthChecking"
-        return ("healthy", None) if target.healthy else ("unhealthy", "Target.FailedHealthChecks")
+        return ("healthy", None) if target.healthy else ("unhealthy", life.reason)
 
     def serving(self, instance_id: str) -> list[str]:
         """Names of the target groups in which an instance is registered and not draining."""

@@ -97,8 +97,9 @@ def _form_call(service: str, form: dict[str, str], region: str, request_id: str)
     shape = operation(service, action)
     parser = PROTOCOL_PARSERS[protocol(service)]
     moto_operation = moto_model(service).operation_model(action)
+    sent: Any = {"values": form, "headers": {}, "body": "", "method": "POST"}
     parsed = parser(moto_operation, timestamp_parser=parse_timestamp).parse(
-        {"values": form, "headers": {}, "body": "", "method": "POST", "url_params": {}}
+        sent | {"url_params": {}, "url_path": "/"}
     )
     call = Call(service, action, parsed, region, request_id, form)
     _nothing_left(service, shape, form, parsed)

@@ -11,7 +11,7 @@ from . import door
 from .calls import Call
 from .clock import Clock
 from .errors import AwsError
-from .faults import Bucket, Fault
+from .faults import Answers, Bucket, Fault
 from .groups import Groups
 from .launching import Supply
 from .laws import Chances, Laws
@@ -55,12 +55,14 @@ class World:
         self.metrics = Metrics(self.clock)
         self.lives.before_turn = self.targets.settle
         self.lives.on_leaving = self._leaves
+        self.lives.on_gone = lambda life: self.scaling.gone(life.id)
         self.lives.on_running = lambda life: self.scaling.runs(life.id)
         self.faults: list[Fault] = []
         self.buckets: list[Bucket] = []
         self.denied: set[str] = set()
         self.tokens: dict[tuple[str, str], Any] = {}
         self.late: dict[str, str] = {}
+        self.answers = Answers()
         self.failures: list[str] = []
         self.counts: Counter[str] = Counter()
         self.log: list[dict[str, Any]] = []
@@ -107,7 +109,7 @@ class World:
         if call.region != self.region and call.service not in {"sts", "iam"}:
             said = f"this emulator is {self.region}; the call was signed for {call.region}"
             raise AwsError("AuthFailure", said, 401)
-        if not any(fnmatchcase(call.name, pattern) for pattern in self.denied):
+        if not self.denies(call.name):
             return
         if call.service == "ec2":
             said = "You are not authorized to perform this operation."
@@ -117,6 +119,16 @@ class World:
         user = f"arn:aws:iam::{door.ACCOUNT}:user/tests"
         code = "AccessDeniedException" if call.service in {"ssm", "service-quotas"} else "AccessDenied"  # fmt: skip
         raise AwsError(code, f"User: {user} is not authorized to perform: {action}")
+
+    def denies(self, action: str) -> bool:
+        """Whether the account may not do this."""
+        return any(fnmatchcase(action, pattern) for pattern in self.denied)
+
+    def keep(self, call: Call, reply: tuple[int, dict[str, str], bytes]) -> None:
+        """Remember an answer, if somebody is to be told old ones."""
+        with self.lock:
+            if any(fault.kind == "stale" for fault in self.faults):
+                self.answers.keep(call, reply, self.clock.now())
 
     def count(self, call: Call, status: int, trouble: str | None = None) -> None:
         """Note that a call was made."""

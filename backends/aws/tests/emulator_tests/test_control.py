@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from backends.aws.tests.emulator import Stage
+
 
 def test_members_tell_what_is_true(emulator, fleet, until):
     fleet.make(2)
@@ -51,19 +53,18 @@ def test_somebody_else_resizes(emulator, fleet):
     assert "autoscaling:SetDesiredCapacity" not in emulator.calls()
 
 
-def test_laws_may_be_distributions_and_are_the_same_again(emulator, stage, fleet):
-    def launched():
+def test_laws_may_be_distributions_and_are_the_same_again(emulator, until):
+    def boots(seed):
         emulator.reset()
-        from backends.aws.tests.emulator import Stage
-
         again = Stage(emulator)
-        emulator.laws(boot={"uniform": [0.0, 0.4]}, seed=7)
+        emulator.laws(boot={"uniform": [0.0, 0.4]}, seed=seed)
         again.group("web", 3, again.template("web-r1", again.image("web-1")))
-        return emulator
+        found = until(emulator.members, lambda m: len(m) == 3 and all(x["booted"] for x in m))
+        return [round(member["booted"], 3) for member in found]
 
+    assert boots(7) == boots(7)
+    assert boots(7) != boots(8)
     emulator.laws(boot={"lognormal": [0.1, 0.5]})
-    launched()
-    fleet.settled(3)
 
 
 def test_a_knob_that_is_not_there_is_an_error_with_the_ones_that_are(emulator):

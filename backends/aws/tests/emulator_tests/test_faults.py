@@ -68,6 +68,18 @@ def test_latency_is_waited_for_and_holds_up_nobody_else(emulator, stage, fleet):
     assert time.monotonic() - began < 0.3
 
 
+def test_old_answers_are_told_again_for_a_while(emulator, stage, fleet):
+    fleet.make(1)
+    emulator.fault(
+        action="autoscaling:DescribeAutoScalingGroups", kind="stale", seconds=0.3, times=None
+    )
+    assert fleet.told()["DesiredCapacity"] == 1
+    stage.asg.set_desired_capacity(**SIZE)
+    assert fleet.told()["DesiredCapacity"] == 1
+    time.sleep(0.35)
+    assert fleet.told()["DesiredCapacity"] == 2
+
+
 def test_buckets_throttle_by_what_a_call_takes(emulator, stage, fleet, refused):
     fleet.make(0)
     emulator.bucket(action="ec2:RunInstances", capacity=3, rate=10, by="MaxCount")
@@ -91,6 +103,35 @@ def test_calls_are_counted_and_named_as_policies_name_them(emulator, stage, flee
     log = emulator.calls(log=True)
     assert [(line["status"], line["trouble"]) for line in log] == [(200, None), (0, "throttle")]
     assert log[0]["params"] == {"TargetGroupArn": fleet.arn}
+
+
+def test_permissions_that_aws_checks_along_with_a_call_are_named(emulator, stage, fleet):
+    fleet.make(0)
+    emulator.clear_calls()
+    tags = [{"ResourceType": "launch-template", "Tags": [{"Key": "a", "Value": "b"}]}]
+    stage.ec2.create_launch_template(
+        LaunchTemplateName="web-r2",
+        LaunchTemplateData={"ImageId": fleet.image, "IamInstanceProfile": {"Name": "web"}},
+        TagSpecifications=tags,
+    )
+    stage.asg.update_auto_scaling_group(AutoScalingGroupName="web", LaunchTemplate=fleet.template)
+    assert emulator.permissions() == [
+        "autoscaling:UpdateAutoScalingGroup",
+        "ec2:CreateLaunchTemplate",
+        "ec2:CreateTags",
+        "ec2:RunInstances",
+        "iam:PassRole",
+    ]
+
+
+def test_who_may_not_run_instances_may_not_use_a_template(emulator, stage, fleet, refused):
+    fleet.make(0)
+    emulator.deny(actions=["ec2:RunInstances"])
+    change = stage.asg.update_auto_scaling_group
+    words = {"AutoScalingGroupName": "web", "LaunchTemplate": fleet.template}
+    said = refused("AccessDenied", change, 403, **words)
+    assert said.startswith("You are not authorized to use launch template: lt-")
+    change(AutoScalingGroupName="web", MinSize=0)
 
 
 def told(emulator):

@@ -8,6 +8,8 @@ Documents: TerminateInstanceInAutoScalingGroup and LaunchInstances in the API Re
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 
@@ -61,11 +63,23 @@ def test_several_go_in_one_call(stage, fleet):
     fleet.settled(1)
 
 
-def test_protection_and_a_suspended_terminate_are_about_scale_in_only(stage, fleet):
+def test_protection_is_about_scale_in_only(stage, fleet):
     fleet.make(2, NewInstancesProtectedFromScaleIn=True)
-    stage.asg.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["Terminate"])
     end(stage, fleet.ids()[0])
     fleet.settled(1)
+
+
+def test_nobody_in_service_goes_while_terminate_is_suspended(stage, fleet, until):
+    fleet.make(2)
+    words = {"AutoScalingGroupName": "web", "ScalingProcesses": ["Terminate"]}
+    stage.asg.suspend_processes(**words)
+    gone, stays = fleet.ids()
+    end(stage, gone)
+    time.sleep(0.3)
+    assert fleet.ids() == [gone, stays]
+    assert fleet.told()["DesiredCapacity"] == 1
+    stage.asg.resume_processes(**words)
+    until(fleet.ids, lambda ids: ids == [stays])
 
 
 def test_an_instance_of_no_group_is_refused(stage, fleet, refused):

@@ -38,6 +38,13 @@ def test_an_application_that_never_answers_becomes_unhealthy(emulator, fleet, un
     assert found[instance]["Reason"] == "Target.FailedHealthChecks"
 
 
+def test_the_reason_of_failed_checks_is_the_tests_to_choose(emulator, fleet, until):
+    (instance,) = fleet.make(1).ids()
+    emulator.sicken(instance=instance, reason="Target.ResponseCodeMismatch")
+    found = until(fleet.health, lambda found: found[instance]["State"] == "unhealthy")
+    assert found[instance]["Reason"] == "Target.ResponseCodeMismatch"
+
+
 def test_thresholds_count_for_turns(emulator, stage, fleet, until):
     (instance,) = fleet.make(1).ids()
     until(fleet.health, lambda found: found[instance]["State"] == "healthy")
