@@ -39,6 +39,12 @@ def laws(world: World, **knobs: Any) -> dict[str, Any]:
 
 
 @command
+def skip(world: World, seconds: float) -> None:
+    """So much time passes at once, with everything that is due in it."""
+    world.clock.ahead += seconds
+
+
+@command
 def fate(world: World, **terms: Any) -> None:
     """What becomes of instances launched from now on; the newest fate is asked first."""
     world.lives.fates.insert(0, Fate(**terms))

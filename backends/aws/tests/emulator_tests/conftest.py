@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 
-def _until(look, wanted=bool, seconds=5.0):
+def _until(look, wanted=bool, seconds=30.0):
     """What `look` says once it satisfies `wanted`."""
     end = time.monotonic() + seconds
     while not wanted(found := look()):

@@ -12,11 +12,12 @@ from collections import Counter
 
 
 def test_members_are_pending_first_and_spread_over_the_zones(emulator, stage, fleet, until):
-    emulator.laws(boot=0.4)
+    emulator.laws(boot=3600)
     template = stage.template("web-r1", stage.image("web-1"))
     stage.group("web", 6, template)
     seen = until(fleet.members, lambda found: len(found) == 6)
     assert {member["LifecycleState"] for member in seen} == {"Pending"}
+    emulator.skip(seconds=3601)
     members = fleet.settled(6)
     assert set(Counter(m["AvailabilityZone"] for m in members).values()) == {2}
 
@@ -134,23 +135,25 @@ def test_names_templates_and_images_are_checked_at_creation(stage, fleet, refuse
 
 
 def test_a_group_with_members_is_not_deleted(emulator, stage, fleet, refused, until):
-    fleet.make(1, delay=1)
-    emulator.laws(scale=0.2)
+    fleet.make(1, delay=300)
     delete = stage.asg.delete_auto_scaling_group
     refused("ResourceInUse", delete, AutoScalingGroupName="web")
     stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=0)
     until(fleet.members, lambda found: found[0]["LifecycleState"] == "Terminating")
     refused("ScalingActivityInProgress", delete, AutoScalingGroupName="web")
+    emulator.skip(seconds=301)
     until(fleet.members, lambda found: not found)
     delete(AutoScalingGroupName="web")
     groups = stage.asg.describe_auto_scaling_groups
     until(lambda: groups()["AutoScalingGroups"], lambda found: not found)
 
 
-def test_a_forced_deletion_takes_the_members_along(stage, fleet, until):
+def test_a_forced_deletion_takes_the_members_along(emulator, stage, fleet, until):
     ids = fleet.make(2).ids()
+    emulator.laws(shutdown=60)
     stage.asg.delete_auto_scaling_group(AutoScalingGroupName="web", ForceDelete=True)
     assert fleet.told()["Status"] == "Delete in progress"
+    emulator.skip(seconds=61)
     groups = stage.asg.describe_auto_scaling_groups
     until(lambda: groups()["AutoScalingGroups"], lambda found: not found)
     told = stage.ec2.describe_instances(InstanceIds=ids)["Reservations"]

@@ -39,7 +39,7 @@ def test_who_is_sick_at_the_balancer_is_replaced_with_elb_checks_only(
     old = fleet.make(2).ids()[0]
     emulator.sicken(instance=old)
     until(fleet.health, lambda found: found[old]["State"] == "unhealthy")
-    time.sleep(0.3)
+    emulator.skip(seconds=5)
     assert old in fleet.ids()
     stage.asg.update_auto_scaling_group(AutoScalingGroupName="web", HealthCheckType="ELB")
     replaced(fleet, until, old, 2)
@@ -49,7 +49,7 @@ def test_the_grace_period_is_kept(emulator, stage, fleet, until):
     old = fleet.make(1, HealthCheckType="ELB", HealthCheckGracePeriod=30).ids()[0]
     emulator.sicken(instance=old)
     until(fleet.health, lambda found: found[old]["State"] == "unhealthy")
-    time.sleep(0.3)
+    emulator.skip(seconds=5)
     assert fleet.members()[0]["HealthStatus"] == "Healthy"
     emulator.laws(scale=0.0)
     replaced(fleet, until, old, 1)
@@ -66,7 +66,7 @@ def test_nobody_is_replaced_while_that_is_suspended(emulator, stage, fleet, unti
     suspend(stage, "ReplaceUnhealthy")
     emulator.kill(instance=old)
     until(fleet.members, lambda found: found[0]["HealthStatus"] == "Unhealthy")
-    time.sleep(0.3)
+    emulator.skip(seconds=5)
     assert fleet.ids() == [old]
     resume(stage, "ReplaceUnhealthy")
     replaced(fleet, until, old, 1)
@@ -76,7 +76,7 @@ def test_nobody_is_found_unhealthy_while_checks_are_suspended(emulator, stage, f
     old = fleet.make(1).ids()[0]
     suspend(stage, "HealthCheck")
     emulator.kill(instance=old)
-    time.sleep(0.3)
+    emulator.skip(seconds=5)
     assert [m["HealthStatus"] for m in fleet.members()] == ["Healthy"]
 
 
@@ -86,11 +86,11 @@ def test_health_that_is_set_by_hand_is_believed(stage, fleet, until):
     replaced(fleet, until, old, 1)
 
 
-def test_a_suspended_launch_launches_nothing_until_it_is_resumed(stage, fleet):
+def test_a_suspended_launch_launches_nothing_until_it_is_resumed(emulator, stage, fleet):
     fleet.make(1)
     suspend(stage, "Launch")
     stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=2)
-    time.sleep(0.3)
+    emulator.skip(seconds=5)
     assert len(fleet.ids()) == 1
     (told,) = fleet.told()["SuspendedProcesses"]
     assert told["ProcessName"] == "Launch"
@@ -99,11 +99,11 @@ def test_a_suspended_launch_launches_nothing_until_it_is_resumed(stage, fleet):
     fleet.settled(2)
 
 
-def test_a_suspended_terminate_keeps_what_is_too_many(stage, fleet):
+def test_a_suspended_terminate_keeps_what_is_too_many(emulator, stage, fleet):
     fleet.make(2)
     suspend(stage, "Terminate")
     stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=1)
-    time.sleep(0.3)
+    emulator.skip(seconds=5)
     assert len(fleet.ids()) == 2
     resume(stage, "Terminate")
     fleet.settled(1)
@@ -133,9 +133,9 @@ def zones(fleet):
     return Counter(member["AvailabilityZone"] for member in fleet.members())
 
 
-def test_zones_are_balanced_by_launching_first(stage, fleet, until):
+def test_zones_are_balanced_by_launching_first(emulator, stage, fleet, until):
     lopsided(stage, fleet, until)
-    time.sleep(0.3)
+    emulator.skip(seconds=5)
     assert zones(fleet)[stage.zones[2]] == 0
     resume(stage, "AZRebalance")
     until(lambda: len(fleet.ids()), lambda size: size == 5)
@@ -167,7 +167,7 @@ def test_policies_are_stored_and_act_unless_alarms_are_suspended(emulator, stage
     assert stage.asg.describe_policies(AutoScalingGroupName="web")["ScalingPolicies"] == []
 
 
-def test_schedules_happen_at_their_time_unless_suspended(stage, fleet):
+def test_schedules_happen_at_their_time(emulator, stage, fleet):
     fleet.make(1)
     words = {"AutoScalingGroupName": "web", "ScheduledActionName": "up"}
     stage.asg.put_scheduled_update_group_action(
@@ -177,8 +177,10 @@ def test_schedules_happen_at_their_time_unless_suspended(stage, fleet):
     assert (told["Recurrence"], told["MaxSize"]) == ("0 9 * * *", 9)
     stage.asg.delete_scheduled_action(**words)
     stage.asg.put_scheduled_update_group_action(
-        **words, StartTime=int(time.time()) + 2, DesiredCapacity=2
+        **words, StartTime=int(time.time()) + 3600, DesiredCapacity=2
     )
+    assert len(fleet.ids()) == 1
+    emulator.skip(seconds=3601)
     fleet.settled(2)
     assert stage.asg.describe_scheduled_actions()["ScheduledUpdateGroupActions"] == []
 

@@ -61,19 +61,23 @@ def test_an_abandoned_launch_is_terminated_and_tried_again(stage, fleet, until):
     fleet.settled(2)
 
 
-def test_what_is_not_completed_in_time_ends_by_the_default(emulator, stage, fleet):
+def test_what_is_not_completed_in_time_ends_by_the_default(emulator, stage, fleet, until):
     fleet.make(1)
-    emulator.laws(scale=0.01)
     hook(stage, LAUNCHING, HeartbeatTimeout=30, DefaultResult="CONTINUE")
     grow(stage)
+    waiting = held(fleet, until, "Pending:Wait")
+    assert waiting not in fleet.health()
+    emulator.skip(seconds=31)
     fleet.settled(2)
 
 
 def test_a_termination_waits_after_the_drain(emulator, stage, fleet, until):
     fleet.make(1, delay=20)
-    emulator.laws(scale=0.01)
     hook(stage, TERMINATING)
     stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=0)
+    draining = held(fleet, until, "Terminating")
+    assert fleet.health()[draining]["State"] == "draining"
+    emulator.skip(seconds=21)
     waiting = held(fleet, until, "Terminating:Wait")
     assert fleet.health() == {}
     complete(stage, waiting)
@@ -82,13 +86,16 @@ def test_a_termination_waits_after_the_drain(emulator, stage, fleet, until):
 
 def test_a_heartbeat_begins_the_time_anew(emulator, stage, fleet, until, refused):
     fleet.make(1)
-    emulator.laws(scale=0.01)
     hook(stage, LAUNCHING, HeartbeatTimeout=60, DefaultResult="CONTINUE")
     grow(stage)
     waiting = held(fleet, until, "Pending:Wait")
+    emulator.skip(seconds=50)
     stage.asg.record_lifecycle_action_heartbeat(
         AutoScalingGroupName="web", LifecycleHookName="h", InstanceId=waiting
     )
+    emulator.skip(seconds=50)
+    assert held(fleet, until, "Pending:Wait") == waiting
+    emulator.skip(seconds=11)
     fleet.settled(2)
     refused(
         "ValidationError",

@@ -8,8 +8,6 @@ Documents: TerminateInstanceInAutoScalingGroup and LaunchInstances in the API Re
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 
@@ -23,7 +21,6 @@ def test_who_is_terminated_drains_first_and_is_gone_from_the_target_group(
     emulator, stage, fleet, until
 ):
     fleet.make(2, delay=30)
-    emulator.laws(scale=0.02)
     gone, stays = fleet.ids()
     assert end(stage, gone)["StatusCode"] == "WaitingForELBConnectionDraining"
     assert fleet.told()["DesiredCapacity"] == 1
@@ -31,6 +28,7 @@ def test_who_is_terminated_drains_first_and_is_gone_from_the_target_group(
     assert fleet.health()[gone]["Reason"] == "Target.DeregistrationInProgress"
     states = stage.ec2.describe_instances(InstanceIds=[gone])["Reservations"][0]["Instances"]
     assert states[0]["State"]["Name"] == "running"
+    emulator.skip(seconds=31)
     until(fleet.ids, lambda ids: ids == [stays])
     assert gone not in fleet.health()
 
@@ -69,13 +67,13 @@ def test_protection_is_about_scale_in_only(stage, fleet):
     fleet.settled(1)
 
 
-def test_nobody_in_service_goes_while_terminate_is_suspended(stage, fleet, until):
+def test_nobody_in_service_goes_while_terminate_is_suspended(emulator, stage, fleet, until):
     fleet.make(2)
     words = {"AutoScalingGroupName": "web", "ScalingProcesses": ["Terminate"]}
     stage.asg.suspend_processes(**words)
     gone, stays = fleet.ids()
     end(stage, gone)
-    time.sleep(0.3)
+    emulator.skip(seconds=60)
     assert fleet.ids() == [gone, stays]
     assert fleet.told()["DesiredCapacity"] == 1
     stage.asg.resume_processes(**words)
@@ -95,7 +93,6 @@ def test_an_instance_of_no_group_is_refused(stage, fleet, refused):
 
 def test_standby_is_out_of_service_and_out_of_the_target_group(emulator, stage, fleet, until):
     fleet.make(2, delay=30)
-    emulator.laws(scale=0.01)
     aside, other = fleet.ids()
     stage.asg.enter_standby(
         AutoScalingGroupName="web", InstanceIds=[aside], ShouldDecrementDesiredCapacity=True
@@ -105,6 +102,7 @@ def test_standby_is_out_of_service_and_out_of_the_target_group(emulator, stage, 
         return {m["InstanceId"]: m["LifecycleState"] for m in fleet.members()}
 
     assert states()[aside] == "EnteringStandby"
+    emulator.skip(seconds=31)
     until(states, lambda found: found == {aside: "Standby", other: "InService"})
     until(fleet.health, lambda found: set(found) == {other})
     stage.asg.exit_standby(AutoScalingGroupName="web", InstanceIds=[aside])
@@ -182,9 +180,8 @@ def test_launched_into_a_full_zone_tells_the_error(emulator, stage, fleet):
 
 
 @pytest.mark.parametrize("decrement", [True, False])
-def test_ending_twice_is_ending_once(emulator, stage, fleet, decrement):
+def test_ending_twice_is_ending_once(stage, fleet, decrement):
     fleet.make(2, delay=30)
-    emulator.laws(scale=0.01)
     gone = fleet.ids()[0]
     first, second = (end(stage, gone, decrement) for _ in range(2))
     assert first["ActivityId"] == second["ActivityId"]

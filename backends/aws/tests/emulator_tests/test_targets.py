@@ -20,13 +20,14 @@ def listed(stage, arn, *ids):
 
 
 def test_a_target_is_initial_until_its_first_check_succeeds(emulator, stage, fleet, until):
-    emulator.laws(check=0.3)
+    emulator.laws(check=3600)
     (instance,) = fleet.make(1).ids()
     assert fleet.health()[instance] == {
         "State": "initial",
         "Reason": "Elb.InitialHealthChecking",
         "Description": "Initial health checks in progress",
     }
+    emulator.skip(seconds=3601)
     until(fleet.health, lambda found: found[instance] == {"State": "healthy"})
 
 
@@ -48,14 +49,18 @@ def test_the_reason_of_failed_checks_is_the_tests_to_choose(emulator, fleet, unt
 def test_thresholds_count_for_turns(emulator, stage, fleet, until):
     (instance,) = fleet.make(1).ids()
     until(fleet.health, lambda found: found[instance]["State"] == "healthy")
-    emulator.laws(check=0.2)
+    emulator.laws(check=30)
     stage.elb.modify_target_group(TargetGroupArn=fleet.arn, UnhealthyThresholdCount=3)
     emulator.sicken(instance=instance)
+    emulator.skip(seconds=80)
     assert fleet.health()[instance]["State"] == "healthy"
-    until(fleet.health, lambda found: found[instance]["State"] == "unhealthy")
-    emulator.heal(instance=instance)
+    emulator.skip(seconds=11)
     assert fleet.health()[instance]["State"] == "unhealthy"
-    until(fleet.health, lambda found: found[instance]["State"] == "healthy")
+    emulator.heal(instance=instance)
+    emulator.skip(seconds=140)
+    assert fleet.health()[instance]["State"] == "unhealthy"
+    emulator.skip(seconds=11)
+    assert fleet.health()[instance]["State"] == "healthy"
 
 
 def test_nobody_is_healthy_in_a_target_group_that_no_listener_uses(stage, fleet, until):
@@ -75,11 +80,11 @@ def test_nobody_is_healthy_in_a_target_group_that_no_listener_uses(stage, fleet,
 
 def test_who_is_deregistered_drains_for_the_delay(emulator, stage, fleet, until):
     fleet.make(2, delay=20)
-    emulator.laws(scale=0.02)
     first, second = fleet.ids()
     deregister = stage.elb.deregister_targets
     deregister(TargetGroupArn=fleet.arn, Targets=[{"Id": first}])
     assert listed(stage, fleet.arn)[first] == ("draining", "Target.DeregistrationInProgress")
+    emulator.skip(seconds=21)
     until(lambda: listed(stage, fleet.arn), lambda found: set(found) == {second})
     assert listed(stage, fleet.arn, first)[first] == ("unused", "Target.NotRegistered")
     deregister(TargetGroupArn=fleet.arn, Targets=[{"Id": first}])
@@ -87,7 +92,7 @@ def test_who_is_deregistered_drains_for_the_delay(emulator, stage, fleet, until)
 
 def test_only_running_instances_are_registered(emulator, stage, fleet, refused):
     fleet.make(1)
-    emulator.laws(boot=5)
+    emulator.laws(boot=3600)
     made = stage.ec2.run_instances(
         ImageId=fleet.image, InstanceType="t3.micro", MinCount=1, MaxCount=1
     )
@@ -158,7 +163,6 @@ def test_attached_to_a_group_members_are_registered_and_detached_they_drain(
     emulator, stage, fleet, until
 ):
     fleet.make(1)
-    emulator.laws(scale=0.01)
     other = stage.target_group("other", 20, listen=False)
     rule = {"TargetGroups": [{"TargetGroupArn": fleet.arn}, {"TargetGroupArn": other}]}
     stage.elb.modify_listener(
@@ -177,6 +181,7 @@ def test_attached_to_a_group_members_are_registered_and_detached_they_drain(
     until(states, lambda found: found == [(False, "InService"), (True, "InService")])
     stage.asg.detach_load_balancer_target_groups(**words)
     assert states() == [(False, "InService"), (True, "Removing")]
+    emulator.skip(seconds=21)
     until(states, lambda found: found == [(False, "InService")])
     assert listed(stage, other) == {}
 
