@@ -9,7 +9,8 @@ from inspect import cleandoc
 
 from attrs import frozen
 
-from immutable.backend import Backend, BackendError
+from immutable.backend import Backend
+from immutable.errors import ImmutableError
 from immutable.testing.accessors import Accessors, undeclared
 from immutable.testing.outcome import Breach, Skipped
 from immutable.testing.rules import RULES, described
@@ -158,10 +159,9 @@ async def _play(check: Check, stage: Stage) -> None:
         raise
     except TimeoutError as error:
         raise Breach(f"it hangs\n{described(check.rules)}") from error
-    except BackendError as error:
+    except ImmutableError as error:
         raise Breach(
-            f"raised {type(error).__name__}({error}) where the call has to work\n"
-            f"{described(check.rules)}"
+            f"raised {type(error).__name__}({error}) where it has to work\n{described(check.rules)}"
         ) from error
     except Exception as error:
         raise Breach(

@@ -10,7 +10,10 @@ from immutable.backend import FleetState, Instance, InstanceState
 from immutable.testing.outcome import Breach
 from immutable.testing.rules import described
 
-__all__ = ["Scrutiny", "breach"]
+__all__ = ["EVERY_LOOK", "Scrutiny", "breach"]
+
+EVERY_LOOK = ("C1", "O5", "R2", "V1", "V2", "V3", "V4", "V5", "W1")
+"""The rules that every look of every check is held against."""
 
 _LIVE = (InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY)
 _EXACT = 1e-6

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+from importlib.metadata import packages_distributions
+from importlib.util import find_spec
+from pathlib import Path
+
 from attrs import evolve
 
 from immutable.backend import (
@@ -22,6 +28,8 @@ from immutable.testing.check import check
 from immutable.testing.checks.fleets import connected
 from immutable.testing.outcome import Skipped
 from immutable.testing.stage import Stage
+
+_DOORS = ("immutable.backend", "immutable.errors")
 
 
 @check("S1", size=None)
@@ -45,6 +53,36 @@ async def without_weights_route_is_invalid(s: Stage) -> None:
     await s.refused(s.backend.route(s.fleet, {1: 100}, s.ctx()), Invalid, "route")
 
 
+@check("E14", size=None)
+async def only_the_doors_are_imported(s: Stage) -> None:
+    """A backend in a distribution of its own imports what third parties may, and nothing else."""
+    package = type(s.backend).__module__.partition(".")[0]
+    if package == "immutable":
+        raise Skipped("the backend is a part of the SDK")
+    if package not in await asyncio.to_thread(packages_distributions):
+        raise Skipped(f"{package} is not installed as a distribution")
+    found = await asyncio.to_thread(_imports, package)
+    wrong = sorted(name for name in found if not name.startswith(_DOORS))
+    s.must(not wrong, f"{package} imports {', '.join(wrong)}")
+
+
+def _imports(package: str) -> set[str]:
+    """Return the modules of the SDK that a package imports, as they are written."""
+    spec = find_spec(package)
+    roots: list[str] = []
+    if spec is not None:
+        roots = list(spec.submodule_search_locations or [spec.origin or ""])
+    found = set()
+    for place in map(Path, roots):
+        for file in place.rglob("*.py") if place.is_dir() else [place]:
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "immutable"}
+
+
 @check("P1", "E5", size=None, uses=("url",))
 async def addresses_are_checked(s: Stage) -> None:
     """from_url takes the author's address, and refuses an option that means nothing."""
@@ -66,7 +104,8 @@ async def a_fleet_is_made_once(s: Stage) -> None:
     await s.backend.create_fleet(s.fleet, revision)
     state = await s.look()
     s.same(state.instances, (), "the members of a new fleet")
-    (group,) = state.groups
+    s.same(len(state.groups), 1, "the number of its groups")
+    group = state.groups[0]
     s.same((group.revision, group.size, group.hold), (revision, 0, None), "its group")
     what = "making a fleet of a name that is taken"
     await s.refused(s.backend.create_fleet(s.fleet, revision), Conflict, what)
@@ -96,7 +135,8 @@ async def adopting_changes_marks_only(s: Stage) -> None:
     before = await s.members()
     await s.backend.adopt_fleet(s.fleet, delete_when_replaced=False)
     state = await s.look()
-    (group,) = state.groups
+    s.same(len(state.groups), 1, "the number of its groups")
+    group = state.groups[0]
     told = (group.number, group.size, group.origin, group.rollout, group.hold)
     s.same(told, (1, 2, Origin.ADOPTED, "", None), "number, size, origin, rollout and hold")
     await s.ready(2)

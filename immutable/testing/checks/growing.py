@@ -116,7 +116,7 @@ async def a_throttled_growth_did_nothing(s: Stage) -> None:
     s.same(await s.grow(3, expected=2), 3, "what its repetition returns")
 
 
-@check("G4", uses=("no_room",))
+@check("G4", "X5", uses=("no_room",))
 async def a_shortage_is_said(s: Stage) -> None:
     """Without room the answer is a shortage, or the group shows its trouble."""
     await s.author.no_room(s.fleet, full=True)

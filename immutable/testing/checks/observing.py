@@ -27,6 +27,17 @@ async def a_fleet_is_told_as_it_is(s: Stage) -> None:
     await s.spared({each.id for each in members})
 
 
+@check("V1", uses=("raw_members",))
+async def a_member_is_listed_under_its_own_id(s: Stage) -> None:
+    """Who is listed exists under that id, at every look of a boot."""
+    await s.grow(3, expected=2)
+    while (state := await s.glance()).ready < 3:
+        listed = {each.id for each in state.members(1)}
+        unknown = listed - await s.members()
+        s.must(not unknown, f"listed, and not there: {', '.join(sorted(unknown))}")
+        await asyncio.sleep(s.author.poll or s.backend.capabilities.poll)
+
+
 @check("O1", uses=("raw_serving",))
 async def a_member_is_ready_only_when_it_serves(s: Stage) -> None:
     """READY is what the cloud sends requests to, at every look of a boot."""
@@ -204,6 +215,7 @@ async def the_loop_is_not_blocked(s: Stage) -> None:
             longest = max(longest, time.monotonic() - before)
 
     beats = asyncio.create_task(beat())
+    await asyncio.sleep(0)  # So that it beats before the first call.
     try:
         await s.backend.fleets()
         await s.glance()

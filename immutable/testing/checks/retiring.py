@@ -42,7 +42,7 @@ async def a_minimum_in_the_way_falls_too(s: Stage) -> None:
     s.must(group.minimum <= 2, f"the minimum is {group.minimum} at size {group.size}")
 
 
-@check("T3", "E11", size=3)
+@check("T3", "T8", "E11", size=3)
 async def who_is_leaving_lowers_nothing_again(s: Stage) -> None:
     """A repeated retirement lowers the size once."""
     first, *_ = await s.ready(3)

@@ -46,14 +46,34 @@ async def _watched(s: Stage, limits: Limits) -> AsyncIterator[tuple[Fleet, Fleet
     s.must(not recorder.breaches, f"the bounds were broken: {'; '.join(recorder.breaches[:3])}")
 
 
-async def _result(rollout: Rollout) -> Result:
-    return await rollout
+@asynccontextmanager
+async def _begun(rollout: Rollout) -> AsyncIterator[asyncio.Task[Result]]:
+    """Let a rollout run beside the block; whatever happens there, it is over afterwards."""
+
+    async def run() -> Result:
+        return await rollout
+
+    task = asyncio.create_task(run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _half_way(s: Stage, task: asyncio.Task[Result]) -> FleetState:
+    """Wait for a READY member of the new revision, or for a rollout that is over before."""
+    return await s.until(
+        lambda state: any(i.state is READY for i in state.members(2)) or task.done(),
+        "a READY member of the new revision",
+    )
 
 
 async def _whole(s: Stage, before: FleetState, size: int) -> None:
     """Fail unless the fleet is one group of another revision, all READY, held by nobody."""
     state = await s.look()
-    (group,) = state.groups
+    s.same(len(state.groups), 1, "the number of groups after the replacement")
+    group = state.groups[0]
     s.must(group.number > before.groups[0].number, f"the fleet is on r{group.number} still")
     told = (group.size, group.hold, group.weight)
     s.same(told, (size, None, None), "size, hold and weight after the replacement")
@@ -77,17 +97,14 @@ async def a_replacement_goes_back(s: Stage) -> None:
     limits = _limits(s)
     async with _watched(s, limits) as (fleet, before):
         rollout = fleet.replace(s.author.images[1], limits=limits)
-        running = asyncio.create_task(_result(rollout))
-        await s.until(
-            lambda state: any(i.state is READY for i in state.members(2)) or running.done(),
-            "a READY member of the new revision",
-        )
-        await rollout.abort()
-        try:
-            result = await running
-            s.must(False, f"a rollout that was aborted ended as {result.status}")
-        except RolledBack:
-            pass
+        async with _begun(rollout) as running:
+            await _half_way(s, running)
+            await rollout.abort()
+            try:
+                result = await running
+            except RolledBack as back:
+                result = back.result
+        s.same(result.status, Status.ROLLED_BACK, "how a rollout that was aborted ended")
     state = await s.look()
     after = tuple(evolve(group, trouble=None, lapsed=None) for group in state.groups)
     s.same(after, before.groups, "the groups after going back")
@@ -125,14 +142,11 @@ async def a_replacement_survives_a_death(s: Stage) -> None:
     limits = _limits(s)
     async with connected(s) as fleet:
         before = await s.look()
-        running = asyncio.create_task(_result(fleet.replace(s.author.images[1], limits=limits)))
-        state = await s.until(
-            lambda state: any(i.state is READY for i in state.members(2)) or running.done(),
-            "a READY member of the new revision",
-        )
-        victim = next((i.id for i in state.members(2) if i.state is READY), None)
-        if victim is not None:
-            await s.author.raw_kill(s.fleet, victim)
-        result = await running
+        async with _begun(fleet.replace(s.author.images[1], limits=limits)) as running:
+            state = await _half_way(s, running)
+            victim = next((i.id for i in state.members(2) if i.state is READY), None)
+            if victim is not None:
+                await s.author.raw_kill(s.fleet, victim)
+            result = await running
     s.same(result.status, Status.SUCCEEDED, "how the rollout ended")
     await _whole(s, before, 3)
