@@ -158,7 +158,7 @@ class Accessors:
         raise _not_declared("raw_bounds")
 
     async def raw_scaling(self, fleet: str, revision: int) -> None:
-        """Give a group settings of automatic scaling that `Group.settings` tells."""
+        """Give a group settings of automatic scaling that ``Group.settings`` tells."""
         raise _not_declared("raw_scaling")
 
     async def raw_foreign_group(self, name: str, size: int) -> None:
