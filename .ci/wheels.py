@@ -19,6 +19,8 @@ TESTS = (
     "tests/planning",
     "tests/engine/test_rolling.py",
     "tests/cli",
+    "tests/conformance/test_memory.py",
+    "tests/conformance/test_suite.py",
     "tests/metrics/test_call.py",
 )
 NEEDED = ("blockbuster", "hypothesis", "pytest", "pytest-asyncio", "pytest-timeout")

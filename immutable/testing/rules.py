@@ -146,7 +146,6 @@ UNCHECKED: Mapping[str, str] = {
     "K2": _INSIDE,
     "K3": _ENGINE,
     "K4": "level-set calls are what proves it, see E11",
-    "K6": _ENGINE,
     "N2": "a promise of the SDK",
     "N3": "a promise of the SDK",
     "N4": "a promise of the SDK",

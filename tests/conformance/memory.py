@@ -23,6 +23,23 @@ from immutable.testing import Accessors, LoopClock, Mishap
 LAWS = Laws(boot=fixed(20), drain=fixed(5), terminate=fixed(10))
 
 
+class CutShort(MemoryBackend):
+    """A cloud that takes members one by one, and can break off in between."""
+
+    cut = False
+
+    async def retire(self, fleet, revision, ids, *, drain_timeout, ctx):
+        cut, self.cut = self.cut, False
+        some = ids[: len(ids) // 2] if cut else ids
+        left = await super().retire(fleet, revision, some, drain_timeout=drain_timeout, ctx=ctx)
+        if cut:
+            raise self.broken_off(ids[len(some) :])
+        return left
+
+    def broken_off(self, rest):
+        return Transient(f"not begun: {', '.join(rest)}")
+
+
 class MemoryAuthor(Accessors):
     """What the author of the memory backend declares."""
 
@@ -32,11 +49,13 @@ class MemoryAuthor(Accessors):
 
     def make(self, kind: type[MemoryBackend] = MemoryBackend, *, stale: float = 0.0):
         """Return a backend on a cloud of its own."""
-        self.kind = kind
+        whole = kind is MemoryBackend
+        self.kind = CutShort if whole else type(kind.__name__, (kind, CutShort), {})
         self.cloud = Cloud(LoopClock(), laws=LAWS)
         self.cloud.images = {"v1", "v2"}
         self.cloud.faults.stale = stale
-        return kind(self.cloud)
+        self.made = self.kind(self.cloud)
+        return self.made
 
     def second(self):
         return self.kind(self.cloud)
@@ -110,6 +129,8 @@ class MemoryAuthor(Accessors):
         }
         if kind in errors:
             self.cloud.faults.add(Fault(call, errors[kind]))
+        elif kind is Mishap.PARTLY:
+            self.made.cut = True
         elif kind is Mishap.LOST:
             self.cloud.faults.add(Fault(call, when=When.AFTER))
         elif kind is Mishap.LATE:

@@ -175,6 +175,19 @@ def test_the_plugin_costs_nothing():
     assert not {"immutable", "attrs", "attr", "asyncio", "pytest"} & loaded
 
 
+def test_a_run_without_a_suite_imports_nothing_of_the_sdk(tmp_path):
+    text = """
+        import sys
+
+        def test_nothing_was_imported(request):
+            assert request.config.pluginmanager.has_plugin("immutable_pytest")
+            assert not {"immutable", "attr", "attrs", "cattrs", "tenacity"} & set(sys.modules)
+    """
+    (tmp_path / "test_else.py").write_text(cleandoc(text))
+    done = python("-m", "pytest", "-q", "-p", "immutable_pytest", cwd=tmp_path)
+    assert (done.returncode, "conformance" in done.stdout) == (0, False), done.stdout
+
+
 def test_the_suite_can_be_imported_without_pytest():
     code = "import sys; sys.modules['pytest'] = None; import immutable.testing; print('fine')"
     assert python("-c", code).stdout == "fine\n"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from attrs import evolve
 
 from immutable.backend import FleetState, InstanceState, Limits
+from immutable.errors import ImmutableError
 from immutable.fleet import Fleet
 from immutable.model import Result, RolledBack, Status
 from immutable.rollout import Rollout
@@ -150,3 +151,18 @@ async def a_replacement_survives_a_death(s: Stage) -> None:
             result = await running
     s.same(result.status, Status.SUCCEEDED, "how the rollout ended")
     await _whole(s, before, 3)
+
+
+@check("R1", "K5", "K6", size=2, uses=("url",))
+async def of_two_rollouts_one_goes_on(s: Stage) -> None:
+    """Two controllers without a common journal begin at once: one ends whole, the other stops."""
+    limits, before = _limits(s), await s.look()
+    async with connected(s) as one, connected(s) as two:
+        rollouts = [fleet.replace(s.author.images[1], limits=limits) for fleet in (one, two)]
+        async with _begun(rollouts[0]) as first, _begun(rollouts[1]) as second:
+            ends = await asyncio.gather(first, second, return_exceptions=True)
+    done = [end for end in ends if isinstance(end, Result)]
+    for end in ends:
+        s.must(isinstance(end, Result | ImmutableError), f"a rollout ended with {end!r}")
+    s.same(len(done), 1, f"how many of two rollouts succeeded ({ends})")
+    await _whole(s, before, 2)

@@ -6,7 +6,7 @@ import asyncio
 
 from attrs import evolve
 
-from immutable.backend import Gone, InstanceState, Invalid, Retiring
+from immutable.backend import Gone, InstanceState, Invalid, Retiring, Throttled, Transient
 from immutable.memory import MemoryBackend, fixed
 from tests.conformance.mutants.registry import mutant
 
@@ -157,3 +157,18 @@ class RetireReturnsLate(Retires):
         left = await self.retire_by(fleet, revision, ids, drain_timeout, ctx)
         await asyncio.sleep(20)
         return left
+
+
+@mutant("T4", "retire calls it Throttled when only some could be begun")
+class RetirePartlyThrottled(MemoryBackend):
+    def broken_off(self, rest):
+        return Throttled(f"not begun: {rest}")
+
+
+@mutant("T4", "retire returns as if all had been begun when only some could")
+class RetirePartlySilent(MemoryBackend):
+    async def retire(self, fleet, revision, ids, *, drain_timeout, ctx):
+        try:
+            return await super().retire(fleet, revision, ids, drain_timeout=drain_timeout, ctx=ctx)
+        except Transient:
+            return Retiring(self.cloud.group(fleet, revision).shown.size)
