@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -44,11 +45,17 @@ def catching(mutant: Mutant) -> Iterator[tuple[str, str]]:
                 yield check.name, told
 
 
+@cache
+def seen_by(mutant: Mutant) -> tuple[tuple[str, str], ...]:
+    """Return the first of them: that there are some is what matters."""
+    return tuple(islice(catching(mutant), SHOWN))
+
+
 def mutants_table() -> list[str]:
     """Return the mutants, and what saw each."""
     rows = ["| broken | rule | seen by |", "| --- | --- | --- |"]
     for mutant in MUTANTS:
-        names = [f"`{name}`" for name, _ in islice(catching(mutant), SHOWN)]
+        names = [f"`{name}`" for name, _ in seen_by(mutant)]
         rows.append(f"| {mutant.what} | {mutant.rule} | {', '.join(names)} |")
     return rows
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 import pytest
 
 from immutable.memory import MemoryBackend
 from immutable.testing.check import catalogue
-from tests.conformance.catching import PAGE, SHOWN, catching, failure, page
+from tests.conformance.catching import PAGE, failure, page, seen_by
 from tests.conformance.mutants import MUTANTS
 
 ACCIDENT = re.compile(r"raised (TypeError|AttributeError|KeyError|ValueError|IndexError)")
@@ -17,7 +16,7 @@ ACCIDENT = re.compile(r"raised (TypeError|AttributeError|KeyError|ValueError|Ind
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.what)
 def test_a_broken_backend_is_seen_by_a_check_of_the_rule_that_it_breaks(mutant):
-    told = [text for _, text in islice(catching(mutant), SHOWN)]
+    told = [text for _, text in seen_by(mutant)]
     assert told, f"nothing that proves {mutant.rule} sees it"
     # What falls over says nothing of what the suite can see.
     assert not all(ACCIDENT.search(text) for text in told), told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
-from importlib.metadata import packages_distributions
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -59,8 +59,9 @@ async def only_the_doors_are_imported(s: Stage) -> None:
     package = type(s.backend).__module__.partition(".")[0]
     if package == "immutable":
         raise Skipped("the backend is a part of the SDK")
-    if package not in await asyncio.to_thread(packages_distributions):
-        raise Skipped(f"{package} is not installed as a distribution")
+    entries = await asyncio.to_thread(entry_points, group="immutable.backends")
+    if package not in {entry.module.partition(".")[0] for entry in entries}:
+        raise Skipped(f"no installed entry point of immutable.backends leads to {package}")
     found = await asyncio.to_thread(_imports, package)
     wrong = sorted(name for name in found if not name.startswith(_DOORS))
     s.must(not wrong, f"{package} imports {', '.join(wrong)}")
