@@ -1,5 +1,7 @@
 """Importing this registers every action that can be answered."""
 
+from __future__ import annotations
+
 from . import (
     asg_attachments,
     asg_groups,
@@ -7,6 +9,7 @@ from . import (
     asg_members,
     asg_settings,
     asg_tags,
+    door,
     ec2_instances,
     elb_actions,
     hooks,
@@ -17,8 +20,30 @@ from . import (
     quotas,
     templates,
 )
+from .calls import AFTER, BEFORE, MOTO, OURS, UNHEEDED
+from .wire import model, operation
 
 MODULES = (
-    asg_attachments, asg_groups, asg_launching, asg_members, asg_settings, asg_tags, ec2_instances, elb_actions, hooks, identity,
-    images, metrics, parameters, quotas, templates,
+    asg_attachments, asg_groups, asg_launching, asg_members, asg_settings, asg_tags,
+    ec2_instances, elb_actions, hooks, identity, images, metrics, parameters, quotas, templates,
 )  # fmt: skip
+
+
+def check() -> list[str]:
+    """What is registered and isn't there: actions without a model, or passed on to nothing."""
+    named = {*OURS, *((service, action) for service, all_ in MOTO.items() for action in all_)}
+    wrong = [
+        f"{service}:{action} is not in botocore's model"
+        for service, action in named
+        if action not in model(service).operation_names
+    ]
+    wrong += [
+        f"{service}:{action} is not passed on"
+        for service, action in {*BEFORE, *AFTER}
+        if action not in MOTO.get(service, ())
+    ]
+    wrong += [f"moto has no {each}" for each in door.missing(MOTO)]
+    for name, params in UNHEEDED.items():
+        known = operation(*name.split(":")).input_shape
+        wrong += [f"{name} takes no {p}" for p in params if known is None or p not in known.members]
+    return sorted(wrong)

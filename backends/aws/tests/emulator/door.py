@@ -106,6 +106,30 @@ def _differs(module: Any, name: str, want: str | None) -> str:
     return "" if has == want else f"it takes ({has}), not ({want})"
 
 
+def missing(actions: dict[str, set[str]]) -> list[str]:
+    """Actions of services that moto does not implement."""
+    from moto.core.utils import camelcase_to_underscores, method_names_from_class
+    from moto.ec2.responses import EC2Response
+    from moto.elbv2.responses import ELBV2Response
+    from moto.iam.responses import IamResponse
+    from moto.ssm.responses import SimpleSystemManagerResponse
+    from moto.sts.responses import TokenResponse
+
+    classes = {
+        "ec2": EC2Response,
+        "elbv2": ELBV2Response,
+        "iam": IamResponse,
+        "ssm": SimpleSystemManagerResponse,
+        "sts": TokenResponse,
+    }
+    return [
+        f"{service}:{action}"
+        for service, named in actions.items()
+        for action in named
+        if camelcase_to_underscores(action) not in method_names_from_class(classes[service])
+    ]
+
+
 def application() -> Any:
     """moto's own server, as a WSGI application."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app

@@ -7,5 +7,5 @@ from .calls import motos
 motos("sts", "GetCallerIdentity", "AssumeRole")
 motos(
     "iam", "CreateRole", "CreateInstanceProfile", "AddRoleToInstanceProfile", "GetInstanceProfile",
-    "GetRole", "PassRole", "SimulatePrincipalPolicy", "PutRolePolicy", "CreateUser",
+    "GetRole", "PutRolePolicy", "CreateUser",
 )  # fmt: skip

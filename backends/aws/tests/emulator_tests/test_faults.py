@@ -212,7 +212,8 @@ def test_the_overlay_refuses_a_moto_that_is_not_as_it_was_read():
     words = (
         "from backends.aws.tests.emulator import door\n"
         "door.check()\n"
-        "print('as it was read')\n"
+        "from backends.aws.tests.emulator import actions\n"
+        "print(actions.check())\n"
         "import moto.elbv2.models as m\n"
         "del m.ELBv2Backend.register_targets\n"
         "m.FakeAction.__init__ = lambda self, other: None\n"
@@ -221,7 +222,7 @@ def test_the_overlay_refuses_a_moto_that_is_not_as_it_was_read():
     ended = subprocess.run(
         [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert ended.stdout == "as it was read\n"
+    assert ended.stdout == "[]\n"
     said = ended.stderr.splitlines()[-1]
     assert said.startswith(f"RuntimeError: this emulator was written for moto {door.PINNED}")
     assert "ELBv2Backend.register_targets: there is no register_targets" in said

@@ -191,3 +191,32 @@ def test_groups_come_in_pages(stage, fleet):
     )
     sizes = [len(page["AutoScalingGroups"]) for page in pages]
     assert sizes == [2, 1]
+
+
+def test_weights_count_towards_the_size(stage, fleet):
+    template = stage.template("web-r1", stage.image("web-1"))
+    policy = {
+        "LaunchTemplate": {
+            "LaunchTemplateSpecification": template,
+            "Overrides": [{"InstanceType": "t3.small", "WeightedCapacity": "2"}],
+        }
+    }
+    stage.asg.create_auto_scaling_group(
+        AutoScalingGroupName="web",
+        MinSize=0,
+        MaxSize=4,
+        DesiredCapacity=4,
+        MixedInstancesPolicy=policy,
+        VPCZoneIdentifier=stage.subnets[0],
+    )
+    members = fleet.settled(2)
+    assert {member["WeightedCapacity"] for member in members} == {"2"}
+
+
+def test_members_are_told_by_id_too(stage, fleet):
+    (instance,) = fleet.make(1).ids()
+    (told,) = stage.asg.describe_auto_scaling_instances(InstanceIds=[instance])[
+        "AutoScalingInstances"
+    ]
+    assert told["AutoScalingGroupName"] == "web"
+    assert (told["LifecycleState"], told["HealthStatus"]) == ("InService", "HEALTHY")

@@ -40,6 +40,19 @@ def test_a_full_zone_is_told_and_another_one_taken(emulator, stage, fleet, until
     assert activity["Progress"] == 100
 
 
+def test_a_group_that_wants_to_stay_balanced_waits_for_its_zone(emulator, stage, fleet, until):
+    emulator.capacity(zone=stage.zones[0], instances=0)
+    strategy = {"CapacityDistributionStrategy": "balanced-only"}
+    fleet.make(0, AvailabilityZoneDistribution=strategy)
+    grow(stage, 3)
+    failed(fleet, until)
+    emulator.skip(seconds=10)
+    assert fleet.ids() == []
+    emulator.capacity(zone=stage.zones[0], instances=None)
+    emulator.skip(seconds=10)
+    fleet.settled(3)
+
+
 def test_capacity_that_comes_back_is_used(emulator, stage, fleet, until):
     fleet.make(0)
     emulator.laws(retry=0.1)
@@ -116,6 +129,22 @@ def test_fates_choose_by_image_and_number(emulator, stage, fleet, until):
         lambda found: found["unhealthy"] == 1,
     )
     assert told["healthy"] == 2
+
+
+def test_what_could_not_be_launched_at_once_may_be_left_to_the_group(emulator, stage, fleet):
+    fleet.make(0)
+    zone = stage.zones[0]
+    emulator.capacity(zone=zone, instances=1)
+    told = stage.asg.launch_instances(
+        AutoScalingGroupName="web",
+        RequestedCapacity=2,
+        AvailabilityZones=[zone],
+        ClientToken="one",
+        RetryStrategy="retry-with-group-configuration",
+    )
+    assert len(told["Errors"]) == 1
+    assert fleet.told()["DesiredCapacity"] == 2
+    fleet.settled(2)
 
 
 def test_dry_runs_tell_what_is_permitted(emulator, stage, fleet):
