@@ -25,8 +25,8 @@ def pytest_itemcollected(item: Any) -> None:
     check = getattr(getattr(item, "function", None), _KEY, None)
     if check is not None:
         item.add_marker(_KEY)
-        suite = item.cls.__name__ if item.cls is not None else ""
-        item.user_properties.append((_KEY, (suite, item.nodeid, list(check.rules))))
+        suite, _, _ = item.nodeid.rpartition("::")
+        item.user_properties.append((_KEY, (suite, list(check.rules))))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -37,10 +37,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             for key, value in getattr(report, "user_properties", ()):
                 # What was deselected is an item, and what only was set up has no outcome.
                 if key == _KEY and outcome and hasattr(report, "when"):
-                    suite, _, rules = value
+                    suite, rules = value
                     suites.setdefault(suite, []).append((outcome, rules, _reason(report)))
     for suite, results in sorted(suites.items()):
-        _tell(terminalreporter, suite, results)
+        _tell(terminalreporter, suite.rpartition("::")[2], results)
 
 
 def _reason(report: Any) -> str:

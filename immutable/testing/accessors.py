@@ -186,7 +186,7 @@ class Accessors:
 _PURPOSES = {
     "image_source": "returns what an image can be built of",
     "make_fleet": "makes a fleet to work on",
-    "mishap": "lets the next such call go wrong so",
+    "mishap": "lets the next call of a method be throttled, lost, late or refused",
     "no_room": "lets the cloud have no room for further servers",
     "raw_bounds": "sets the bounds of automatic scaling",
     "raw_fail_health": "lets a server fail its health check",
