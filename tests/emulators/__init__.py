@@ -1,0 +1,1 @@
+"""What the emulated clouds of the backends' tests have in common."""

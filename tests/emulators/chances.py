@@ -1,0 +1,64 @@
+"""Durations drawn from laws, and knobs that a test turns."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+from attrs import define, field, fields_dict
+
+Law = float | dict[str, list[float]]
+"""Seconds: a number, `{"uniform": [low, high]}` or `{"lognormal": [median, sigma]}`."""
+
+
+class Knobs:
+    """A mutable attrs class whose fields a test may change by name."""
+
+    def change(self, **knobs: Any) -> None:
+        """Turn some knobs.
+
+        Raises:
+            ValueError: there is no such knob.
+        """
+        known = fields_dict(type(self))  # type: ignore[arg-type]
+        for name, value in knobs.items():
+            if name not in known:
+                raise ValueError(f"no knob {name!r}; there are {sorted(known)}")
+            setattr(self, name, value)
+
+
+@define
+class Chances:
+    """Durations drawn from laws, the same in every run with the same seed."""
+
+    seed: int = 1
+    _random: random.Random = field(init=False, factory=lambda: random.Random(1))
+
+    def reseed(self, seed: int) -> None:
+        """Begin again."""
+        self.seed = seed
+        self._random = random.Random(seed)
+
+    def draw(self, law: Law) -> float:
+        """A duration in seconds.
+
+        Raises:
+            ValueError: there is no such law.
+        """
+        if not isinstance(law, dict):
+            return float(law)
+        ((name, (first, second)),) = law.items()
+        if name == "uniform":
+            return self._random.uniform(first, second)
+        if name == "lognormal":
+            return self._random.lognormvariate(math.log(first), second)
+        raise ValueError(f"no law {name!r}: uniform, lognormal or a number of seconds")
+
+    def word(self, length: int, letters: str = "bcdfghjklmnpqrstvwxz0123456789") -> str:
+        """Some letters, as clouds append them to names."""
+        return "".join(self._random.choices(letters, k=length))
+
+    def number(self, digits: int) -> int:
+        """A number of so many digits, as clouds give out for ids."""
+        return self._random.randrange(10 ** (digits - 1), 10**digits)

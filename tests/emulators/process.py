@@ -1,0 +1,85 @@
+"""An emulator as a process of its own: started, ordered about, ended; and the process's side."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process:
+    """A process that answers as a cloud would, on a loopback port.
+
+    Every command is a method: `emulator.laws(boot=2)`, `emulator.members()`.
+
+    Args:
+        module: what is started, by `python -m`.
+        words: its arguments.
+    """
+
+    def __init__(self, module: str, *words: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        if not said.startswith("http://"):
+            raise RuntimeError(f"the emulator did not start; it ended with {self._process.wait()}")
+        self.url = said.strip()
+
+    def order(self, name: str, **words: Any) -> Any:
+        """Give a command.
+
+        Raises:
+            RuntimeError: it failed; says why.
+        """
+        request = urllib.request.Request(
+            f"{self.url}/_emulator/{name}", json.dumps(words).encode(), method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(json.load(error)["error"]) from None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda **words: self.order(name, **words)
+
+    def assert_understood(self) -> None:
+        """Fail if a call was made that nothing here models, or that broke the emulator."""
+        if failures := self.order("failures"):
+            raise AssertionError("\n".join(failures))
+
+    def close(self) -> None:
+        """End the process: it ends by itself when nobody holds its input any more."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.terminate()
+        self._process.wait(timeout=10)
+        self._process.stdout.close()
+
+
+def stay(server: BaseWSGIServer, forever: bool = False) -> None:
+    """Print the address, and serve until the input is closed; `forever`: until killed."""
+    sys.stdout.write(f"http://127.0.0.1:{server.port}\n")
+    sys.stdout.flush()
+    if not forever:
+        # Whoever started this is gone when its end of the pipe is.
+        threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
+    server.serve_forever()

@@ -1,0 +1,112 @@
+"""HTTP on loopback: a control endpoint for tests, everything else for the cloud."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import define, field
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from .commands import Commands
+
+Reply = tuple[int, dict[str, str], bytes]
+"""Status, headers, body."""
+
+
+class Handler(WSGIRequestHandler):
+    """Connections that stay open, as clouds' do, and that can be broken on purpose."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # One segment an answer: header and body apart would wait for each other.
+
+    def make_environ(self) -> dict[str, Any]:
+        """Let the application reach the connection."""
+        environ = super().make_environ()
+        environ["emulator.handler"] = self
+        return environ
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing: the calls are counted elsewhere."""
+
+    def break_off(self) -> None:
+        """Reset the connection: the client reads ECONNRESET."""
+        self.close_connection = True
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        raise ConnectionResetError("on purpose")
+
+
+@define
+class Request:
+    """One request, read to its end."""
+
+    method: str
+    path: str
+    query: str
+    body: bytes
+    headers: dict[str, str] = field(repr=False)
+    handler: Handler = field(repr=False)
+
+
+class Application:
+    """A WSGI application: `/_emulator/…` is the test's, everything else the cloud's.
+
+    Args:
+        world: what commands are given; has a `lock` and a `ledger`.
+        commands: what a test may order.
+    """
+
+    def __init__(self, world: Any, commands: Commands) -> None:
+        self.world = world
+        self.commands = commands
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        headers = {
+            key.removeprefix("HTTP_").lower().replace("_", "-"): value
+            for key, value in environ.items()
+            if key.startswith("HTTP_")
+        }
+        request = Request(
+            environ["REQUEST_METHOD"],
+            environ["PATH_INFO"],
+            environ.get("QUERY_STRING", ""),
+            environ["wsgi.input"].read(size),
+            headers,
+            environ["emulator.handler"],
+        )
+        if request.path.startswith("/_emulator/"):
+            status, heads, said = self._control(request)
+        else:
+            status, heads, said = self.cloud(request)
+        heads["Content-Length"] = str(len(said))
+        start_response(f"{status} {'OK' if status < 400 else 'Refused'}", list(heads.items()))
+        return [said]
+
+    def cloud(self, request: Request) -> Reply:
+        """What the cloud answers."""
+        raise NotImplementedError
+
+    def _control(self, request: Request) -> Reply:
+        name = request.path.removeprefix("/_emulator/")
+        try:
+            with self.world.lock:
+                self.world.ledger.clock.catch_up()
+                words = json.loads(request.body or b"{}")
+                result = self.commands.find(name)(self.world, **words)
+                # Another clock, if the command was `reset`.
+                self.world.ledger.clock.catch_up()
+            status, said = 200, json.dumps(result, default=str)
+        except Exception as error:  # noqa: BLE001  The test reads what it did wrong.
+            status, said = 400, json.dumps({"error": f"{type(error).__name__}: {error}"})
+        return status, {"Content-Type": "application/json"}, said.encode()
+
+
+def serve(application: Application, host: str = "127.0.0.1", port: int = 0) -> BaseWSGIServer:
+    """A server that is ready to serve; `port` 0 takes a free one."""
+    return make_server(host, port, application, threaded=True, request_handler=Handler)
