@@ -18,6 +18,7 @@ class Call:
         params: parsed by the service model.
         region: as signed.
         request_id: told in the answer.
+        key: the access key that it was signed with.
         form: the fields as they were sent, for services that are asked with a form.
     """
 
@@ -27,6 +28,7 @@ class Call:
     region: str
     request_id: str
     form: dict[str, str] = field(factory=dict, repr=False)
+    key: str = ""
 
     def get(self, name: str, default: Any = None) -> Any:
         """A parameter."""

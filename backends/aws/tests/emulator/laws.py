@@ -28,6 +28,8 @@ class Laws:
         scale: factor on every duration that was *told to* AWS: deregistration delays, grace
             periods, heartbeats, cooldowns. 1 is honest; 0.01 makes 300 s three.
         latency: of every call, before it is carried out.
+        lingers: whether a member that drains stays in its group for the rest of the deregistration
+            delay when EC2 terminates its instance meanwhile.
         seed: of the chances of laws that are distributions.
     """
 
@@ -41,6 +43,7 @@ class Laws:
     status_checks: float = 0.0
     scale: float = 1.0
     latency: float = 0.0
+    lingers: bool = True
     seed: int = 1
 
     def change(self, **knobs: Any) -> None:

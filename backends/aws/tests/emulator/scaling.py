@@ -310,6 +310,22 @@ class Scaling:
         ):
             self.shut_down(group, member)
 
+    def ended(self, instance_id: str) -> None:
+        """EC2 terminates a member while it drains; whether the rest is waited for is a law.
+
+        AWS's pages leave it open. Auto Scaling waits for the deregistration delay, and the target of
+        a terminated instance goes on to be shown as draining for it; on the other hand "if a
+        deregistering target has no in-flight requests and no active connections, Elastic Load
+        Balancing immediately completes the deregistration process"
+        (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html).
+        """
+        group = self.world.groups.of(instance_id)
+        if self.world.laws.lingers or group is None:
+            return
+        member = group.members[instance_id]
+        if member.state == "Terminating" and not member.ending:
+            self.world.clock.after(self.world.laws.reaction, self._drained, group, member, True)
+
     def shut_down(self, group: Group, member: Member) -> None:
         """EC2 terminates; the member is gone when the instance is."""
         member.state = "Terminating:Proceed" if group.hooks else "Terminating"

@@ -33,7 +33,7 @@ SERVICES = {
     "ssm": "ssm",
     "sts": "sts",
 }
-SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
+SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 
 
 @functools.cache
@@ -71,16 +71,20 @@ def understand(headers: dict[str, str], body: bytes) -> Call:
     scope = SCOPE.search(headers.get("authorization", ""))
     if scope is None:
         raise NotEmulated("requests that are not signed")
-    region, signed = scope.groups()
+    key, region, signed = scope.groups()
     if signed not in SERVICES:
         raise NotEmulated(f"the service {signed!r}")
     service = SERVICES[signed]
     request_id = str(uuid.uuid4())
     if protocol(service) == "json":
         action = headers.get("x-amz-target", "").rpartition(".")[2]
-        return _json_call(service, action, body, region, request_id)
+        call = _json_call(service, action, body, region, request_id)
+        call.key = key
+        return call
     form = dict(parse_qsl(body.decode(), keep_blank_values=True))
-    return _form_call(service, form, region, request_id)
+    call = _form_call(service, form, region, request_id)
+    call.key = key
+    return call
 
 
 def _json_call(service: str, action: str, body: bytes, region: str, request_id: str) -> Call:
@@ -147,7 +151,7 @@ def refusal(
 def service_of(headers: dict[str, str]) -> str:
     """Whose language to refuse in, when the request was not understood."""
     scope = SCOPE.search(headers.get("authorization", ""))
-    return SERVICES.get(scope.group(2), scope.group(2)) if scope else "ec2"
+    return SERVICES.get(scope.group(3), scope.group(3)) if scope else "ec2"
 
 
 def _headers(request_id: str) -> dict[str, str]:

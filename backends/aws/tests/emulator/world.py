@@ -69,6 +69,7 @@ class World:
 
     def _leaves(self, life: Life) -> None:
         self.targets.leave(life)
+        self.scaling.ended(life.id)
         self.scaling.died(life.id)
 
     def zones(self) -> list[str]:

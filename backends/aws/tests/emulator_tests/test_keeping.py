@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import boto3
+
 
 def test_a_template_is_made_once_a_token_and_keeps_its_own_tags_to_itself(stage, refused):
     data = {"ImageId": stage.image("web-1"), "InstanceType": "t3.micro"}
@@ -150,7 +152,32 @@ def test_numbers_are_found_by_their_exact_dimensions(emulator):
 
 def test_who_is_asking_is_told(emulator):
     sts = emulator.client("sts")
-    assert sts.get_caller_identity()["Account"] == "123456789012"
+    told = sts.get_caller_identity()
+    assert (told["Account"], told["Arn"]) == (
+        "123456789012",
+        "arn:aws:iam::123456789012:user/tests",
+    )
     role = "arn:aws:iam::123456789012:role/deploy"
     keys = sts.assume_role(RoleArn=role, RoleSessionName="tests")["Credentials"]
-    assert keys["SessionToken"]
+    session = boto3.client(
+        "sts",
+        region_name=emulator.region,
+        endpoint_url=emulator.url,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    assert session.get_caller_identity()["Arn"].endswith("assumed-role/deploy/tests")
+
+
+def test_what_one_may_do_is_told_without_doing_it(emulator, refused):
+    iam = emulator.client("iam")
+    emulator.deny(actions=["elbv2:ModifyListener"])
+    actions = ["elasticloadbalancing:ModifyListener", "ec2:RunInstances"]
+    user = emulator.client("sts").get_caller_identity()["Arn"]
+    told = iam.simulate_principal_policy(PolicySourceArn=user, ActionNames=actions)
+    decisions = [result["EvalDecision"] for result in told["EvaluationResults"]]
+    assert decisions == ["implicitDeny", "allowed"]
+    session = "arn:aws:sts::123456789012:assumed-role/deploy/tests"
+    simulate = iam.simulate_principal_policy
+    refused("InvalidInput", simulate, PolicySourceArn=session, ActionNames=actions)

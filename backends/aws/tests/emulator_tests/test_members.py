@@ -186,3 +186,16 @@ def test_ending_twice_is_ending_once(stage, fleet, decrement):
     first, second = (end(stage, gone, decrement) for _ in range(2))
     assert first["ActivityId"] == second["ActivityId"]
     assert fleet.told()["DesiredCapacity"] == 2 - decrement
+
+
+@pytest.mark.parametrize("lingers", [True, False])
+def test_who_is_ended_while_draining_lingers_or_not(emulator, stage, fleet, until, lingers):
+    fleet.make(1, delay=300)
+    emulator.laws(lingers=lingers)
+    (gone,) = fleet.ids()
+    end(stage, gone)
+    stage.ec2.terminate_instances(InstanceIds=[gone])
+    emulator.skip(seconds=10)
+    assert fleet.ids() == ([gone] if lingers else [])
+    emulator.skip(seconds=300)
+    until(fleet.ids, lambda ids: not ids)
