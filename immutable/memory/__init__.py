@@ -7,7 +7,10 @@ Time laws, images that misbehave and faults of every kind are set by the test; o
 from immutable.memory.backend import MemoryBackend
 from immutable.memory.cloud import Cloud
 from immutable.memory.faults import Fault, Faults, When
-from immutable.memory.laws import Behaviour, Law, Laws, fixed, lognormal, vm
+from immutable.memory.laws import Behaviour, Law, Laws, exponential, fixed, lognormal, vm
+from immutable.memory.rates import Rates
+from immutable.memory.room import Quota
+from immutable.memory.scaling import Scaler, Schedule, Tracking
 
 __all__ = [
     "Behaviour",
@@ -17,7 +20,13 @@ __all__ = [
     "Law",
     "Laws",
     "MemoryBackend",
+    "Quota",
+    "Rates",
+    "Scaler",
+    "Schedule",
+    "Tracking",
     "When",
+    "exponential",
     "fixed",
     "lognormal",
     "vm",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Self, TypeVar
@@ -14,7 +15,6 @@ from immutable.backend import (
     Backend,
     BackendError,
     Capabilities,
-    CapacityShortage,
     Clock,
     Conflict,
     Context,
@@ -30,7 +30,6 @@ from immutable.backend import (
     Plan,
     Pool,
     Problem,
-    Rate,
     Reading,
     Retiring,
     Revision,
@@ -69,14 +68,17 @@ class MemoryBackend(Backend):
         boot=30.0,
         drain=5.0,
         terminate=10.0,
-        launches=Rate(burst=1000, per_second=100),
         limits=Limits(boot_timeout=120, drain_timeout=60),
     )
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.capabilities = evolve(
-            type(self).capabilities, staleness=cloud.faults.stale, heals=cloud.heals
+            type(self).capabilities,
+            staleness=cloud.faults.stale,
+            heals=cloud.heals,
+            launches=cloud.rates.launches,
+            terminations=cloud.rates.terminations,
         )
 
     @classmethod
@@ -110,18 +112,18 @@ class MemoryBackend(Backend):
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Look for the image and for room."""
-        return self._call("preflight", lambda: self._problems(plan))
+        return self._call("preflight", lambda: self._problems(fleet, plan))
 
-    def _problems(self, plan: Plan) -> tuple[Problem, ...]:
+    def _problems(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         found = []
         known = self.cloud.images
         artifact = plan.candidate.image.artifact
         if known is not None and artifact not in known:
             found.append(Problem(f"image {artifact} does not exist", "register it first"))
-        if set(self.cloud.zones) <= set(self.cloud.capacity):
-            room, need = sum(self.cloud.capacity.values()), plan.bounds.ceiling
-            if room < need:
-                found.append(Problem(f"room for {room} servers, {need} needed", "lower max_surge"))
+        own = Counter(server.seen.zone for server in self.cloud.fleet(fleet).servers.values())
+        room, need = self.cloud.room.most(own), plan.bounds.ceiling
+        if room is not None and room < need:
+            found.append(Problem(f"room for {room} servers, {need} needed", "lower max_surge"))
         return tuple(found)
 
     async def resolve(self, reference: str) -> Image:
@@ -193,7 +195,7 @@ class MemoryBackend(Backend):
             group.shown = evolve(group.shown, size=size)
             short = self.cloud.heal(self.cloud.fleet(fleet), group)
             if short is not None:
-                raise CapacityShortage(f"no room in zone {short}", zone=short)
+                raise short.error()
             return size
 
         return self._call("grow", raise_size)
@@ -341,6 +343,7 @@ class MemoryBackend(Backend):
         cloud = self.cloud
         cloud.advance()
         cloud.calls[name] += 1
+        cloud.rates.call(name, cloud.at)
         fault = cloud.faults.pick(name)
         if fault is None:
             return self._take(effect)

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from immutable.errors import InvalidValue
 
-__all__ = ["Behaviour", "Law", "Laws", "fixed", "lognormal", "vm"]
+__all__ = ["Behaviour", "Law", "Laws", "exponential", "fixed", "lognormal", "vm"]
 
 Law = Callable[[Random], float]
 """Draws a duration in seconds."""
@@ -36,6 +36,17 @@ def lognormal(mean: float, sigma: float, least: float = 0.0) -> Law:
         raise InvalidValue("mean", mean, f"not above the least, {least:g}")
     mu = math.log(mean - least) - sigma**2 / 2
     return lambda random: least + random.lognormvariate(mu, sigma)
+
+
+def exponential(mean: float) -> Law:
+    """Return the law of what may happen at any moment, such as a death; *mean* seconds on average.
+
+    Raises:
+        InvalidValue: *mean* is not above 0.
+    """
+    if mean <= 0:
+        raise InvalidValue("mean", mean, "not above 0")
+    return lambda random: random.expovariate(1 / mean)
 
 
 def vm(mean: float = 90.0) -> Law:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from immutable.backend import FleetState, Group, Instance
+from immutable.backend import FleetState, Group, Instance, InstanceState
 from immutable.memory.clients import Clients
+from immutable.memory.room import NoRoom
 
-__all__ = ["SimulatedFleet", "SimulatedGroup", "SimulatedServer"]
+if TYPE_CHECKING:
+    from immutable.memory.scaling import Scaler
+
+__all__ = ["SimulatedFleet", "SimulatedGroup", "SimulatedServer", "is_live"]
+
+_LIVE = (InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY)
 
 
 @define(eq=False)
@@ -28,14 +36,16 @@ class SimulatedGroup:
         shown: What an observer sees of it.
         live: How many members aren't leaving.
         deletable: Whether an adopted group may be deleted.
-        short: The zone without room that stopped the last launch, if one did.
+        short: Why the last launch failed, if it did.
+        next_try: When launches are tried again, if they are.
         zones: Members that aren't leaving, by zone.
     """
 
     shown: Group
     live: int = 0
     deletable: bool = False
-    short: str | None = None
+    short: NoRoom | None = None
+    next_try: float = -inf
     zones: Counter[str] = field(factory=Counter)
 
 
@@ -54,6 +64,7 @@ class SimulatedFleet:
         lowest_ready: The fewest that ever were, since it was last set.
         highest_total: The most that ever existed, since it was last set.
         clients: Who asks it; nobody at first.
+        scaler: What sets its size by itself; nothing at first.
     """
 
     name: str
@@ -69,7 +80,13 @@ class SimulatedFleet:
     dropped: int = 0
     history: list[FleetState] = field(factory=list)
     clients: Clients = field(factory=Clients)
+    scaler: Scaler | None = None
 
     def reset_marks(self) -> None:
         """Start `lowest_ready` and `highest_total` afresh."""
         self.lowest_ready, self.highest_total = self.ready, len(self.servers)
+
+
+def is_live(instance: Instance) -> bool:
+    """Whether a server exists and isn't leaving."""
+    return instance.state in _LIVE

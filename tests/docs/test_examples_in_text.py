@@ -1,4 +1,4 @@
-"""The examples in docstrings and in docs/contract.md do what they say."""
+"""The examples in docstrings and in the pages of docs/ do what they say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import pytest
 import immutable
 import immutable_local
 
-CONTRACT = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+CONTRACT = (DOCS / "contract.md").read_text(encoding="utf-8")
+CLOUD = (DOCS / "simulated-cloud.md").read_text(encoding="utf-8")
+BLOCKS = re.compile(r"^```(?:python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def modules() -> list[str]:
@@ -49,8 +52,7 @@ def test_the_examples_of_a_modules_docstrings_are_true(name):
 
 
 def test_the_contracts_trace_is_what_its_program_prints():
-    blocks = re.compile(r"^```(?:python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    program, output = blocks.findall(CONTRACT)[-2:]
+    program, output = BLOCKS.findall(CONTRACT)[-2:]
     assert program.startswith("# trace.py")
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -60,3 +62,12 @@ def test_the_contracts_trace_is_what_its_program_prints():
     shown = [line for line in output.splitlines() if not line.startswith(("#", "  ..."))]
     assert len(shown) > 40
     assert [line for line in shown if line not in printed] == []
+
+
+def test_the_simulated_clouds_bad_day_ends_as_its_page_says():
+    program, output = BLOCKS.findall(CLOUD)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == output

@@ -204,7 +204,7 @@ def test_a_shortage_that_shows_only_after_the_launch_is_named_in_the_end():
             w.backend.grow = silent
             result = await replaced(w)
             assert result.status is Status.ROLLED_BACK
-            assert "the last trouble was: no room in zone a" in result.reason
+            assert "the last trouble was: image v2 can't be launched in zone a" in result.reason
 
     run(main())
 

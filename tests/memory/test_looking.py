@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from immutable.backend import Gone
-from immutable.memory import Cloud, Fault, MemoryBackend
-from immutable.memory import cloud as cloud_module
+from immutable.memory import Cloud, Fault, MemoryBackend, exponential, looking
 from immutable.testing import LoopClock
 from tests.memory.support import (
     BOOT,
@@ -73,7 +75,7 @@ async def test_a_server_that_came_and_went_between_two_looks_is_told_as_gone():
 
 @virtual
 async def test_a_cursor_that_is_too_old_gets_everything(monkeypatch):
-    monkeypatch.setattr(cloud_module, "_LOG_LENGTH", 5)
+    monkeypatch.setattr(looking, "_LOG_LENGTH", 5)
     place = Place(3)
     old = (await place.backend.observe(NAME)).cursor
     for size in range(4, 10):
@@ -145,13 +147,64 @@ async def test_without_staleness_a_call_is_seen_by_the_next_look():
 
 
 @virtual
-async def test_a_stale_cloud_says_how_stale_it_is_and_tells_no_cursor_what_changed():
+async def test_a_stale_cloud_says_how_stale_it_is():
     cloud = Cloud(LoopClock())
     cloud.faults.stale = STALE
     assert MemoryBackend(cloud).capabilities.staleness == STALE
+
+
+@virtual
+async def test_a_stale_look_with_a_cursor_tells_what_changed_until_when_it_is_true():
     place = Place(2, stale=STALE)
-    state = await place.backend.observe(NAME, since=1)
-    assert (state.complete, len(state.instances)) == (True, 2)
+    old = (await place.backend.observe(NAME)).cursor
+    await place.at(100)
+    await place.grow(3, expected=2)
+    sizes, cursors = [], []
+    for second in range(100):
+        await place.at(100 + second / 10)
+        state = await place.backend.observe(NAME, since=old)
+        sizes.append((state.complete, state.group(1).size, len(state.instances)))
+        cursors.append(state.cursor)
+    # Members and sizes are of the same moment, and the cursor too.
+    assert set(sizes) == {(False, 2, 0), (False, 3, 1)}
+    assert set(cursors) == {old, old + 1}
+    assert cursors != sorted(cursors)
+
+
+@virtual
+async def test_a_replica_that_is_behind_the_cursor_tells_all_that_it_knows_as_it_was():
+    place = Place(2, stale=STALE)
+    await place.at(100)
+    await place.group()
+    await place.grow(3, expected=2)
+    newest = place.cloud.fleets[NAME].dropped + len(place.cloud.fleets[NAME].log)
+    looks = [await place.backend.observe(NAME, since=newest) for _ in range(20)]
+    assert all(look.complete and len(look.instances) == 2 for look in looks)
+    await place.at(100 + STALE)
+    caught_up = await place.backend.observe(NAME, since=newest)
+    assert (caught_up.complete, caught_up.instances) == (False, ())
+
+
+@given(st.lists(st.tuples(st.floats(0, 6), st.booleans()), max_size=40), st.integers(0, 99))
+def test_who_follows_stale_cursors_knows_what_a_look_of_that_moment_would_show(steps, seed):
+    @virtual
+    async def check():
+        place, known, cursor = Place(3, stale=STALE, seed=seed), {}, None
+        place.cloud.hazard = exponential(20)
+        for pause, looks in steps:
+            await asyncio.sleep(pause)
+            if not looks:
+                place.cloud.resize(NAME, 1, 2 + int(pause))
+                continue
+            state = await place.backend.observe(NAME, since=cursor)
+            known = {} if state.complete else known
+            known.update({each.id: each for each in state.instances})
+            known = {name: each for name, each in known.items() if each.state is not GONE}
+            cursor = state.cursor
+            then = [s for s in place.cloud.fleets[NAME].history if s.cursor == cursor]
+            assert known == {each.id: each for each in then[-1].instances}
+
+    check()
 
 
 # -- chance ----------------------------------------------------------------------------------------

@@ -379,7 +379,7 @@ def test_counts_that_are_kept_along_the_way_are_those_of_the_servers(moves, heal
             assert fleet.ready == sum(i.state is READY for i in members)
             assert group.live == len(live)
             assert +group.zones == Counter(i.zone for i in live)
-            assert +place.cloud._used == Counter(i.zone for i in members)
+            assert +place.cloud.used == Counter(i.zone for i in members)
             assert len({i.id for i in members}) == len(members)
             assert group.live <= group.shown.size
             assert group.live == group.shown.size or group.short is not None

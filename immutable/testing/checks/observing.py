@@ -120,6 +120,7 @@ async def a_cursor_gives_what_changed(s: Stage) -> None:
         listed = {each.id for each in state.instances}
         s.must(first.id in listed, f"{first.id} began to leave and is not listed since the cursor")
     await s.see_off(first.id)
+    await s.settle()
     state = await s.backend.observe(s.fleet, since=start.cursor)
     told = {each.id: each.state for each in state.instances}.get(first.id)
     s.must(

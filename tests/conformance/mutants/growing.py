@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from attrs import evolve
 
 from immutable.backend import CapacityShortage, Invalid, Throttled
@@ -55,7 +57,7 @@ class GrowHidesShortage(MemoryBackend):
             return await super().grow(fleet, revision, size, expected=expected, ctx=ctx)
         except CapacityShortage:
             group = self.cloud.group(fleet, revision)
-            group.shown, group.short = evolve(group.shown, trouble=None), None
+            group.shown, group.next_try = evolve(group.shown, trouble=None), inf  # Never again.
             return size
 
 
