@@ -161,9 +161,7 @@ def test_a_template_in_use_is_not_deleted(emulator, fleet):
         fleet.stage.templates.delete_unary(project="acme", instance_template="web-r1")
     assert caught.value.errors[0]["reason"] == "resourceInUseByAnotherResource"
     free = fleet.stage.template("web-r2", fleet.image)
-    fleet.stage.done(
-        fleet.stage.templates.delete_unary(project="acme", instance_template="web-r2")
-    )
+    fleet.stage.done(fleet.stage.templates.delete_unary(project="acme", instance_template="web-r2"))
     with pytest.raises(exceptions.NotFound):
         fleet.stage.group("two", 0, free)
 

@@ -37,9 +37,7 @@ def test_a_change_is_running_first_and_done_later(emulator, stage):
 def test_get_tells_how_an_operation_stands(emulator, stage):
     emulator.laws(operation=5)
     operation = insert(stage)
-    told = emulator.client("global_operations").get(
-        project=stage.project, operation=operation.name
-    )
+    told = emulator.client("global_operations").get(project=stage.project, operation=operation.name)
     assert (told.status.name, told.id) == ("RUNNING", operation.id)
 
 
