@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 
+from tests.support.blocking import detected
 from tests.support.postgres import PostgresServer
 
 settings.register_profile(
@@ -23,7 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 @pytest.fixture(autouse=True)
 def blockbuster() -> Iterator[BlockBuster]:
     """Fail a test in which something blocks the event loop."""
-    with blockbuster_ctx("immutable") as detector:
+    with detected("immutable") as detector:
         # asyncpg looks for ~/.pgpass, one small file, when it connects.
         for call in ("os.stat", "io.TextIOWrapper.read"):
             detector.functions[call].can_block_in(

@@ -52,24 +52,26 @@ def test_nothing_is_lost_or_done_twice_however_often_the_server_is_killed(postgr
             leases = [
                 await journal.begin(entry(f"r{n}", f"memory://{n}"), [STARTED]) for n in range(4)
             ]
-            over = False
+            counts, over = [0] * len(leases), False
 
-            async def write(lease):
-                count = 0
+            async def write(number, lease):
                 while not over:
-                    await journal.append(lease, [Entered(count)])
-                    count += 1
-                return count
+                    await journal.append(lease, [Entered(counts[number])])
+                    counts[number] += 1
 
-            writing = [asyncio.create_task(write(lease)) for lease in leases]
+            async def some_more():
+                goals = [count + 5 for count in counts]
+                while any(count < goal for count, goal in zip(counts, goals, strict=True)):
+                    await asyncio.sleep(0.05)
+
+            writing = [asyncio.create_task(write(*each)) for each in enumerate(leases)]
             for _ in range(4):
-                await asyncio.sleep(0.25)
+                await some_more()
                 await asyncio.to_thread(postgres.kill)
                 await asyncio.to_thread(postgres.start)
-            await asyncio.sleep(0.25)
+            await some_more()
             over = True
-            counts = await asyncio.gather(*writing)
-            assert min(counts) > 20
+            await asyncio.gather(*writing)
             for lease, count in zip(leases, counts, strict=True):
                 assert await numbers(journal, lease.rollout) == list(range(count))
             frontier = await journal.frontier()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster
 
 from backends.local.tests.balancing.support import Site, free_port
 from immutable_local.balancing import Balancer, BuiltinBalancer, HAProxyBalancer, Settings
+from tests.support.blocking import detected
 
 NewBalancer = Callable[..., Balancer]
 NewSites = Callable[..., Awaitable[list[Site]]]
@@ -24,7 +25,7 @@ NewSites = Callable[..., Awaitable[list[Site]]]
 @pytest.fixture(autouse=True)
 def blockbuster() -> Iterator[BlockBuster]:
     """Fail a test in which a driver blocks the event loop."""
-    with blockbuster_ctx("immutable_local") as detector:
+    with detected("immutable_local") as detector:
         yield detector
 
 

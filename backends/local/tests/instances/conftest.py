@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster
 
 from immutable_local import pids
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.sandbox import Isolation, Launch, find_bubblewrap, probe
+from tests.support.blocking import detected
 
 MakeImage = Callable[..., LocalImage]
 
@@ -20,7 +21,7 @@ MakeImage = Callable[..., LocalImage]
 @pytest.fixture(autouse=True)
 def blockbuster() -> Iterator[BlockBuster]:
     """Fail a test in which the backend blocks the event loop."""
-    with blockbuster_ctx("immutable_local") as detector:
+    with detected("immutable_local") as detector:
         for function in detector.functions.values():
             function.can_block_in(__file__, {"make"})
         yield detector

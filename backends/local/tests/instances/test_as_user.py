@@ -58,14 +58,16 @@ def as_user(tmp_path):
     return None
 
 
+@pytest.fixture
+def folder():
+    """A folder of that user's; pytest keeps its own for root alone, whenever it starts."""
+    with tempfile.TemporaryDirectory(prefix="immutable-user-") as name:
+        os.chown(name, USER, USER)
+        yield Path(name)
+
+
 @pytest.mark.parametrize("module", ["images", "sandbox", "processes"])
-def test_an_ordinary_user_can_do_all_that_root_can(as_user, module, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("user")
-    os.chown(folder, USER, USER)
-    for parent in folder.parents:
-        if parent == Path(tempfile.gettempdir()):
-            break
-        parent.chmod(0o755)
+def test_an_ordinary_user_can_do_all_that_root_can(as_user, module, folder):
     options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c"]
 
     done = as_user(
