@@ -37,17 +37,19 @@ class Clock:
     """Seconds since the epoch, and timers.
 
     Args:
+        ahead: how far the test has moved the time on, in seconds.
         broken: tracebacks of timers that failed: the emulator's own mistakes, which a test shows.
     """
 
     broken: list[str] = field(factory=list)
+    ahead: float = 0.0
     _heap: list[tuple[float, int, Timer]] = field(factory=list)
     _count: itertools.count[int] = field(factory=itertools.count)
     _at: float | None = None
 
     def now(self) -> float:
         """The time; while a timer is served, the moment when it was due."""
-        return time.time() if self._at is None else self._at
+        return time.time() + self.ahead if self._at is None else self._at
 
     def date(self, at: float | None = None) -> datetime:
         """The time as clouds write it, to the millisecond."""
@@ -62,7 +64,7 @@ class Clock:
 
     def catch_up(self) -> None:
         """Serve everything that is due."""
-        until = time.time()
+        until = time.time() + self.ahead
         try:
             while self._heap and self._heap[0][0] <= until:
                 timer = heapq.heappop(self._heap)[2]

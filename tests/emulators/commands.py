@@ -20,7 +20,17 @@ class Commands(dict[str, Command]):
 
     def __init__(self) -> None:
         super().__init__()
-        usual = (reset, fault, clear_faults, bucket, clear_buckets, calls, clear_calls, failures)
+        usual = (
+            reset,
+            skip,
+            fault,
+            clear_faults,
+            bucket,
+            clear_buckets,
+            calls,
+            clear_calls,
+            failures,
+        )
         for function in usual:
             self.add(function)
 
@@ -43,6 +53,11 @@ class Commands(dict[str, Command]):
 def reset(world: Any) -> None:
     """As on the first day."""
     world.reset()
+
+
+def skip(world: Any, seconds: float) -> None:
+    """So much time passes at once, with everything that falls due in it."""
+    world.ledger.clock.ahead += seconds
 
 
 def fault(world: Any, **terms: Any) -> None:

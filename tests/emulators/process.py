@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -27,9 +28,12 @@ class Process:
     """
 
     def __init__(self, module: str, *words: str) -> None:
+        # It is no part of what is tested: it need not be slowed down by measuring coverage.
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             cwd=ROOT,
+            env=clean,
             stdout=subprocess.PIPE,
             stdin=subprocess.PIPE,
             text=True,
@@ -40,7 +44,7 @@ class Process:
             raise RuntimeError(f"the emulator did not start; it ended with {self._process.wait()}")
         self.url = said.strip()
 
-    def order(self, name: str, **words: Any) -> Any:
+    def order(self, name: str, /, **words: Any) -> Any:
         """Give a command.
 
         Raises:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
-import threading
+
+from tests.emulators.process import stay
+from tests.emulators.serving import serve
 
 from . import door
 
@@ -24,21 +25,11 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
     from . import actions  # noqa: F401  Registers every action.
-    from .server import serve
+    from .server import AwsApplication
     from .world import World
 
-    server = serve(World(given.region), port=given.port)
-    sys.stdout.write(f"http://127.0.0.1:{server.port}\n")
-    sys.stdout.flush()
-    if not given.stay:
-        threading.Thread(target=_until_closed, args=(server,), daemon=True).start()
-    server.serve_forever()
-
-
-def _until_closed(server: object) -> None:
-    """Whoever started this is gone when its end of the pipe is."""
-    sys.stdin.read()
-    server.shutdown()  # type: ignore[attr-defined]
+    application = AwsApplication(World(given.region))
+    stay(serve(application, port=given.port), given.stay)
 
 
 if __name__ == "__main__":

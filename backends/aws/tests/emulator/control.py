@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from attrs import asdict
 
+from tests.emulators.commands import Commands
+
 from . import asg_settings, door, images, implied
-from .faults import Bucket, Fault
 from .laws import Fate
 from .snapshot import snapshot
 from .targets import REASONS
 from .world import World
 
-COMMANDS: dict[str, Callable[..., Any]] = {}
-
-
-def command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function reachable by its name."""
-    COMMANDS[function.__name__] = function
-    return function
-
-
-@command
-def reset(world: World) -> None:
-    """As on the first day."""
-    world.reset()
+COMMANDS = Commands()
+command = COMMANDS.add
 
 
 @command
@@ -36,12 +25,6 @@ def laws(world: World, **knobs: Any) -> dict[str, Any]:
     if "seed" in knobs:
         world.chances.reseed(knobs["seed"])
     return asdict(world.laws)
-
-
-@command
-def skip(world: World, seconds: float) -> None:
-    """So much time passes at once, with everything that is due in it."""
-    world.clock.ahead += seconds
 
 
 @command
@@ -142,69 +125,23 @@ def metric(
 
 
 @command
-def fault(world: World, **terms: Any) -> None:
-    """Something that will go wrong; see `faults.Fault`."""
-    world.faults.append(Fault(**terms))
-
-
-@command
-def clear_faults(world: World) -> list[dict[str, Any]]:
-    """Nothing goes wrong any more; tells what had been set, and how often it happened."""
-    had = [asdict(each) for each in world.faults]
-    world.faults.clear()
-    return had
-
-
-@command
-def bucket(world: World, **terms: Any) -> None:
-    """Throttle by tokens; see `faults.Bucket`."""
-    world.buckets.append(Bucket(**terms))
-
-
-@command
-def clear_buckets(world: World) -> None:
-    """No call is throttled any more."""
-    world.buckets.clear()
-
-
-@command
 def deny(world: World, actions: list[str]) -> None:
     """The account may not do these: `ec2:RunInstances`, `autoscaling:*`. Replaces earlier ones."""
     world.denied = set(actions)
 
 
 @command
-def calls(world: World, log: bool = False) -> Any:
-    """How often each action was called; with `log`, every call in order."""
-    return world.log if log else dict(world.counts)
-
-
-@command
 def permissions(world: World) -> list[str]:
     """The IAM actions that all calls so far needed, as a policy writes them."""
-    return sorted(set().union(*(implied.permissions(c["call"], c["params"]) for c in world.log)))
+    return sorted(
+        set().union(*(implied.permissions(c["call"], c["params"]) for c in world.ledger.log))
+    )
 
 
 @command
 def limit(world: World, name: str, value: int) -> None:
     """A quota of Elastic Load Balancing, by its name in DescribeAccountLimits."""
     world.supply.limits[name] = value
-
-
-@command
-def clear_calls(world: World) -> None:
-    """Count from nothing."""
-    world.counts.clear()
-    world.log.clear()
-
-
-@command
-def failures(world: World) -> list[str]:
-    """What nothing here could honour, and what broke; forgotten when it was told."""
-    had = [*world.failures, *world.clock.broken]
-    world.failures.clear()
-    world.clock.broken.clear()
-    return had
 
 
 @command

@@ -8,7 +8,8 @@ from typing import Any
 
 from attrs import define, field
 
-from .clock import Clock, Timer
+from tests.emulators.clock import Clock, Timer
+
 from .errors import invalid
 
 PROCESSES = (

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import random
 from typing import Any
 
-from attrs import define, field, fields_dict
+from attrs import define
 
-Law = float | dict[str, list[float]]
-"""Seconds: a number, `{"uniform": [low, high]}` or `{"lognormal": [median, sigma]}`."""
+from tests.emulators.chances import Knobs, Law
 
 
 @define(kw_only=True)
-class Laws:
+class Laws(Knobs):
     """What holds for every instance that no fate says otherwise about. All times in seconds.
 
     Args:
@@ -45,17 +42,6 @@ class Laws:
     latency: float = 0.0
     lingers: bool = True
     seed: int = 1
-
-    def change(self, **knobs: Any) -> None:
-        """Turn some knobs.
-
-        Raises:
-            ValueError: there is no such knob.
-        """
-        for name, value in knobs.items():
-            if name not in fields_dict(Laws):
-                raise ValueError(f"no knob {name!r}; there are {sorted(fields_dict(Laws))}")
-            setattr(self, name, value)
 
 
 @define(kw_only=True)
@@ -94,25 +80,3 @@ class Fate:
         if self.times is not None:
             self.times -= 1
         return True
-
-
-@define
-class Chances:
-    """Durations drawn from laws, the same in every run with the same seed."""
-
-    _random: random.Random = field(factory=lambda: random.Random(1), alias="_random")
-
-    def reseed(self, seed: int) -> None:
-        """Begin again."""
-        self._random = random.Random(seed)
-
-    def draw(self, law: Law) -> float:
-        """A duration in seconds."""
-        if not isinstance(law, dict):
-            return float(law)
-        ((name, (first, second)),) = law.items()
-        if name == "uniform":
-            return self._random.uniform(first, second)
-        if name == "lognormal":
-            return self._random.lognormvariate(math.log(first), second)
-        raise ValueError(f"no law {name!r}: uniform, lognormal or a number of seconds")

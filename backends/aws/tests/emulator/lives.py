@@ -7,9 +7,11 @@ from typing import Any
 
 from attrs import define, field
 
+from tests.emulators.chances import Chances
+from tests.emulators.clock import Clock, Timer
+
 from . import door
-from .clock import Clock, Timer
-from .laws import Chances, Fate, Laws
+from .laws import Fate, Laws
 
 BY_USER = ("Client.UserInitiatedShutdown", "User initiated shutdown")
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from tests.emulators.clock import Clock
+
 from .calls import Call, ours
-from .clock import Clock
 from .errors import AwsError, NotEmulated
 
 if TYPE_CHECKING:

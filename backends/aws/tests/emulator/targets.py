@@ -12,8 +12,9 @@ from typing import Any
 
 from attrs import define, field
 
+from tests.emulators.clock import Clock
+
 from . import door
-from .clock import Clock
 from .errors import AwsError
 from .laws import Laws
 from .lives import Life, Lives

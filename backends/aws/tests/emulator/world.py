@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from fnmatch import fnmatchcase
 from typing import Any
 
+from tests.emulators.chances import Chances
+from tests.emulators.clock import Clock
+from tests.emulators.ledger import Ledger
+from tests.emulators.serving import Reply
+
 from . import door
 from .calls import Call
-from .clock import Clock
 from .errors import AwsError
-from .faults import Answers, Bucket, Fault
+from .faults import Answers
 from .groups import Groups
 from .launching import Supply
-from .laws import Chances, Laws
+from .laws import Laws
 from .lives import Life, Lives
 from .metrics import Metrics
 from .parameters import Parameters
@@ -44,6 +47,7 @@ class World:
         """As on the first day."""
         door.reset()
         self.clock = Clock()
+        self.ledger = Ledger(self.clock)
         self.laws, self.chances = Laws(), Chances()
         self.lives = Lives(self.clock, self.laws, self.chances)
         self.supply = Supply(self.lives, self.region)
@@ -57,15 +61,9 @@ class World:
         self.lives.on_leaving = self._leaves
         self.lives.on_gone = lambda life: self.scaling.gone(life.id)
         self.lives.on_running = lambda life: self.scaling.runs(life.id)
-        self.faults: list[Fault] = []
-        self.buckets: list[Bucket] = []
         self.denied: set[str] = set()
         self.tokens: dict[tuple[str, str], Any] = {}
-        self.late: dict[str, str] = {}
         self.answers = Answers()
-        self.failures: list[str] = []
-        self.counts: Counter[str] = Counter()
-        self.log: list[dict[str, Any]] = []
 
     def _leaves(self, life: Life) -> None:
         self.targets.leave(life)
@@ -80,25 +78,6 @@ class World:
         """The id of a zone, as moto tells it too."""
         found = door.ec2(self.region).describe_availability_zones(zone_names=[zone])
         return str(found[0].zone_id)
-
-    def trouble(self, call: Call) -> list[Fault]:
-        """What goes wrong with this call; what happens after it is remembered."""
-        hits = [fault for fault in self.faults if fault.hits(call)]
-        for fault in hits:
-            if fault.kind in {"lost", "garbled"}:
-                self.late[call.request_id] = fault.kind
-        # A call that one bucket refuses takes nothing from the others.
-        now = self.clock.now()
-        for bucket in self.buckets:
-            if not bucket.take(call, now):
-                hits.append(Fault(action=call.name, kind="throttle"))
-                break
-        for fault in hits:
-            if fault.kind in {"throttle", "error", "reset"}:
-                self.late.pop(call.request_id, None)
-                self.count(call, 0, fault.kind)
-                break
-        return hits
 
     def permitted(self, call: Call) -> None:
         """Refuse what the test's account may not do, and other regions.
@@ -125,22 +104,7 @@ class World:
         """Whether the account may not do this."""
         return any(fnmatchcase(action, pattern) for pattern in self.denied)
 
-    def keep(self, call: Call, reply: tuple[int, dict[str, str], bytes]) -> None:
+    def keep(self, call: Call, reply: Reply) -> None:
         """Remember an answer, if somebody is to be told old ones."""
-        with self.lock:
-            if any(fault.kind == "stale" for fault in self.faults):
-                self.answers.keep(call, reply, self.clock.now())
-
-    def count(self, call: Call, status: int, trouble: str | None = None) -> None:
-        """Note that a call was made."""
-        with self.lock:
-            self.counts[call.name] += 1
-            self.log.append(
-                {
-                    "at": self.clock.now(),
-                    "call": call.name,
-                    "params": call.params,
-                    "status": status,
-                    "trouble": trouble or self.late.get(call.request_id),
-                }
-            )
+        if any(fault.kind == "stale" for fault in self.ledger.faults):
+            self.answers.keep(call, reply, self.clock.now())

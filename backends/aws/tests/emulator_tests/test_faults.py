@@ -18,8 +18,8 @@ from botocore.parsers import ResponseParserError
 
 from backends.aws.tests.emulator import door
 from backends.aws.tests.emulator.calls import Call
-from backends.aws.tests.emulator.client import ROOT
-from backends.aws.tests.emulator.faults import Bucket
+from tests.emulators.faults import Bucket
+from tests.emulators.process import ROOT
 
 SIZE = {"AutoScalingGroupName": "web", "DesiredCapacity": 2}
 
