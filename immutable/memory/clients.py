@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import accumulate
+from operator import add
 from random import Random
 
 from attrs import define, field
 
-from immutable.backend import Instance, Reading, Traffic
+from immutable.backend import Reading, Traffic
 from immutable.memory.laws import Behaviour, Law
 
 __all__ = ["BOUNDS", "Clients"]
@@ -21,7 +22,8 @@ BOUNDS = tuple(round(0.001 * 2 ** (step / 2), 6) for step in range(32))
 """Upper bounds of the latency buckets: 1 ms to 46 s, each 1.41 times the one before."""
 
 _DRAWN = 20_000
-_ONE_BY_ONE = 2_000
+_ONE_BY_ONE = 30
+_FEW = 10.0
 
 
 @lru_cache(maxsize=64)
@@ -32,21 +34,44 @@ def _buckets(law: Law) -> tuple[float, ...]:
     return tuple(accumulate(hits[bucket] / _DRAWN for bucket in range(len(BOUNDS) + 1)))
 
 
+@lru_cache(maxsize=64)
+def _chances(cumulated: tuple[float, ...]) -> tuple[tuple[int, float], ...]:
+    """Return each bucket that is ever hit, and its chance once those before it were not."""
+    edges = zip((0.0, *cumulated), cumulated, strict=False)
+    return tuple(
+        (bucket, min(1.0, (upto - before) / max(1e-12, 1 - before)))
+        for bucket, (before, upto) in enumerate(edges)
+        if upto > before
+    )
+
+
 def _spread(count: int, cumulated: tuple[float, ...], random: Random) -> list[int]:
     """Return how many of *count* requests fall into each bucket."""
-    if count <= _ONE_BY_ONE:
-        drawn = Counter(random.choices(range(len(cumulated)), cum_weights=cumulated, k=count))
-        return [drawn[bucket] for bucket in range(len(cumulated))]
-    hits, left, before = [], count, 0.0
-    for upto in cumulated:
-        # Of those that are left, by the normal law that the binomial comes close to.
-        chance = min(1.0, (upto - before) / max(1e-12, 1 - before))
-        mean, before = left * chance, upto
-        hit = min(left, max(0, round(random.gauss(mean, math.sqrt(mean * (1 - chance))))))
-        hits.append(hit)
+    hits, left, gauss = [0] * len(cumulated), count, random.gauss
+    for bucket, chance in _chances(cumulated):
+        if left <= _ONE_BY_ONE:
+            _scatter(hits, left, bucket, cumulated, random)
+            return hits
+        # Of those that are left: a binomial law, by what it comes close to.
+        mean = left * chance
+        if mean < _FEW:
+            hit = _poisson(mean, random)
+        else:
+            hit = int(gauss(mean, math.sqrt(mean * (1 - chance))) + 0.5)
+        hits[bucket] = hit = max(0, min(left, hit))
         left -= hit
     hits[-1] += left
     return hits
+
+
+def _scatter(
+    hits: list[int], count: int, first: int, cumulated: tuple[float, ...], random: Random
+) -> None:
+    """Let *count* requests fall one by one into the buckets from the *first* on."""
+    before = cumulated[first - 1] if first else 0.0
+    for _ in range(count):
+        place = before + random.random() * (cumulated[-1] - before)
+        hits[min(bisect_left(cumulated, place, first), len(hits) - 1)] += 1
 
 
 @define(eq=False)
@@ -56,17 +81,19 @@ class Clients:
     Attributes:
         rate: Requests per second, all together.
         at: Until when they have asked.
-        counted: What came of it, by revision and server.
+        counted: What came of it, by revision and series.
+        by_zone: Whether there is a series for each zone, as balancers count; else for each server.
     """
 
     rate: float = 0.0
     at: float = 0.0
+    by_zone: bool = False
     counted: dict[int, dict[str, Traffic]] = field(factory=dict)
 
     def ask(
         self,
         now: float,
-        servers: Mapping[int, Sequence[Instance]],
+        servers: Mapping[int, Mapping[str, int]],
         weights: Mapping[int, float | None],
         behaviours: Mapping[int, Behaviour],
         random: Random,
@@ -75,7 +102,7 @@ class Clients:
 
         Args:
             now: Until when.
-            servers: The READY servers of each revision.
+            servers: For each revision its series, and how many READY servers each counts.
             weights: The percentage of each revision; None where all share one pool.
             behaviours: How each revision's image behaves.
             random: Where chances come from.
@@ -84,24 +111,23 @@ class Clients:
         if self.rate <= 0 or seconds <= 0:
             return
         parts = {
-            number: len(there) if weights[number] is None else (weights[number] or 0.0)
+            number: sum(there.values()) if weights[number] is None else (weights[number] or 0.0)
             for number, there in servers.items()
             if there
         }
         whole = sum(parts.values())
         for number, part in parts.items():
             if part > 0:
-                each = self.rate * seconds * part / whole / len(servers[number])
-                for server in servers[number]:
-                    self._serve(
-                        number, server.id, _poisson(each, random), behaviours[number], random
-                    )
+                each = self.rate * seconds * part / whole / sum(servers[number].values())
+                for name, count in servers[number].items():
+                    asked = _poisson(each * count, random)
+                    self._serve(number, name, asked, behaviours[number], random)
 
     def _serve(self, number: int, name: str, count: int, how: Behaviour, random: Random) -> None:
         series = self.counted.setdefault(number, {})
         before = series.get(name, Traffic(latency=(0,) * (len(BOUNDS) + 1)))
         spread = _spread(count, _buckets(how.latency), random)
-        latency = tuple(a + b for a, b in zip(before.latency, spread, strict=True))
+        latency = tuple(map(add, before.latency, spread))
         errors = min(count, _poisson(count * how.errors, random))
         series[name] = Traffic(before.requests + count, before.errors + errors, latency)
 

@@ -241,11 +241,13 @@ class Cloud(Machines):
 
     def ask(self, fleet: SimulatedFleet) -> None:
         """Let a fleet's clients ask it until now."""
-        servers: dict[int, list[Instance]] = {number: [] for number in fleet.groups}
-        if fleet.clients.rate:
+        servers: dict[int, dict[str, int]] = {number: {} for number in fleet.groups}
+        if fleet.clients.by_zone:
+            servers |= {number: +zones for number, zones in fleet.serving.items()}
+        elif fleet.clients.rate:
             for server in fleet.servers.values():
                 if server.seen.state is State.READY:
-                    servers.setdefault(server.seen.revision, []).append(server.seen)
+                    servers.setdefault(server.seen.revision, {})[server.seen.id] = 1
         groups = {number: group.shown for number, group in fleet.groups.items()}
         fleet.clients.ask(
             self.at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
@@ -207,7 +208,7 @@ class Machines(Timeline):
     def _bury(self, fleet: SimulatedFleet, name: str) -> None:
         server = fleet.servers.pop(name)
         self.used[server.seen.zone] -= 1
-        fleet.ready -= server.seen.state is State.READY
+        self._count(fleet, server.seen, State.GONE)
         fleet.lowest_ready = min(fleet.lowest_ready, fleet.ready)
         self._show(fleet, self._become(server.seen, State.GONE))
 
@@ -225,10 +226,16 @@ class Machines(Timeline):
         )
 
     def _change(self, fleet: SimulatedFleet, server: SimulatedServer, new: Instance) -> None:
-        fleet.ready += (new.state is State.READY) - (server.seen.state is State.READY)
+        self._count(fleet, server.seen, new.state)
         fleet.lowest_ready = min(fleet.lowest_ready, fleet.ready)
         server.seen = new
         self._show(fleet, new)
+
+    def _count(self, fleet: SimulatedFleet, old: Instance, new: State) -> None:
+        by = (new is State.READY) - (old.state is State.READY)
+        if by:
+            fleet.ready += by
+            fleet.serving.setdefault(old.revision, Counter())[old.zone] += by
 
     # -- who is told ---------------------------------------------------------------------------
 

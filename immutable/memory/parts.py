@@ -61,6 +61,8 @@ class SimulatedFleet:
         marked_by: The rollout that it was given to.
         retired: Adopted groups that a rollout has left behind at size 0.
         ready: How many servers are READY.
+        serving: Those, by revision and zone.
+        serving: Those, by revision and zone.
         lowest_ready: The fewest that ever were, since it was last set.
         highest_total: The most that ever existed, since it was last set.
         clients: Who asks it; nobody at first.
@@ -74,6 +76,7 @@ class SimulatedFleet:
     marked_by: str | None = None
     retired: list[Group] = field(factory=list)
     ready: int = 0
+    serving: dict[int, Counter[str]] = field(factory=dict)
     lowest_ready: int = 0
     highest_total: int = 0
     log: list[Instance] = field(factory=list)
