@@ -19,6 +19,8 @@ from immutable.planning.kernel import Which
 
 __all__ = ["Census", "Changes"]
 
+_KEPT = 100
+
 _LIVE = (InstanceState.UNREADY, InstanceState.STARTING, InstanceState.READY)
 
 
@@ -90,6 +92,8 @@ class Census:
         self._members: defaultdict[int, _Members] = defaultdict(_Members)
         self._serving: Counter[str] = Counter()
         self._timers: list[tuple[float, str, InstanceState]] = []
+        self._sent: dict[str, float] = {}
+        self._goings: list[float] = []
 
     # -- observing -----------------------------------------------------------------------------
 
@@ -168,6 +172,7 @@ class Census:
                 self._forget(instance)
                 self._buried.add(name)
                 self.retiring.discard(name)
+                self._goings.append(since - self._sent.pop(name, since))
             else:
                 yield instance
 
@@ -223,6 +228,7 @@ class Census:
         """Count members as leaving from now on."""
         for name in ids:
             self.retiring.add(name)
+            self._sent.setdefault(name, self.at)
             if name in self._seen:
                 self._count(self._seen[name], InstanceState.DRAINING)
 
@@ -230,6 +236,7 @@ class Census:
         """Count members as what they are seen to be, after a retirement that did not happen."""
         for name in ids:
             self.retiring.discard(name)
+            self._sent.pop(name, None)
             if name in self._seen and self._counted[name] is not self._seen[name].state:
                 self._count(self._seen[name], self._seen[name].state)
                 self._wind(self._seen[name])
@@ -244,13 +251,14 @@ class Census:
     def counts(self, revision: int) -> Counts:
         """Return one group, counted."""
         members, group = self._members[revision], self.groups.get(revision)
+        of = members.states.get  # A counter is slow to say that there are none.
         return Counts(
             size=group.size if group else 0,
-            starting=members.states[InstanceState.STARTING],
-            ready=members.states[InstanceState.READY],
+            starting=of(InstanceState.STARTING, 0),
+            ready=of(InstanceState.READY, 0),
             proven=len(members.proven),
-            unready=members.states[InstanceState.UNREADY],
-            leaving=members.states[InstanceState.DRAINING],
+            unready=of(InstanceState.UNREADY, 0),
+            leaving=of(InstanceState.DRAINING, 0),
         )
 
     def without(self, counts: Counts, ids: tuple[str, ...]) -> Counts:
@@ -274,6 +282,23 @@ class Census:
         """Return the members that were sent to retire and aren't gone."""
         leaving = self._members[revision].of(InstanceState.DRAINING)
         return tuple(name for name in leaving if name in self.retiring)
+
+    def boots(self, revision: int) -> tuple[float, ...]:
+        """Return how many seconds READY members took from launch, sorted; of many some.
+
+        One that was not READY for a while counts from its last recovery; what took longer than a
+        boot may take is left out for that.
+        """
+        ready = (self._seen[name] for name in self._members[revision].of(InstanceState.READY))
+        taken = (each.ready_since - each.launched_at for each in ready if each.ready_since)
+        return _some(each for each in taken if 0 < each <= self._boot_timeout)
+
+    def goings(self) -> tuple[float, ...]:
+        """Return how many seconds it took until members that were sent to retire were gone.
+
+        As far as this controller has seen both; sorted, of many some. To the nearest look.
+        """
+        return _some(each for each in self._goings if each > 0)
 
     def moving(self) -> bool:
         """Whether anything is about to change by itself."""
@@ -332,6 +357,14 @@ class Census:
             left[zone] -= 1
             chosen.append(name)
         return chosen
+
+
+# 250 values: the middles of a hundred parts of them.     3 values: all.
+def _some(values: Iterable[float]) -> tuple[float, ...]:
+    """Return *values* sorted, of many a hundred at even distances."""
+    listed = sorted(round(each, 3) for each in values)
+    count = min(len(listed), _KEPT)
+    return tuple(listed[(2 * n + 1) * len(listed) // (2 * count)] for n in range(count))
 
 
 def _ordered(names: Iterable[str], newest: bool) -> Iterable[str]:

@@ -276,7 +276,10 @@ class _Driver:
         if status is Status.CANCELLED:
             left = await self._remains()
         took = self._clock.now() - self._session.entry.started_at
-        await self._session.write(Ended(status, reason, left, round(took, 3)))
+        census = self._watch.census
+        boots = census.boots(self._session.plan.candidate.number)
+        ended = Ended(status, reason, left, round(took, 3), boots, census.goings())
+        await self._session.write(ended)
 
     async def _remains(self) -> tuple[str, ...]:
         """Say what there is; a fleet that nobody can see is no reason not to stop."""

@@ -42,8 +42,11 @@ _ERRORS = 3
 _PATIENCE = 30.0
 _SAVED = 60.0
 """Seconds of evidence that a crash may cost."""
-_POLLS = 2.5
-"""How many polls there are between two looks at the candidate's health in a bake."""
+_POLLS, _CALM_POLLS = 2.5, 7.5
+"""How many polls there are between two looks at the candidate's health in a bake; and when it has
+been good for long: hours of a bake are not to cost a call every few seconds."""
+_CALM = 24
+"""After so many good looks in a row they are fewer, until one is bad."""
 _FREE = Stance()
 
 
@@ -207,13 +210,14 @@ class Gatekeeper:
         )
         if mind.study.last is None or known.last is None:
             return
-        verdict, judgement = mind.study.verdict(gate)
+        verdict, judgement = mind.study.verdict(gate, worded=False)
         mind.certified = judgement.verdict is Verdict.PASS
-        evidence, now = "", asyncio.get_running_loop().time()
+        evidence, detail, now = "", mind.detail, asyncio.get_running_loop().time()
         if verdict is not mind.verdict or now - mind.saved >= _SAVED:
             mind.saved = now
             evidence = canonical(to_json(mind.study.evidence)).decode()
-        self._heard(gate, verdict, judgement.reason, evidence)
+            detail = mind.study.verdict(gate)[1].reason  # Figures a minute old are good enough.
+        self._heard(gate, verdict, detail, evidence)
 
     # -- saying --------------------------------------------------------------------------------
 
@@ -273,6 +277,10 @@ class Gatekeeper:
         """Return in how many seconds a gate wants to look again."""
         watched = [self._minds[gate] for gate in self._watching() if not isinstance(gate, Approval)]
         wish = min((max(0.0, mind.due - now) for mind in watched if mind.due > -inf), default=inf)
-        if any(isinstance(gate, Health) for gate in self._watching()):
-            wish = min(wish, _POLLS * self._poll)
+        streaks = [
+            self._minds[gate].streak for gate in self._watching() if isinstance(gate, Health)
+        ]
+        if streaks:
+            calm = all(each.good and each.looks >= _CALM for each in streaks)
+            wish = min(wish, (_CALM_POLLS if calm else _POLLS) * self._poll)
         return wish

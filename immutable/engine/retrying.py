@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from math import inf
 from random import Random
 from typing import TypeVar
 
 from immutable.backend import Throttled, Transient
 
-__all__ = ["CALL_SECONDS", "patiently"]
+__all__ = ["CALL_SECONDS", "jitter", "patiently"]
 
 T = TypeVar("T")
 
@@ -18,7 +19,9 @@ CALL_SECONDS = 60.0
 """How long one attempt of a call may take."""
 _LONGEST_PAUSE = 30.0
 _LONGEST_WISH = 60.0
-_random = Random()
+_usual = Random()
+jitter: ContextVar[Random] = ContextVar("jitter", default=_usual)  # To be drawn from.
+"""Where the random part of a pause comes from; who wants equal runs puts its own there."""
 
 
 async def patiently(
@@ -71,7 +74,7 @@ def _pause(error: BaseException | None, attempt: int) -> float:
     if isinstance(error, Throttled) and error.retry_after is not None:
         return min(error.retry_after, _LONGEST_WISH)
     bound = min(_LONGEST_PAUSE, 0.5 * 2**attempt)
-    return _random.uniform(bound / 4, bound)
+    return jitter.get().uniform(bound / 4, bound)
 
 
 async def _timed(call: Callable[[], Awaitable[T]]) -> T:

@@ -53,9 +53,9 @@ class Study:
         )
         return Study(self.evidence.after(look), reading, share)
 
-    def verdict(self, gate: Analysis) -> tuple[Verdict, Judgement]:
-        """Return what it says by now, and all about it."""
-        judgement = judge(self.evidence, alpha=gate.alpha, least=gate.requests)
+    def verdict(self, gate: Analysis, *, worded: bool = True) -> tuple[Verdict, Judgement]:
+        """Return what it says by now, and all about it; *worded* as for `judge`."""
+        judgement = judge(self.evidence, alpha=gate.alpha, least=gate.requests, worded=worded)
         seen = min(judgement.canary, judgement.stable)
         if judgement.verdict is Verdict.INCONCLUSIVE and not gate.strict and seen >= gate.requests:
             return Verdict.PASS, judgement

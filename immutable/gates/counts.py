@@ -7,6 +7,7 @@ between two readings, server by server: of a sum over servers it can't be told w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import add, sub
 from typing import Any
 
 from attrs import Attribute, field, frozen
@@ -22,7 +23,7 @@ def _count(_: object, attribute: Attribute[Any], value: int) -> None:
 
 
 def _counts(_: object, attribute: Attribute[Any], value: tuple[int, ...]) -> None:
-    if any(each < 0 for each in value):
+    if value and min(value) < 0:
         raise InvalidValue(attribute.name, value, "a count is not negative")
 
 
@@ -66,8 +67,8 @@ class Arm:
         before = earlier.latency or (0,) * len(self.latency)
         if len(before) != len(self.latency):
             return self
-        latency = tuple(new - old for new, old in zip(self.latency, before, strict=True))
-        if errors < 0 or errors > requests or any(each < 0 for each in latency):
+        latency = tuple(map(sub, self.latency, before))
+        if errors < 0 or errors > requests or (latency and min(latency) < 0):
             return self
         return Arm(requests, errors, latency)
 
@@ -86,7 +87,7 @@ def total(arms: Iterable[Arm]) -> Arm:
         if arm.latency:
             latency = latency or (0,) * len(arm.latency)
             _same(latency, arm.latency)
-            latency = tuple(a + b for a, b in zip(latency, arm.latency, strict=True))
+            latency = tuple(map(add, latency, arm.latency))
     return Arm(requests, errors, latency)
 
 

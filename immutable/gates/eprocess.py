@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import exp, expm1, fsum, log, log1p
+from operator import add, mul
 
 from immutable.gates.samples import Sample
 
@@ -77,16 +78,17 @@ def exponents(
         for score, both in zip(scores, sample.both, strict=True)
         if both and score
     ]
-    reached = fsum(s * x for s, x in zip(scores, sample.canary, strict=True))
+    reached = fsum(map(mul, scores, sample.canary))
     return tuple(
-        tilt * reached - fsum(both * log_factor(share, tilt * s) for s, both, share in classes)
+        tilt * reached - fsum([both * log_factor(share, tilt * s) for s, both, share in classes])
         for tilt in tilts
     )
 
 
 def added(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
     """Return the sums of two looks' exponents: factors multiply."""
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+    assert len(one) == len(other), "exponents of the same tilts"
+    return tuple(map(add, one, other))
 
 
 # log 1 and log 3: log 2.
@@ -97,7 +99,7 @@ def log_mean(logs: Iterable[float]) -> float:
     """
     listed = list(logs)
     top = max(listed)
-    return top + log(fsum(exp(each - top) for each in listed) / len(listed))
+    return top + log(fsum([exp(each - top) for each in listed]) / len(listed))
 
 
 def log_e(totals: Iterable[float], temper: float = 1.0) -> float:
@@ -105,4 +107,4 @@ def log_e(totals: Iterable[float], temper: float = 1.0) -> float:
 
     With a temper of 1 or more E is still at most 1 on average: a power between 0 and 1 is concave.
     """
-    return log_mean(each / temper for each in totals)
+    return log_mean([each / temper for each in totals])

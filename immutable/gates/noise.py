@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import fsum, sqrt
+from operator import mul
 
 from attrs import frozen
 
@@ -43,11 +44,10 @@ class Noise:
             halves: The first half as if it were the canary, beside all of stable.
         """
         share = halves.share
-        first = fsum(s * x for s, x in zip(scores, halves.canary, strict=True))
-        both = fsum(s * k for s, k in zip(scores, halves.both, strict=True))
-        chance = (
-            share * (1 - share) * fsum(s * s * k for s, k in zip(scores, halves.both, strict=True))
-        )
+        first = fsum(map(mul, scores, halves.canary))
+        scored = list(map(mul, scores, halves.both))
+        both = fsum(scored)
+        chance = share * (1 - share) * fsum(map(mul, scores, scored))
         if chance <= 0:
             return self
         return Noise(self.pairs + 1, self.total + (first - share * both) ** 2 / chance)

@@ -7,6 +7,7 @@ counts the canary's and both arms' together, beside the chance that a request wa
 from __future__ import annotations
 
 from math import sqrt
+from operator import add
 
 from attrs import frozen
 
@@ -73,5 +74,5 @@ def latency_sample(canary: Arm, stable: Arm, stated: float | None = None) -> Sam
     share = _share(sum(canary.latency), sum(stable.latency), stated)
     if share is None:
         return None
-    both = tuple(a + b for a, b in zip(canary.latency, stable.latency, strict=True))
+    both = tuple(map(add, canary.latency, stable.latency))
     return Sample(canary.latency, both, share)

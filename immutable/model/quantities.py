@@ -53,6 +53,7 @@ def percent(text: str, *, name: str = "percentage") -> Fraction:
 
 
 @lru_cache(maxsize=256)
+@lru_cache(maxsize=256)
 def rounded_up(count: Count, size: int) -> int:
     """Return *count* of *size* as a whole number, a fraction rounded up.
 
@@ -64,6 +65,7 @@ def rounded_up(count: Count, size: int) -> int:
 
 
 @lru_cache(maxsize=256)
+@lru_cache(maxsize=256)
 def rounded_down(count: Count, size: int) -> int:
     """Return *count* of *size* as a whole number, a fraction rounded down.
 
@@ -74,6 +76,7 @@ def rounded_down(count: Count, size: int) -> int:
     return int(percent(count) * size // 1)
 
 
+@lru_cache(maxsize=256)
 def share_of(share: float, size: int) -> int:
     """Return the whole number closest to *share* percent of *size*.
 

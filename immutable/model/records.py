@@ -342,12 +342,17 @@ class Ended:
         reason: Why it ended so.
         left: What is left where, or differs from the start.
         seconds: How long it took.
+        boots: How many seconds the candidate's servers took from launch to READY, sorted; of many
+            some, at even distances. What a rehearsal goes by.
+        goings: The same from being sent to retire to being gone, of any server.
     """
 
     status: Status
     reason: str = ""
     left: tuple[str, ...] = ()
     seconds: float = 0.0
+    boots: tuple[float, ...] = ()
+    goings: tuple[float, ...] = ()
 
 
 Record = (
