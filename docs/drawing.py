@@ -10,27 +10,11 @@ from scenes import Look, Run
 
 from immutable import Plan
 from immutable.model.records import Started
+from immutable.report.drawing import area, document
 
 LEFT, RIGHT, WIDTH = 44, 128, 820
 TOP, HIGH, GAP, LOW = 58, 210, 46, 90
 FULL = TOP + HIGH + GAP + LOW + 40
-STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #333 }
-.title { font-size: 14px; font-weight: 600 }
-.small { font-size: 11px; fill: #666 }
-.paper { fill: #fff } .frame { fill: none; stroke: #999 }
-.limit { stroke: #444; stroke-dasharray: 5 3 }
-.step { stroke: #888; stroke-dasharray: 1 3 } .lead { stroke: #666 }
-.r1 { fill: #1f6fb2 } .r2 { fill: #d9730d } .r1x { fill: #b5d3ec } .r2x { fill: #f6cfa5 }
-.on { fill: #fff }
-@media (prefers-color-scheme: dark) {
-text { fill: #ddd } .small { fill: #aaa }
-.paper { fill: #16191d } .frame { stroke: #777 } .limit { stroke: #ccc }
-.step { stroke: #999 } .lead { stroke: #aaa }
-.r1 { fill: #6cb4ee } .r2 { fill: #f5a142 } .r1x { fill: #2c4d68 } .r2x { fill: #6b4a22 }
-.on { fill: #111 }
-}
-"""
 
 Layer = tuple[str, str, Callable[[Look], float]]
 CAPACITY: tuple[Layer, ...] = (
@@ -86,8 +70,7 @@ class Panel:
 
     def _area(self, style: str, number: int) -> str:
         upper, lower = self._edge(number + 1), self._edge(number)
-        points = [*upper, *reversed(lower)]
-        return f'<path class="{style}" d="M{" L".join(f"{x:.1f},{y:.1f}" for x, y in points)}Z"/>'
+        return area(style, upper, lower)
 
     def _edge(self, number: int) -> list[tuple[float, float]]:
         """Return the corners of what the lowest *number* layers come to, a step at each change."""
@@ -203,17 +186,11 @@ def picture(made: Run) -> str:
     most = made.plan.bounds.ceiling * 1.2
     upper = Panel(made, CAPACITY, TOP, HIGH, most)
     lower = Panel(made, TRAFFIC, TOP + HIGH + GAP, LOW, 100)
-    title = escape(made.scenario.title)
+    title = made.scenario.title
     about = "Above: instances by revision over time. Below: shares of the traffic. Data: the table."
-    size = f'viewBox="0 0 {WIDTH} {FULL}" width="{WIDTH}" height="{FULL}"'
     unit = "instances; the numbers are the steps"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title about">',
-        f'<title id="title">{title}</title>',
-        f'<desc id="about">{about}</desc>',
-        f"<style>{STYLE}</style>",
-        f'<rect class="paper" width="{WIDTH}" height="{FULL}" rx="6"/>',
-        f'<text class="title" x="{LEFT}" y="22">{title}</text>',
+        f'<text class="title" x="{LEFT}" y="22">{escape(title)}</text>',
         f'<text class="small" x="{LEFT}" y="{TOP - 22}">{unit}</text>',
         *upper.draw(),
         *lines(upper, made.plan),
@@ -229,4 +206,4 @@ def picture(made: Run) -> str:
             parts.append(
                 f'<text class="small" x="{LEFT - 5}" y="{y:.1f}" text-anchor="end">{value}</text>'
             )
-    return "\n".join([*parts, "</svg>", ""])
+    return document(title, about, WIDTH, FULL, parts)

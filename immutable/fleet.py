@@ -6,16 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from immutable.backend import Backend, SupportsAdopt, SupportsCreate
 from immutable.connecting import Connection, connected
-from immutable.errors import (
-    Conflict,
-    FleetNotFound,
-    Gone,
-    InvalidValue,
-)
+from immutable.errors import Conflict, FleetNotFound, Gone, InvalidValue
 from immutable.journal import Entry, Journal
 from immutable.model import (
     Clock,
@@ -35,6 +30,7 @@ from immutable.strategies import Rolling
 
 if TYPE_CHECKING:
     from immutable.planning.sweeping import Leftover
+    from immutable.simulation import Rehearsal, Rehearsing
 
 __all__ = ["Fleet", "ImageLike"]
 
@@ -280,6 +276,23 @@ class Fleet:
             PlanRefused: It can't be done; with every problem that was found.
         """
         return await self._planner.replacement(image, strategy, limits, config)
+
+    async def rehearse(
+        self,
+        image: ImageLike | None = None,
+        strategy: Strategy = _ROLLING,
+        *,
+        limits: Limits | None = None,
+        **how: Unpack[Rehearsing],
+    ) -> Rehearsal:
+        """Return how `replace` would go, from many trials on a simulated twin. Touches nothing.
+
+        Arguments, and what it raises, are those of `plan`; the others are in `Rehearsing`.
+        """
+        from immutable.simulation.rehearse import rehearse
+
+        plan = await self.plan(image, strategy, limits=limits)
+        return await rehearse(self.backend, self._journal, self.name, plan, **how)
 
     def apply(self, plan: Plan, *, reason: str = "") -> Rollout:
         """Return a rollout of *plan*, which runs here once awaited or followed.

@@ -9,6 +9,7 @@ from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
 from immutable.cli.images import image
 from immutable.cli.orders import abort, cancel, pause, promote, resume
+from immutable.cli.rehearse import rehearse
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
 from immutable.cli.sweep import sweep
 
@@ -31,5 +32,5 @@ def cli() -> None:
 _ROLLOUTS = (plan, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-for each in (fleet, image, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
+for each in (fleet, image, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
     cli.add_command(each)

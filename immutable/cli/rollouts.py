@@ -28,7 +28,7 @@ from immutable.model.serial import digest, dump_plan, load_plan
 from immutable.report import documents
 from immutable.rollout import Rollout
 
-__all__ = ["apply", "history", "plan", "recover", "replace", "rollback", "watch"]
+__all__ = ["apply", "history", "plan", "recover", "replace", "rollback", "watch", "ways"]
 
 REASON = click.option("--reason", default="", help="Why; goes into the record.")
 ENV = click.option(
@@ -36,7 +36,7 @@ ENV = click.option(
 )
 
 
-async def _ways(
+async def ways(
     fleet: Fleet, env: tuple[str, ...], options: dict[str, Any], *, stable: int | None = None
 ) -> dict[str, Any]:
     """Return the strategy, the limits and the configuration that the options ask for."""
@@ -100,7 +100,7 @@ async def plan(
     """Show what a replacement of the fleet at URL by IMAGE would do. Touches nothing."""
     check_strategy(options)
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        made = await fleet.plan(image, **await _ways(fleet, env, options))
+        made = await fleet.plan(image, **await ways(fleet, env, options))
     if out is not None:
         await asyncio.to_thread(out.write_text, dump_plan(made), encoding="utf-8")
     if as_json:
@@ -186,7 +186,7 @@ async def replace(
         if supersede and (old := await _running(fleet)) is not None:
             result = await _supersede(fleet, old, image, env, options, reason, as_json=as_json)
         else:
-            made = await fleet.plan(image, **await _ways(fleet, env, options))
+            made = await fleet.plan(image, **await ways(fleet, env, options))
             result = await follow(fleet, fleet.apply(made, reason=reason), as_json=as_json)
     if as_json:
         show_json(documents.result(result))
@@ -212,10 +212,10 @@ async def _supersede(
         await fleet.image(image)  # An image that doesn't exist is no reason to end anything.
     ledger, plan = await old.ledger(), await old.plan()
     stays = plan.candidate.number if ledger.committed else plan.stable.number
-    ways = await _ways(fleet, env, options, stable=stays)
+    chosen = await ways(fleet, env, options, stable=stays)
     screen = console(error=as_json)
     screen.print(f"rollout {old.id} is superseded: it ends first", markup=False)
-    new = fleet.replace(image, **ways, supersede=True, reason=reason)
+    new = fleet.replace(image, **chosen, supersede=True, reason=reason)
     told = asyncio.ensure_future(tell(old, screen, as_json=as_json, after=ledger.heard))
     try:
         return await follow(fleet, new, as_json=as_json)

@@ -14,7 +14,7 @@ from immutable.journal import Entry
 from immutable.model import FleetState, Image, Instance, InstanceState, Status
 from immutable.model.quantities import duration
 
-__all__ = ["change_table", "fleet_table", "history_table", "image_table", "stamp"]
+__all__ = ["change_table", "fleet_table", "history_table", "image_table", "plain_table", "stamp"]
 
 STYLES = {
     Status.SUCCEEDED: "green",
@@ -39,6 +39,15 @@ def _table(*columns: str, title: str | None = None) -> Table:
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         made.add_column(column, overflow="fold")
+    return made
+
+
+def plain_table(rows: Iterable[Iterable[str]], *columns: str, title: str | None = None) -> Table:
+    """Return rows of words as they are."""
+    made = _table(*columns, title=title)
+    made.show_header = any(columns)
+    for row in rows:
+        made.add_row(*(Text(word) for word in row))
     return made
 
 

@@ -26,8 +26,8 @@ def test_public_names_exist_are_sorted_and_documented(module):
 def test_nothing_else_is_public_at_the_top():
     modules = {"abilities", "audit", "backend", "cli", "connecting", "controller", "engine",
                "errors", "fleet", "gates", "journal", "memory", "metrics", "model", "planner",
-               "planning", "registry", "report", "rollout", "runner", "scripting", "strategies",
-               "testing", "virtual"}  # fmt: skip
+               "planning", "registry", "report", "rollout", "runner", "scripting", "simulation",
+               "strategies", "testing", "virtual"}  # fmt: skip
     public = {name for name in vars(immutable) if not name.startswith("_")}
     assert public - modules == set(immutable.__all__)
 
@@ -41,5 +41,6 @@ def test_importing_loads_no_extra_and_no_cloud():
     loaded = set(json.loads(found.stdout))
     heavy = {"click", "rich", "tenacity", "sqlite3", "cattrs", "rfc8785", "importlib.metadata",
              "boto3", "google", "azure", "httpx", "cryptography", "immutable.audit",
-             "immutable.memory", "immutable.metrics", "immutable.cli", "pytest"}  # fmt: skip
+             "immutable.memory", "immutable.metrics", "immutable.cli", "immutable.simulation",
+             "pytest"}  # fmt: skip
     assert loaded & heavy == set()

@@ -27,7 +27,10 @@ class SimBackend(MemoryBackend):
 
     cloud_of_the_test: Cloud
     capabilities = evolve(
-        Capabilities(create_fleet=True), poll=0.01, late_effect=0.05, limits=LIMITS
+        Capabilities(create_fleet=True, boot=0.02, drain=0.01, terminate=0.01),
+        poll=0.01,
+        late_effect=0.05,
+        limits=LIMITS,
     )
 
     def __init__(self, cloud: Cloud) -> None:

@@ -31,3 +31,12 @@ def test_canary_in_memory():
     assert "v2: succeeded after" in said
     assert "rolled back: analysis of backend traffic" in said
     assert "worse than stable: errors" in said
+
+
+def test_rehearse_in_memory():
+    said = output("rehearse_in_memory.py")
+    assert "succeeded 20" in said
+    assert "extra capacity" in said
+    assert "BadImage(errors=0.03" in said
+    assert "{'rolled_back': 10}" in said
+    assert "BlueGreen" in said

@@ -1,0 +1,157 @@
+"""A fleet's twin on the simulated cloud: what was observed, and how the backend is known to be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import count
+from random import Random
+
+from attrs import evolve, frozen
+
+from immutable.backend import (
+    Capabilities,
+    Context,
+    FleetState,
+    Instance,
+    InstanceState,
+    Problem,
+    Rate,
+)
+from immutable.memory import Behaviour, Cloud, Laws, MemoryBackend
+from immutable.memory.parts import SimulatedFleet, SimulatedGroup, SimulatedServer
+from immutable.model import Plan
+from immutable.simulation.spans import Spans
+
+__all__ = ["Paced", "Twin", "TwinBackend", "built", "settle"]
+
+
+@frozen
+class Twin:
+    """All that a rehearsal knows of the fleet and its cloud.
+
+    Attributes:
+        state: The fleet as it was observed.
+        able: What the backend says that it can do.
+        spans: How long things take.
+        traffic: Requests per second that the fleet gets; 0 when unknown.
+        errors: The share of requests that fail in stable.
+    """
+
+    state: FleetState
+    able: Capabilities
+    spans: Spans
+    traffic: float = 0.0
+    errors: float = 0.0
+
+
+class TwinBackend(MemoryBackend):
+    """The memory backend with the abilities of another one.
+
+    Args:
+        cloud: The cloud that the twin lives on.
+        able: What the other backend can do.
+    """
+
+    def __init__(self, cloud: Cloud, able: Capabilities) -> None:
+        super().__init__(cloud)
+        self.capabilities = able
+        self.routed: Callable[[], None] = lambda: None
+
+    async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
+        """Find nothing: the real backend was asked when the plan was made."""
+        return ()
+
+    async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
+        """Set all weights, and tell whoever counts that shares change now."""
+        self.cloud.advance()
+        self.routed()
+        await super().route(fleet, weights, ctx)
+        self.routed()
+
+
+class Paced:
+    """A law that begins when a token bucket lets it: what a cloud's rate limits do to launches.
+
+    Args:
+        cloud: Whose time it is.
+        law: How long it takes once it begins.
+        rate: The bucket, full at first.
+    """
+
+    def __init__(self, cloud: Cloud, law: Callable[[Random], float], rate: Rate) -> None:
+        self._cloud = cloud
+        self._law = law
+        self._rate = rate
+        self._tokens = rate.burst
+        self._at = cloud.at
+
+    def __call__(self, random: Random) -> float:
+        """Return how long it takes from now, the time in the queue included."""
+        cloud, rate = self._cloud, self._rate
+        self._tokens = min(rate.burst, self._tokens + rate.per_second * (cloud.at - self._at)) - 1
+        self._at = cloud.at
+        return max(0.0, -self._tokens / rate.per_second) + self._law(random)
+
+
+def built(twin: Twin, cloud: Cloud) -> TwinBackend:
+    """Settle the twin on *cloud*, and return the backend that it is driven by."""
+    able, spans = twin.able, twin.spans
+    boot: Callable[[Random], float] = spans.boot
+    terminate: Callable[[Random], float] = spans.terminate
+    if able.launches is not None:
+        boot = Paced(cloud, boot, able.launches)
+    if able.terminations is not None:
+        terminate = Paced(cloud, terminate, able.terminations)
+    cloud.laws = Laws(boot, spans.drain, terminate)
+    cloud.heals = able.heals
+    cloud.faults.stale = able.staleness
+    if twin.errors:
+        for group in twin.state.groups:
+            cloud.behaviours[group.revision.image.artifact] = Behaviour(errors=twin.errors)
+    fleet = settle(cloud, twin.state)
+    fleet.clients.rate, fleet.clients.by_zone, fleet.clients.at = twin.traffic, True, cloud.at
+    return TwinBackend(cloud, able)
+
+
+def settle(cloud: Cloud, state: FleetState) -> SimulatedFleet:
+    """Put a fleet on *cloud* as it was observed, with its servers' lives going on from there.
+
+    Args:
+        cloud: The cloud; its time is the observation's.
+        state: The observation, a complete one.
+    """
+    fleet = cloud.fleets[state.fleet] = SimulatedFleet(
+        state.fleet, last_revision=state.last_revision
+    )
+    for shown in state.groups:
+        fleet.groups[shown.number] = SimulatedGroup(shown)
+    cloud.names = (f"twin-{number:06d}" for number in count(1))
+    for each in state.instances:
+        if each.revision in fleet.groups and each.state is not InstanceState.GONE:
+            _place(cloud, fleet, each)
+    fleet.reset_marks()
+    cloud.remember()
+    return fleet
+
+
+def _place(cloud: Cloud, fleet: SimulatedFleet, seen: Instance) -> None:
+    group = fleet.groups[seen.revision]
+    leaving = seen.state is InstanceState.DRAINING
+    # What is leaving leaves from here on: nobody has seen since when.
+    first = evolve(seen, state=InstanceState.UNREADY) if leaving else seen
+    fleet.servers[seen.id] = SimulatedServer(first, group)
+    group.live += 1
+    group.zones[seen.zone] += 1
+    cloud.used[seen.zone] += 1
+    if seen.state is InstanceState.READY:
+        fleet.ready += 1
+        fleet.serving.setdefault(seen.revision, Counter())[seen.zone] += 1
+    elif seen.state is InstanceState.STARTING:
+        rest = max(0.0, cloud.laws.boot(cloud.random) - (cloud.at - seen.launched_at))
+        cloud.after(
+            rest,
+            lambda: cloud.set_state(fleet, seen.id, InstanceState.READY, InstanceState.STARTING),
+        )
+    elif leaving:
+        cloud.drain(fleet, seen.id, drain_timeout=cloud.laws.drain(cloud.random))
