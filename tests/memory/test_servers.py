@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immutable.backend import CapacityShortage, TroubleKind
-from immutable.memory import Behaviour, Laws, fixed, lognormal
+from immutable.backend import CapacityShortage, Group, TroubleKind
+from immutable.memory import Behaviour, Cloud, Laws, fixed, lognormal
+from immutable.testing import LoopClock, run
 from tests.memory.support import (
     BOOT,
     DRAIN,
@@ -26,6 +27,7 @@ from tests.memory.support import (
     context,
     virtual,
 )
+from tests.support.world import revision
 
 # -- from launch to end ----------------------------------------------------------------------------
 
@@ -386,3 +388,30 @@ def test_counts_that_are_kept_along_the_way_are_those_of_the_servers(moves, heal
             assert max(Counter(i.zone for i in members).values(), default=0) <= 3
 
     check()
+
+
+def test_clients_counted_by_zone_are_as_many_as_counted_by_server():
+    async def main(by_zone):
+        cloud = Cloud(LoopClock(), zones=("a", "b"), seed=3)
+        cloud.settled_fleet("web", Group(revision(), 0), 10)
+        clients = cloud.fleets["web"].clients
+        clients.rate, clients.by_zone, clients.at = 1000.0, by_zone, cloud.at
+        await asyncio.sleep(60)
+        cloud.advance()
+        reading = cloud.traffic("web").revisions[1]
+        for each in reading.values():
+            assert sum(each.latency) == each.requests
+        return reading
+
+    zones, servers = run(main(True)), run(main(False))
+    assert set(zones) == {"a", "b"}
+    assert len(servers) == 10
+    for reading in (zones, servers):
+        assert sum(each.requests for each in reading.values()) == pytest.approx(60_000, rel=0.03)
+    # The same law of latencies, whether few or many are drawn at once: the same median bucket.
+    medians = []
+    for reading in (zones, servers):
+        total = [sum(each) for each in zip(*(s.latency for s in reading.values()), strict=True)]
+        below = [sum(total[: n + 1]) for n in range(len(total))]
+        medians.append(next(n for n, b in enumerate(below) if b >= sum(total) / 2))
+    assert medians[0] == medians[1]
