@@ -13,7 +13,6 @@ from immutable.backend import (
     Gone,
     Group,
     Hold,
-    Instance,
     InstanceState,
     Reading,
 )

@@ -62,7 +62,6 @@ class SimulatedFleet:
         retired: Adopted groups that a rollout has left behind at size 0.
         ready: How many servers are READY.
         serving: Those, by revision and zone.
-        serving: Those, by revision and zone.
         lowest_ready: The fewest that ever were, since it was last set.
         highest_total: The most that ever existed, since it was last set.
         clients: Who asks it; nobody at first.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
-from random import Random
 
 from attrs import evolve, frozen
 
@@ -16,14 +15,13 @@ from immutable.backend import (
     Instance,
     InstanceState,
     Problem,
-    Rate,
 )
 from immutable.memory import Behaviour, Cloud, Laws, MemoryBackend
 from immutable.memory.parts import SimulatedFleet, SimulatedGroup, SimulatedServer
 from immutable.model import Plan
 from immutable.simulation.spans import Spans
 
-__all__ = ["Paced", "Twin", "TwinBackend", "built", "settle"]
+__all__ = ["Twin", "TwinBackend", "built", "settle"]
 
 
 @frozen
@@ -70,40 +68,11 @@ class TwinBackend(MemoryBackend):
         self.routed()
 
 
-class Paced:
-    """A law that begins when a token bucket lets it: what a cloud's rate limits do to launches.
-
-    Args:
-        cloud: Whose time it is.
-        law: How long it takes once it begins.
-        rate: The bucket, full at first.
-    """
-
-    def __init__(self, cloud: Cloud, law: Callable[[Random], float], rate: Rate) -> None:
-        self._cloud = cloud
-        self._law = law
-        self._rate = rate
-        self._tokens = rate.burst
-        self._at = cloud.at
-
-    def __call__(self, random: Random) -> float:
-        """Return how long it takes from now, the time in the queue included."""
-        cloud, rate = self._cloud, self._rate
-        self._tokens = min(rate.burst, self._tokens + rate.per_second * (cloud.at - self._at)) - 1
-        self._at = cloud.at
-        return max(0.0, -self._tokens / rate.per_second) + self._law(random)
-
-
 def built(twin: Twin, cloud: Cloud) -> TwinBackend:
     """Settle the twin on *cloud*, and return the backend that it is driven by."""
     able, spans = twin.able, twin.spans
-    boot: Callable[[Random], float] = spans.boot
-    terminate: Callable[[Random], float] = spans.terminate
-    if able.launches is not None:
-        boot = Paced(cloud, boot, able.launches)
-    if able.terminations is not None:
-        terminate = Paced(cloud, terminate, able.terminations)
-    cloud.laws = Laws(boot, spans.drain, terminate)
+    cloud.laws = Laws(spans.boot, spans.drain, spans.terminate)
+    cloud.rates.launches, cloud.rates.terminations = able.launches, able.terminations
     cloud.heals = able.heals
     cloud.faults.stale = able.staleness
     if twin.errors:

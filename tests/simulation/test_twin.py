@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 from statistics import fmean
 
@@ -18,7 +19,7 @@ from immutable.model.records import Ended, Intended, Proved
 from immutable.simulation.history import known_of, probe_boots, seen_boots
 from immutable.simulation.meter import Meter
 from immutable.simulation.spans import Fixed, Lognormal, Measured, Spans, boot_span
-from immutable.simulation.twin import Paced, Twin, built
+from immutable.simulation.twin import Twin, built
 from immutable.testing import run
 from tests.support.world import revision, world
 
@@ -75,8 +76,6 @@ def test_lives_go_on_from_where_they_were():
 
     async def main():
         _, backend = settled(of([booting, leaving]))
-        import asyncio
-
         await asyncio.sleep(9.9)
         before = await backend.observe("web")
         await asyncio.sleep(0.2)
@@ -101,19 +100,19 @@ def test_the_backend_is_able_to_do_what_the_real_one_is():
 
 def test_launches_wait_for_their_tokens():
     async def main():
-        cloud = Cloud(LoopClock(0.0))
-        law = Paced(cloud, fixed(20), Rate(burst=2, per_second=0.5))
-        assert [law(Random(0)) for _ in range(5)] == [20, 20, 22, 24, 26]
+        cloud, _ = settled(of([]), Capabilities(launches=Rate(burst=2, per_second=0.5)))
+        cloud.resize("web", 1, 5)
+        await asyncio.sleep(100)
+        cloud.advance()
+        return sorted(s.seen.ready_since - 1000 for s in cloud.fleets["web"].servers.values())
 
-    run(main())
+    assert run(main()) == pytest.approx([20, 20, 22, 24, 26])
 
 
 def test_the_meter_adds_up_what_is_there():
     servers = [Instance(f"s{n}", 1, READY, "a", 0.0, 1.0) for n in range(2)]
 
     async def main():
-        import asyncio
-
         cloud, _ = settled(of(servers))
         meter = Meter(cloud, cloud.fleets["web"], 2, keeps=True)
         await asyncio.sleep(10)
