@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -40,9 +41,13 @@ class Process:
         )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
-        if not said.startswith("http://"):
+        if not said.startswith(("http://", "https://")):
             raise RuntimeError(f"the emulator did not start; it ended with {self._process.wait()}")
         self.url = said.strip()
+
+    def context(self) -> ssl.SSLContext | None:
+        """Whom to trust, where the address is https."""
+        return None
 
     def order(self, name: str, /, **words: Any) -> Any:
         """Give a command.
@@ -54,7 +59,7 @@ class Process:
             f"{self.url}/_emulator/{name}", json.dumps(words).encode(), method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=60, context=self.context()) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
             raise RuntimeError(json.load(error)["error"]) from None
@@ -79,9 +84,17 @@ class Process:
         self._process.stdout.close()
 
 
-def stay(server: BaseWSGIServer, forever: bool = False) -> None:
-    """Print the address, and serve until the input is closed; `forever`: until killed."""
-    sys.stdout.write(f"http://127.0.0.1:{server.port}\n")
+def stay(server: BaseWSGIServer, forever: bool = False, *further: str) -> None:
+    """Print the address and what else has to be known, and serve until the input is closed.
+
+    Args:
+        server: ready to serve.
+        forever: until killed.
+        further: lines after the address.
+    """
+    scheme = "https" if server.ssl_context else "http"
+    said = [f"{scheme}://127.0.0.1:{server.port}", *further]
+    sys.stdout.write("".join(f"{line}\n" for line in said))
     sys.stdout.flush()
     if not forever:
         # Whoever started this is gone when its end of the pipe is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Iterable
 from typing import Any
@@ -107,6 +108,13 @@ class Application:
         return status, {"Content-Type": "application/json"}, said.encode()
 
 
-def serve(application: Application, host: str = "127.0.0.1", port: int = 0) -> BaseWSGIServer:
-    """A server that is ready to serve; `port` 0 takes a free one."""
-    return make_server(host, port, application, threaded=True, request_handler=Handler)
+def serve(
+    application: Application,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+) -> BaseWSGIServer:
+    """A server that is ready to serve; `port` 0 takes a free one, `tls` makes it https."""
+    return make_server(
+        host, port, application, threaded=True, request_handler=Handler, ssl_context=tls
+    )

@@ -1,0 +1,19 @@
+"""Importing this registers every call that can be answered."""
+
+from . import (
+    account,
+    autoscale,
+    images,
+    member_calls,
+    networks,
+    operations,
+    pools,
+    set_actions,
+    set_calls,
+    vm_calls,
+)
+
+MODULES = (
+    account, autoscale, images, member_calls, networks, operations, pools, set_actions, set_calls,
+    vm_calls,
+)  # fmt: skip

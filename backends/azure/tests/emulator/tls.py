@@ -1,0 +1,22 @@
+"""A certificate authority that lives as long as the process: the clients insist on https.
+
+Bearer tokens are sent over TLS only (azure-core, BearerTokenCredentialPolicy).
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from pathlib import Path
+
+import trustme
+
+
+def authority() -> tuple[ssl.SSLContext, str]:
+    """What the server speaks with, and the file that clients trust."""
+    issuer = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    path = Path(tempfile.mkdtemp(prefix="azure-emulator-")) / "ca.pem"
+    issuer.cert_pem.write_to_path(str(path))
+    return context, str(path)
