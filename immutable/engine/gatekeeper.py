@@ -86,6 +86,7 @@ class Gatekeeper:
         self._asking: dict[Gate, asyncio.Task[None]] = {}
         self._news: list[Judged] = []
         self._begun = False
+        self._watchers: dict[int, tuple[Gate, ...]] = {}
 
     @property
     def _ledger(self) -> Ledger:
@@ -117,7 +118,10 @@ class Gatekeeper:
         ledger = self._ledger
         if not self._gates or ledger.back or ledger.committed:
             return ()
-        there = watching(self._session.plan.steps, ledger.step)
+        there = self._watchers.get(ledger.step)
+        if there is None:
+            there = watching(self._session.plan.steps, ledger.step)
+            self._watchers[ledger.step] = there
         if self._awake:
             return there
         return tuple(gate for gate in there if isinstance(gate, Approval))

@@ -17,16 +17,6 @@ from immutable.errors import InvalidValue
 __all__ = ["Arm", "Look", "halved", "since", "total"]
 
 
-def _count(_: object, attribute: Attribute[Any], value: int) -> None:
-    if value < 0:
-        raise InvalidValue(attribute.name, value, "a count is not negative")
-
-
-def _counts(_: object, attribute: Attribute[Any], value: tuple[int, ...]) -> None:
-    if value and min(value) < 0:
-        raise InvalidValue(attribute.name, value, "a count is not negative")
-
-
 def _share(_: object, attribute: Attribute[Any], value: float | None) -> None:
     if value is not None and not 0 < value < 1:
         raise InvalidValue(attribute.name, value, "a share lies between 0 and 1", "pass None")
@@ -46,11 +36,17 @@ class Arm:
         InvalidValue: A negative count, or more errors than requests.
     """
 
-    requests: int = field(default=0, validator=_count)
-    errors: int = field(default=0, validator=_count)
-    latency: tuple[int, ...] = field(default=(), validator=_counts)
+    requests: int = 0
+    errors: int = 0
+    latency: tuple[int, ...] = ()
 
     def __attrs_post_init__(self) -> None:
+        # Here and not by validators: a look makes one of these for each server.
+        if self.requests < 0 or self.errors < 0 or (self.latency and min(self.latency) < 0):
+            names = ("requests", "errors", "latency")
+            counts = (self.requests, self.errors, min(self.latency, default=0))
+            name = next(name for name, count in zip(names, counts, strict=True) if count < 0)
+            raise InvalidValue(name, getattr(self, name), "a count is not negative")
         if self.errors > self.requests:
             raise InvalidValue("errors", self.errors, f"there were {self.requests} requests")
 

@@ -14,7 +14,7 @@ from math import log
 from immutable.errors import InvalidValue
 from immutable.gates.eprocess import log_e, log_mean
 from immutable.gates.evidence import RATIOS, Evidence
-from immutable.gates.interval import ratios_between
+from immutable.gates.interval import Interval, ratios_between
 from immutable.gates.judgement import Finding, Judgement, Verdict
 from immutable.gates.wording import failed, passed, undecided
 
@@ -35,7 +35,8 @@ def judge(
         evidence: What is known.
         alpha: The chance of a wrong FAIL, and that of a wrong PASS, over all looks together.
         least: The requests that each arm needs for a PASS. A FAIL needs no least number.
-        worded: Whether an INCONCLUSIVE says what is missing: reckoning that takes half the time.
+        worded: Whether to say what is missing for a verdict, and between which bounds the ratio of
+            errors lies: reckoning that takes half the time.
 
     Raises:
         InvalidValue: Alpha is not between 0 and 1.
@@ -54,13 +55,15 @@ def judge(
     else:
         verdict = Verdict.INCONCLUSIVE
         reason = undecided(evidence, alpha, least) if worded else ""
-    noise = evidence.errors.noise
+    noise, interval = evidence.errors.noise, Interval()
+    if worded:
+        interval = ratios_between(RATIOS, evidence.ratios, alpha, noise.temper)
     return Judgement(
         verdict,
         reason,
         combined,
         findings,
-        ratios_between(RATIOS, evidence.ratios, alpha, noise.temper),
+        interval,
         evidence.canary.requests,
         evidence.stable.requests,
         culprit,

@@ -22,7 +22,7 @@ BOUNDS = tuple(round(0.001 * 2 ** (step / 2), 6) for step in range(32))
 """Upper bounds of the latency buckets: 1 ms to 46 s, each 1.41 times the one before."""
 
 _DRAWN = 20_000
-_ONE_BY_ONE = 30
+_ONE_BY_ONE = 12
 _FEW = 10.0
 
 
