@@ -48,7 +48,8 @@ class Sources:
     """
 
     def __init__(self, backend: Backend, fleet: str, plan: Plan) -> None:
-        self._backend = backend
+        # Asked once: whether a protocol is kept takes longer to tell than a reading.
+        self._counting = backend if isinstance(backend, SupportsTraffic) else None
         self._fleet = fleet
         self._plan = plan
         self._open: dict[str, MetricSource] = {}
@@ -61,9 +62,9 @@ class Sources:
             RegistryError: No such source is installed.
         """
         if source == "backend":
-            if not isinstance(self._backend, SupportsTraffic):
+            if self._counting is None:
                 raise InvalidValue("source", source, "this backend doesn't count traffic")
-            return await self._backend.traffic(self._fleet)
+            return await self._counting.traffic(self._fleet)
         if source not in self._open:
             # On a thread: finding reads the disk. Two analyses may be here at once.
             opened = await asyncio.to_thread(metric_source, source)
