@@ -1,0 +1,81 @@
+"""What all changes have in common: ownership read first, tags, taking turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from immutable.backend import Context
+from immutable_aws.calls import Answer, Calls
+from immutable_aws.looking import Eyes
+from immutable_aws.marks import check_owner, tag_list
+from immutable_aws.reading import Described
+
+__all__ = ["Hands"]
+
+
+class Hands:
+    """Changes groups, one request at a time.
+
+    AWS has no compare-and-set: between reading who owns a group and changing it lies one round
+    trip, in which somebody else may change it too.
+
+    Args:
+        calls: The door to AWS.
+        eyes: How fleets are seen.
+    """
+
+    def __init__(self, calls: Calls, eyes: Eyes) -> None:
+        self.calls = calls
+        self.eyes = eyes
+
+    async def owned(self, fleet: str, revision: int, ctx: Context) -> Described:
+        """Return a group as it is now, if *ctx* may change it.
+
+        Raises:
+            Gone: There is none.
+            Conflict: Another rollout holds it, or a later lease.
+        """
+        group = await self.eyes.group(fleet, revision)
+        check_owner(group.marks, group.name, ctx, self.calls.now())
+        return group
+
+    async def scale(self, call: str, group: Described, **params: Any) -> Answer:
+        """Make a request of Auto Scaling that changes a group."""
+        return await self.calls.ask(
+            "autoscaling",
+            call,
+            about=group.name,
+            turn=group.marks.fleet,
+            AutoScalingGroupName=group.name,
+            **params,
+        )
+
+    async def change(
+        self, service: str, call: str, fleet: str, *, about: str, **params: Any
+    ) -> Answer:
+        """Make any other request that changes something of a fleet."""
+        return await self.calls.ask(service, call, about=about, turn=fleet, **params)
+
+    async def tag(self, group: Described, tags: Mapping[str, str]) -> None:
+        """Write tags on a group."""
+        await self.calls.ask(
+            "autoscaling",
+            "CreateOrUpdateTags",
+            about=group.name,
+            turn=group.marks.fleet,
+            Tags=tag_list(group.name, tags),
+        )
+
+    async def untag(self, group: Described, keys: Iterable[str]) -> None:
+        """Take tags off a group."""
+        gone = {key: group.tags.get(key, "") for key in keys}
+        if not gone:
+            return
+        await self.calls.ask(
+            "autoscaling",
+            "DeleteTags",
+            about=group.name,
+            turn=group.marks.fleet,
+            Tags=tag_list(group.name, gone),
+        )

@@ -1,0 +1,394 @@
+"""Looking at a fleet: a number of requests that grows with pages and target groups only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+from immutable.backend import (
+    FleetState,
+    Gone,
+    Image,
+    Instance,
+    InstanceState,
+    Revision,
+    Transient,
+    Trouble,
+    from_json,
+)
+from immutable_aws.calls import Answer, Calls, together
+from immutable_aws.marks import FLEET, PREFIX, Marks, Rule, tags_of
+from immutable_aws.packing import unpack
+from immutable_aws.reading import (
+    Described,
+    Sight,
+    group_of,
+    instance_of,
+    live,
+    size_of,
+    state_of,
+    trouble_of,
+    weights,
+)
+from immutable_aws.scaling import settings
+from immutable_aws.traffic import table_of
+
+__all__ = ["WHOLE", "Eyes", "Scaling", "rules_of"]
+
+WHOLE = f"{PREFIX}whole"
+"""Under this name a launch template's tags keep the whole revision."""
+
+_ASKED_AGAIN = 60.0
+"""Seconds after which scaling policies are read again."""
+_FILTER = 200
+"""How many values a filter of EC2 may have."""
+
+
+@frozen
+class Scaling:
+    """A group's policies and scheduled actions.
+
+    Attributes:
+        policies: As described.
+        schedules: As described.
+        at: When they were read, by the loop's time.
+    """
+
+    policies: Sequence[Answer] = ()
+    schedules: Sequence[Answer] = ()
+    at: float = float("-inf")
+
+
+@define
+class _Known:
+    """What is remembered of a fleet; all of it can be had anew."""
+
+    sights: dict[str, Sight] = field(factory=dict)
+    short_since: dict[str, float] = field(factory=dict)
+    odd_since: dict[str, float] = field(factory=dict)
+
+
+class Eyes:
+    """How fleets are seen.
+
+    Args:
+        calls: The door to AWS.
+        staleness: Seconds by which an answer may be out of date.
+        poll: Seconds between two looks.
+    """
+
+    def __init__(self, calls: Calls, staleness: float, poll: float) -> None:
+        self._calls = calls
+        self._staleness = staleness
+        self._poll = poll
+        self._fleets: dict[str, _Known] = {}
+        self._revisions: dict[str, Revision] = {}
+        self._scaling: dict[str, Scaling] = {}
+
+    # -- groups --------------------------------------------------------------------------------
+
+    async def groups(self, fleet: str) -> list[Described]:
+        """Return the groups of a fleet, without those that are being deleted.
+
+        Raises:
+            Gone: There is no such fleet.
+        """
+        found = await self._described(Filters=[{"Name": f"tag:{FLEET}", "Values": [fleet]}])
+        groups = [group for group in found if group.marks.fleet == fleet and group.marks.revision]
+        if not groups:
+            region = self._calls.place.region
+            raise Gone(f"no fleet {fleet} in {region}; adopt the group first, if it is one")
+        return sorted(groups, key=lambda group: group.marks.revision)
+
+    async def group(self, fleet: str, revision: int) -> Described:
+        """Return one group, by its own name where it is ours.
+
+        Raises:
+            Gone: There is none.
+        """
+        for group in await self.groups(fleet):
+            if group.marks.revision == revision:
+                return group
+        raise Gone(f"fleet {fleet} has no group of r{revision}")
+
+    async def named(self, name: str) -> Described | None:
+        """Return the group of that name, whosever it is; None when there is none."""
+        found = await self._described(AutoScalingGroupNames=[name])
+        return found[0] if found else None
+
+    async def fleets(self) -> tuple[str, ...]:
+        """Return the names of all fleets."""
+        found = await self._described(
+            Filters=[{"Name": "tag-key", "Values": [FLEET]}], IncludeInstances=False
+        )
+        return tuple(sorted({group.marks.fleet for group in found if group.marks.revision}))
+
+    async def _described(self, **question: Any) -> list[Described]:
+        found = await self._calls.pages(
+            "autoscaling", "DescribeAutoScalingGroups", "AutoScalingGroups", **question
+        )
+        tagged = [(group, tags_of(group)) for group in found if not group.get("Status")]
+        return [Described(group, tags, Marks.read(tags)) for group, tags in tagged]
+
+    # -- the whole look ------------------------------------------------------------------------
+
+    async def look(self, fleet: str) -> FleetState:
+        """Return what there is of a fleet.
+
+        Raises:
+            Gone: There is no such fleet.
+            Transient: A part of it can't be seen, or parts contradict each other.
+        """
+        groups = await self.groups(fleet)
+        at = self._calls.now()
+        known = self._fleets.setdefault(fleet, _Known())
+        self._check_sizes(known, groups)
+        revisions, healths, _, scalings, troubles, table = await together(
+            self._all_revisions(groups),
+            self._healths({arn for group in groups for arn in group.target_groups}),
+            self._new_sights(known, groups),
+            together(*(self.scaling(group) for group in groups)),
+            together(*(self._trouble(known, group) for group in groups)),
+            self.table(groups),
+        )
+        shares = weights(groups, table)
+        passed = await self._passed(known, groups)
+        told = [
+            group_of(
+                group,
+                revisions[group.arn],
+                at,
+                settings=settings(
+                    group.group,
+                    scaling.policies,
+                    scaling.schedules,
+                    group.marks.saved,
+                    group.marks.paused,
+                ),
+                trouble=trouble,
+                weight=shares.get(group.marks.revision),
+            )
+            for group, scaling, trouble in zip(groups, scalings, troubles, strict=True)
+        ]
+        return FleetState(
+            fleet=fleet,
+            at=at,
+            groups=tuple(told),
+            instances=tuple(self._instances(known, groups, healths, passed, at)),
+            last_revision=max(max(g.marks.last[0], g.marks.revision) for g in groups),
+        )
+
+    def _instances(
+        self,
+        known: _Known,
+        groups: Sequence[Described],
+        healths: Mapping[str, Mapping[str, str]],
+        passed: set[str],
+        at: float,
+    ) -> Iterable[Instance]:
+        sights: dict[str, Sight] = {}
+        for group in groups:
+            for member in group.members:
+                name = member["InstanceId"]
+                sight = known.sights.get(name)
+                if sight is None:
+                    self._check_unseen(member)
+                    continue  # EC2 doesn't show it yet: it counts by its group's size.
+                told = [healths[arn].get(name, "") for arn in group.target_groups]
+                has_pool = told if group.target_groups else None
+                state = state_of(member, has_pool, name in passed, sight)
+                instance, sights[name] = instance_of(
+                    member, group.marks.revision, state, sight, max(at, sight.launched_at)
+                )
+                yield instance
+        known.sights = sights
+
+    @staticmethod
+    def _check_unseen(member: Mapping[str, Any]) -> None:
+        if member["LifecycleState"] == "InService":
+            raise Transient(f"EC2 doesn't show {member['InstanceId']}, which is in service")
+
+    def _check_sizes(self, known: _Known, groups: Sequence[Described]) -> None:
+        """Refuse a size that its own members contradict, unless it stays so."""
+        now = asyncio.get_running_loop().time()
+        for group in groups:
+            members = group.members
+            contradicts = size_of(group) < live(members) == len(members)
+            if not contradicts:
+                known.odd_since.pop(group.arn, None)
+                continue
+            since = known.odd_since.setdefault(group.arn, now)
+            if now - since <= self._staleness + self._poll:
+                raise Transient(
+                    f"{group.name} is told with size {size_of(group)} and {len(members)} members,"
+                    " of which none leaves"
+                )
+
+    # -- parts of a look -----------------------------------------------------------------------
+
+    async def _healths(self, arns: Iterable[str]) -> dict[str, dict[str, str]]:
+        ordered = sorted(arns)
+        answers = await together(*(self._health(arn) for arn in ordered))
+        return dict(zip(ordered, answers, strict=True))
+
+    async def _health(self, arn: str) -> dict[str, str]:
+        """Return the state of each target of a target group; the worst of several ports."""
+        answer = await self._calls.ask(
+            "elbv2", "DescribeTargetHealth", about=arn, TargetGroupArn=arn
+        )
+        told: dict[str, str] = {}
+        for each in answer.get("TargetHealthDescriptions", ()):
+            name, state = each["Target"]["Id"], each["TargetHealth"]["State"]
+            if told.get(name, "healthy") == "healthy":
+                told[name] = state
+        return told
+
+    async def _new_sights(self, known: _Known, groups: Sequence[Described]) -> None:
+        """Ask EC2 about the members that nobody has seen before: when they were launched."""
+        new = [
+            member["InstanceId"]
+            for group in groups
+            for member in group.members
+            if member["InstanceId"] not in known.sights
+        ]
+        parts = [new[start : start + _FILTER] for start in range(0, len(new), _FILTER)]
+        # By filter: with a list of ids one that EC2 doesn't show yet makes the whole call fail.
+        answers = await together(
+            *(
+                self._calls.pages(
+                    "ec2",
+                    "DescribeInstances",
+                    "Reservations",
+                    Filters=[{"Name": "instance-id", "Values": part}],
+                )
+                for part in parts
+            )
+        )
+        for reservations in answers:
+            for each in (i for found in reservations for i in found["Instances"]):
+                known.sights[each["InstanceId"]] = Sight(
+                    each["LaunchTime"].timestamp(), each.get("PrivateIpAddress", "")
+                )
+
+    async def _passed(self, known: _Known, groups: Sequence[Described]) -> set[str]:
+        """Return which members without a target group pass EC2's status checks.
+
+        Only those are asked about that weren't READY before: Auto Scaling watches the rest.
+        """
+        passed: set[str] = set()
+        asked: list[str] = []
+        for group in groups:
+            if group.target_groups:
+                continue
+            for member in group.members:
+                sight = known.sights.get(member["InstanceId"])
+                if sight is None or member["LifecycleState"] != "InService":
+                    continue
+                ready = sight.known is InstanceState.READY
+                (passed.add if ready else asked.append)(member["InstanceId"])
+        for start in range(0, len(asked), _FILTER):
+            statuses = await self._calls.pages(
+                "ec2",
+                "DescribeInstanceStatus",
+                "InstanceStatuses",
+                Filters=[
+                    {"Name": "instance-status.status", "Values": ["ok"]},
+                    {"Name": "system-status.status", "Values": ["ok"]},
+                ],
+                InstanceIds=asked[start : start + _FILTER],
+            )
+            passed |= {each["InstanceId"] for each in statuses}
+        return passed
+
+    async def scaling(self, group: Described, *, anew: bool = False) -> Scaling:
+        """Return a group's policies and scheduled actions; read about once a minute.
+
+        Args:
+            group: The group.
+            anew: Whether they have to be read now.
+        """
+        now = asyncio.get_running_loop().time()
+        known = self._scaling.get(group.arn, Scaling())
+        if anew or now - known.at > _ASKED_AGAIN:
+            policies, schedules = await together(
+                *(
+                    self._calls.pages("autoscaling", call, key, AutoScalingGroupName=group.name)
+                    for call, key in (
+                        ("DescribePolicies", "ScalingPolicies"),
+                        ("DescribeScheduledActions", "ScheduledUpdateGroupActions"),
+                    )
+                )
+            )
+            known = self._scaling[group.arn] = Scaling(policies, schedules, now)
+        return known
+
+    def forget_scaling(self) -> None:
+        """Read policies and scheduled actions again at the next look: we have changed them."""
+        self._scaling.clear()
+
+    async def _trouble(self, known: _Known, group: Described) -> Trouble | None:
+        """Return why a group has been short of members for longer than a poll, if it is."""
+        now = asyncio.get_running_loop().time()
+        if size_of(group) <= live(group.members):
+            known.short_since.pop(group.arn, None)
+            return None
+        if now - known.short_since.setdefault(group.arn, now) < self._poll:
+            return None
+        answer = await self._calls.ask(
+            "autoscaling",
+            "DescribeScalingActivities",
+            about=group.name,
+            AutoScalingGroupName=group.name,
+            MaxRecords=20,
+        )
+        return trouble_of(answer.get("Activities", ()))
+
+    # -- what never changes --------------------------------------------------------------------
+
+    async def _all_revisions(self, groups: Sequence[Described]) -> dict[str, Revision]:
+        """Return each group's revision, by the group's ARN."""
+        for group in groups:
+            if group.arn not in self._revisions:
+                self._revisions[group.arn] = await self._revision(group)
+        return {group.arn: self._revisions[group.arn] for group in groups}
+
+    async def _revision(self, group: Described) -> Revision:
+        data = group.marks.image
+        if data is None:
+            answer = await self._calls.ask(
+                "ec2",
+                "DescribeLaunchTemplates",
+                about=group.name,
+                LaunchTemplateNames=[group.name],
+            )
+            (template,) = answer["LaunchTemplates"]
+            data = unpack(WHOLE, tags_of(template))
+        if data is None:
+            # Somebody took the tags away: what is left is the number, and what it starts from.
+            return Revision(group.marks.revision, Image.of_artifact("aws", group.name))
+        revision: Revision = from_json(Revision, data)
+        return revision
+
+    async def table(self, groups: Sequence[Described]) -> dict[str, int] | None:
+        """Return the weights of target groups as the load balancer has them; None without any."""
+        rules = rules_of(groups)
+        if not rules or len(groups) < 2:
+            return None
+        try:
+            answer = await self._calls.ask(
+                "elbv2", "DescribeRules", RuleArns=[rule.arn for rule in rules]
+            )
+        except Gone:
+            return None  # Somebody removed a rule: nothing divides the traffic any more.
+        # They are changed in this order: when the last one shows a table, all do.
+        tables = {each["RuleArn"]: table_of(each["Actions"]) for each in answer["Rules"]}
+        return tables.get(rules[-1].arn)
+
+
+def rules_of(groups: Iterable[Described]) -> tuple[Rule, ...]:
+    """Return the rules that divide a fleet's traffic, as its newest group knows them."""
+    marked = [group.marks.rules for group in groups if group.marks.rules]
+    return marked[-1] if marked else ()

@@ -1,0 +1,272 @@
+"""From what AWS describes to what the engine understands. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve, frozen
+
+from immutable.backend import (
+    Group,
+    Instance,
+    InstanceState,
+    Revision,
+    Trouble,
+    TroubleKind,
+)
+from immutable_aws.marks import Marks
+
+__all__ = ["Described", "Sight", "group_of", "live", "size_of", "state_of", "trouble_of", "weights"]
+
+Description = Mapping[str, Any]
+State = InstanceState
+
+STANDBY = "Standby"
+_LEAVING = ("Terminating", "Terminated", "Detaching", "Detached", "EnteringStandby")
+_GONE = ("Terminated", "Detached")
+_ANY_DRAINING = ("draining", "unhealthy.draining")
+
+
+@frozen
+class Described:
+    """A group as AWS describes it, with what its tags say.
+
+    Attributes:
+        group: Auto Scaling's description, members included.
+        tags: All of its tags.
+        marks: What ours among them say.
+    """
+
+    group: Description
+    tags: Mapping[str, str]
+    marks: Marks
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return str(self.group["AutoScalingGroupName"])
+
+    @property
+    def arn(self) -> str:
+        """The group's ARN: another one for each group that ever had its name."""
+        return str(self.group.get("AutoScalingGroupARN") or self.name)
+
+    @property
+    def members(self) -> Sequence[Description]:
+        """Its members that exist."""
+        return [
+            member
+            for member in self.group.get("Instances", ())
+            if not member["LifecycleState"].startswith(_GONE)
+        ]
+
+    @property
+    def target_groups(self) -> tuple[str, ...]:
+        """The ARNs of the target groups that its members join."""
+        return tuple(self.group.get("TargetGroupARNs", ()))
+
+
+@frozen
+class Sight:
+    """What is known of an instance beside what Auto Scaling says.
+
+    Attributes:
+        launched_at: When EC2 launched it.
+        address: Its private address.
+        ready_since: Since when it is READY, as far as this process knows.
+        known: The state in which this process saw it last.
+        served: Whether it was READY once, as far as this process knows.
+    """
+
+    launched_at: float
+    address: str = ""
+    ready_since: float | None = None
+    known: InstanceState | None = None
+    served: bool = False
+
+
+def is_leaving(member: Description) -> bool:
+    """Return whether a member is on its way out of its group."""
+    return str(member["LifecycleState"]).startswith(_LEAVING)
+
+
+def live(members: Iterable[Description]) -> int:
+    """Return how many members aren't leaving."""
+    return sum(not is_leaving(member) for member in members)
+
+
+def standby(members: Iterable[Description]) -> int:
+    """Return how many members its owner has put aside."""
+    return sum(member["LifecycleState"] == STANDBY for member in members)
+
+
+# Desired 3 and one in standby: 4. Entering standby takes one off the desired capacity.
+def size_of(group: Described) -> int:
+    """Return how many members the cloud is asked to keep, those in standby included."""
+    return int(group.group["DesiredCapacity"]) + standby(group.members)
+
+
+def state_of(
+    member: Description, healths: Sequence[str] | None, checks_passed: bool, before: Sight | None
+) -> InstanceState:
+    """Return where an instance is in its life.
+
+    Args:
+        member: Auto Scaling's description of it.
+        healths: Its state in each target group that it has to be in, "" where it isn't; None
+            when the group has none.
+        checks_passed: Whether EC2's status checks are passed, where there is no target group.
+        before: What this process knew of it.
+    """
+    life = str(member["LifecycleState"])
+    if life.startswith(_LEAVING):
+        return State.DRAINING
+    if life == STANDBY:
+        return State.UNREADY
+    served = before is not None and before.served
+    waiting = State.UNREADY if served else State.STARTING
+    if life != "InService":
+        return waiting
+    if member.get("HealthStatus", "Healthy") != "Healthy":
+        return State.UNREADY
+    if healths is None:
+        return State.READY if checks_passed else waiting
+    if all(health == "healthy" for health in healths):
+        return State.READY
+    if all(health in _ANY_DRAINING for health in healths):
+        return State.DRAINING
+    if all(health in ("", "initial", "healthy") for health in healths):
+        return waiting
+    # It fails: one that we have seen start has not served yet, of others nobody can tell.
+    starting = before is not None and before.known is State.STARTING
+    return State.STARTING if starting and not served else State.UNREADY
+
+
+def instance_of(
+    member: Description, revision: int, state: InstanceState, sight: Sight, at: float
+) -> tuple[Instance, Sight]:
+    """Return a member as the engine sees it, and what is to be remembered of it.
+
+    Args:
+        member: Auto Scaling's description of it.
+        revision: The number of its group's revision.
+        state: Its state.
+        sight: What was known of it.
+        at: When this is true.
+    """
+    ready = state is State.READY
+    since = (sight.ready_since or max(at, sight.launched_at)) if ready else None
+    seen = evolve(sight, ready_since=since, known=state, served=sight.served or ready)
+    instance = Instance(
+        id=member["InstanceId"],
+        revision=revision,
+        state=state,
+        zone=member.get("AvailabilityZone", ""),
+        launched_at=sight.launched_at,
+        ready_since=since,
+        address=sight.address,
+        protected=bool(member.get("ProtectedFromScaleIn")),
+    )
+    return instance, seen
+
+
+def group_of(
+    described: Described,
+    revision: Revision,
+    at: float,
+    *,
+    settings: Mapping[str, str],
+    trouble: Trouble | None,
+    weight: float | None,
+) -> Group:
+    """Return a group as the engine sees it; an expired hold's changes as if undone."""
+    marks, size = described.marks, size_of(described)
+    hold, minimum = marks.hold, int(described.group["MinSize"])
+    lapsed = None
+    if hold is not None and hold.until <= at:
+        lapsed, hold = hold, None
+        minimum = min(marks.saved.minimum if marks.saved else minimum, size)
+    return Group(
+        revision=revision,
+        size=size,
+        origin=marks.origin,
+        pool=marks.pool,
+        weight=weight,
+        minimum=minimum,
+        maximum=int(described.group["MaxSize"]),
+        hold=hold,
+        lapsed=lapsed,
+        rollout=marks.rollout,
+        plan=marks.plan,
+        trouble=trouble,
+        settings=dict(settings),
+    )
+
+
+# -- why nothing starts ----------------------------------------------------------------------------
+
+_ZONE = re.compile(r"\b[a-z]{2,4}(?:-[a-z]+){1,3}-\d{1,2}[a-z]\b")
+_SHORT = re.compile(
+    r"insufficient|sufficient .* capacity|capacity-not-available|no spot capacity|limit|quota"
+    r"|free addresses|throttl|rate exceeded|try again|internal error|temporar",
+    re.IGNORECASE,
+)
+_NEVER = re.compile(
+    r"not authorized|unauthorized|access denied|do not have permission|does not exist|invalid"
+    r"|not supported|unsupported|deprecated|encrypt|subscri|opt in|can(?:no|')t be used|not found",
+    re.IGNORECASE,
+)
+_FAILED = ("Failed", "Cancelled")
+
+
+# Newest first: Failed (Launching …), Successful (Launching …): trouble. The other way round: none.
+def trouble_of(activities: Iterable[Description]) -> Trouble | None:
+    """Return why the last launch failed, while that is the latest news.
+
+    Args:
+        activities: Scaling activities, the newest first, as AWS lists them.
+    """
+    for activity in activities:
+        if not str(activity.get("Description", "")).startswith("Launching"):
+            continue
+        status = activity.get("StatusCode")
+        if status in _FAILED:
+            return _trouble(str(activity.get("StatusMessage") or activity.get("Description")))
+        if status == "Successful":
+            return None
+    return None
+
+
+def _trouble(message: str) -> Trouble:
+    # "…does not have sufficient capacity…" in a zone: a shortage, whatever else it says.
+    short = _SHORT.search(message) or not _NEVER.search(message)
+    zone = _ZONE.search(message) if short else None
+    kind = TroubleKind.SHORTAGE if short else TroubleKind.REFUSED
+    return Trouble(kind, " ".join(message.split())[:400], zone.group() if zone else "")
+
+
+# -- shares of the traffic -------------------------------------------------------------------------
+
+
+# Target groups A (r1) and B (r2) at 450 and 50: r1 90 %, r2 10 %. r3 in A as well: 0.
+def weights(groups: Sequence[Described], table: Mapping[str, int] | None) -> dict[int, float]:
+    """Return each group's percentage of the traffic; empty while they share one pool.
+
+    Args:
+        groups: All groups of the fleet.
+        table: The weights of target groups, by ARN, as the load balancer has them.
+    """
+    pools = {arn for group in groups for arn in group.target_groups if arn in (table or {})}
+    if table is None or len(pools) < 2:
+        return {}
+    total = sum(table.values()) or 1
+    taken: set[str] = set()
+    shares: dict[int, float] = {}
+    for group in sorted(groups, key=lambda each: each.marks.revision):
+        mine = [arn for arn in group.target_groups if arn in table and arn not in taken]
+        taken.update(mine)
+        share = max((table[arn] for arn in mine), default=0) / total * 100
+        shares[group.marks.revision] = round(share, 6)
+    return shares
