@@ -16,13 +16,15 @@ from immutable_aws.faults import translated
 from immutable_aws.pace import Pace, shared_pace
 from immutable_aws.servertime import ServerTime
 
-__all__ = ["Answer", "Calls", "together"]
+__all__ = ["READ_TIMEOUT", "Answer", "Calls", "together"]
 
 Answer = dict[str, Any]
 T = TypeVar("T")
 
 _WORKERS = 8
-_CONNECT, _READ = 5.0, 45.0
+_CONNECT = 5.0
+READ_TIMEOUT = 45.0
+"""Seconds that an answer may take: with the connection less than an attempt of the engine's."""
 _NEXT = ("NextToken", "NextMarker")
 
 
@@ -36,13 +38,15 @@ class Calls:
     Args:
         place: Where to.
         clock: Our wall clock.
+        timeout: Seconds that an answer may take.
 
     Attributes:
         made: How often each API was asked, by service and name.
     """
 
-    def __init__(self, place: Place, clock: Clock) -> None:
+    def __init__(self, place: Place, clock: Clock, timeout: float = READ_TIMEOUT) -> None:
         self.place = place
+        self._timeout = timeout
         self.made: Counter[tuple[str, str]] = Counter()
         self._clock = clock
         self._time = ServerTime()
@@ -149,7 +153,7 @@ class Calls:
 
                 config = Config(
                     connect_timeout=_CONNECT,
-                    read_timeout=_READ,
+                    read_timeout=self._timeout,
                     max_pool_connections=_WORKERS,
                     retries={"total_max_attempts": 1},
                     user_agent_extra="immutable-aws",

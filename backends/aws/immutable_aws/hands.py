@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from immutable.backend import Context
+from immutable.backend import BackendError, Context, Transient
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.looking import Eyes
 from immutable_aws.marks import check_owner, tag_list
@@ -23,11 +23,15 @@ class Hands:
     Args:
         calls: The door to AWS.
         eyes: How fleets are seen.
+
+    Attributes:
+        changed: Whether something has been changed, or may have been, by these hands.
     """
 
     def __init__(self, calls: Calls, eyes: Eyes) -> None:
         self.calls = calls
         self.eyes = eyes
+        self.changed = False
 
     async def owned(self, fleet: str, revision: int, ctx: Context) -> Described:
         """Return a group as it is now, if *ctx* may change it.
@@ -42,11 +46,11 @@ class Hands:
 
     async def scale(self, call: str, group: Described, **params: Any) -> Answer:
         """Make a request of Auto Scaling that changes a group."""
-        return await self.calls.ask(
+        return await self.change(
             "autoscaling",
             call,
+            group.marks.fleet,
             about=group.name,
-            turn=group.marks.fleet,
             AutoScalingGroupName=group.name,
             **params,
         )
@@ -55,15 +59,21 @@ class Hands:
         self, service: str, call: str, fleet: str, *, about: str, **params: Any
     ) -> Answer:
         """Make any other request that changes something of a fleet."""
-        return await self.calls.ask(service, call, about=about, turn=fleet, **params)
+        try:
+            answer = await self.calls.ask(service, call, about=about, turn=fleet, **params)
+        except BackendError as error:
+            self.changed = self.changed or isinstance(error, Transient)
+            raise
+        self.changed = True
+        return answer
 
     async def tag(self, group: Described, tags: Mapping[str, str]) -> None:
         """Write tags on a group."""
-        await self.calls.ask(
+        await self.change(
             "autoscaling",
             "CreateOrUpdateTags",
+            group.marks.fleet,
             about=group.name,
-            turn=group.marks.fleet,
             Tags=tag_list(group.name, tags),
         )
 
@@ -72,10 +82,10 @@ class Hands:
         gone = {key: group.tags.get(key, "") for key in keys}
         if not gone:
             return
-        await self.calls.ask(
+        await self.change(
             "autoscaling",
             "DeleteTags",
+            group.marks.fleet,
             about=group.name,
-            turn=group.marks.fleet,
             Tags=tag_list(group.name, gone),
         )

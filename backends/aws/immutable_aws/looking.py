@@ -41,8 +41,6 @@ __all__ = ["WHOLE", "Eyes", "Scaling", "rules_of"]
 WHOLE = f"{PREFIX}whole"
 """Under this name a launch template's tags keep the whole revision."""
 
-_ASKED_AGAIN = 60.0
-"""Seconds after which scaling policies are read again."""
 _FILTER = 200
 """How many values a filter of EC2 may have."""
 
@@ -304,7 +302,7 @@ class Eyes:
         return passed
 
     async def scaling(self, group: Described, *, anew: bool = False) -> Scaling:
-        """Return a group's policies and scheduled actions; read about once a minute.
+        """Return a group's policies and scheduled actions; read again once that may have changed.
 
         Args:
             group: The group.
@@ -312,7 +310,7 @@ class Eyes:
         """
         now = asyncio.get_running_loop().time()
         known = self._scaling.get(group.arn, Scaling())
-        if anew or now - known.at > _ASKED_AGAIN:
+        if anew or now - known.at > self._staleness:
             policies, schedules = await together(
                 *(
                     self._calls.pages("autoscaling", call, key, AutoScalingGroupName=group.name)

@@ -15,7 +15,7 @@ from immutable_aws.sizing import resume_paused
 
 __all__ = ["Drains", "retire"]
 
-_AT_ONCE = 100
+AT_ONCE = 100
 """TerminateInstanceInAutoScalingGroup: "You can specify up to 100 instances"."""
 _DRAINING = ("draining", "unhealthy.draining")
 _LONGEST = 15.0
@@ -94,7 +94,7 @@ async def _begin(hands: Hands, group: Described, new: Sequence[str], ctx: Contex
 
 
 def _parts(names: Sequence[str]) -> list[list[str]]:
-    return [list(names[start : start + _AT_ONCE]) for start in range(0, len(names), _AT_ONCE)]
+    return [list(names[start : start + AT_ONCE]) for start in range(0, len(names), AT_ONCE)]
 
 
 async def _advance(

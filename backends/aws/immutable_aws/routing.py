@@ -31,7 +31,9 @@ from immutable_aws.traffic import (
 __all__ = [
     "check_table",
     "dividing",
+    "describe_target_group",
     "find_rules",
+    "give_up",
     "join_rules",
     "leave_rules",
     "make_target_group",
@@ -326,6 +328,16 @@ async def leave_rules(
         if left and left != table:
             await hands.owned(fleet, group.marks.revision, ctx)
             await _write(hands, fleet, rule, actions, left)
+
+
+async def give_up(
+    hands: Hands, fleet: str, rule: Rule, actions: Sequence[Mapping[str, Any]], arn: str
+) -> None:
+    """Take one target group out of a rule, if others are left."""
+    table = table_of(actions)
+    left = without(table, arn)
+    if left and left != table:
+        await _write(hands, fleet, rule, actions, left)
 
 
 async def remove_target_groups(hands: Hands, fleet: str, arns: Sequence[str]) -> None:

@@ -1,0 +1,220 @@
+"""How the conformance suite gets at the emulated AWS, past the backend on it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from immutable.backend import Capabilities, FleetURL, FrozenMap, Limits
+from immutable.testing import Accessors, Mishap
+from immutable_aws import AwsBackend
+from immutable_aws.address import Place
+from immutable_aws.traffic import STEP
+
+QUICK = Capabilities(
+    create_fleet=True,
+    weighted_traffic=True,
+    weight_step=STEP,
+    poll=0.05,
+    staleness=0.0,
+    late_effect=3.0,
+    boot=0.5,
+    drain=0.2,
+    terminate=0.3,
+    limits=Limits(min_ready=0, boot_timeout=20, drain_timeout=2, progress_deadline=30),
+)
+"""What the emulated account is like: everything is quick, and seen at once."""
+
+POLICY = {
+    "PolicyName": "cpu",
+    "PolicyType": "TargetTrackingScaling",
+    "TargetTrackingConfiguration": {
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"},
+        "TargetValue": 50.0,
+    },
+}
+
+REQUESTS = {
+    "grow": "autoscaling:SetDesiredCapacity",
+    "retire": "autoscaling:TerminateInstanceInAutoScalingGroup",
+    "hold": "autoscaling:CreateOrUpdateTags",
+    "create_revision": "autoscaling:CreateAutoScalingGroup",
+    "delete_revision": "autoscaling:DeleteAutoScalingGroup",
+    "route": "elbv2:ModifyListener",
+    "observe": "autoscaling:DescribeAutoScalingGroups",
+}
+"""The request of each call that does what it is for."""
+
+FIRST = {**REQUESTS, "create_revision": "autoscaling:CreateOrUpdateTags"}
+"""The first request of each call that changes something."""
+
+
+class AwsAuthor(Accessors):
+    """What the author of this backend declares; `emulator` and `stage` are the fixtures."""
+
+    url = "aws://eu-west-1/{fleet}"
+    release = "0.1"
+    drain_timeout = 2.0
+    patience = 8.0
+    poll = 0.05
+    late = 2.0
+    missing = "ami-0123456789abcdef0"
+    expected_failures = {
+        "a_late_call_is_held_against_the_fence": (
+            "AWS has no conditional requests: one that arrives late takes effect (README)"
+        ),
+    }
+    timeout = 1.0
+
+    def make(self, emulator, stage, monkeypatch):
+        """Return a backend, with a pool, two images and a template on its cloud."""
+        self.emulator, self.cloud, self.monkeypatch = emulator, stage, monkeypatch
+        for name, value in emulator.environment().items():
+            monkeypatch.setenv(name, value)
+        emulator.laws(boot=0.1, answers=0.05, shutdown=0.05)
+        self.images = (stage.image("web-1"), stage.image("web-2"))
+        self.pool = stage.target_group("pool") if stage.kind else ""
+        pool = {"target_group": self.pool} if self.pool else {}
+        self.template = FrozenMap(
+            {"subnets": ",".join(stage.subnets), "instance_type": "t3.micro", **pool}
+        )
+        return self.second()
+
+    def second(self):
+        return AwsBackend(Place("eu-west-1"), capabilities=QUICK, timeout=self.timeout)
+
+    # -- what there really is ------------------------------------------------------------------
+
+    def _truth(self, group):
+        there = self.emulator.members(group=group)
+        return [each for each in there if each["state"] != "terminated"]
+
+    async def raw_members(self, fleet, revision):
+        named = self.cloud.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[fleet])
+        adopted = bool(named["AutoScalingGroups"]) and revision == 1
+        group = fleet if adopted else f"{fleet}-r{revision}"
+        return {each["id"] for each in self._truth(group)}
+
+    async def raw_serving(self, fleet):
+        return {
+            each["id"]
+            for each in self.emulator.members()
+            if each["group"] and each["group"].startswith(fleet) and each["healthy"]
+        }
+
+    async def raw_kept(self, fleet):
+        found = self.cloud.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[fleet])
+        groups = found["AutoScalingGroups"]
+        return groups[0]["DesiredCapacity"] if groups else None
+
+    async def send(self, fleet, count):
+        """What the load balancer's own tables would do with requests, evenly spread."""
+        (rule,) = self.cloud.elb.describe_rules(ListenerArn=self.cloud.listener)["Rules"]
+        forward = rule["Actions"][0]
+        tuples = forward.get("ForwardConfig", {}).get("TargetGroups") or [
+            {"TargetGroupArn": forward["TargetGroupArn"], "Weight": 1}
+        ]
+        total = sum(each["Weight"] for each in tuples)
+        answered = {}
+        for each in tuples:
+            told = self.cloud.elb.describe_target_health(TargetGroupArn=each["TargetGroupArn"])
+            healthy = sorted(
+                target["Target"]["Id"]
+                for target in told["TargetHealthDescriptions"]
+                if target["TargetHealth"]["State"] == "healthy"
+            )
+            for turn in range(round(count * each["Weight"] / total)):
+                name = healthy[turn % len(healthy)]
+                answered[name] = answered.get(name, 0) + 1
+        return answered
+
+    # -- what others do ------------------------------------------------------------------------
+
+    async def raw_kill(self, fleet, instance):
+        self.emulator.kill(instance=instance)
+
+    async def raw_fail_health(self, fleet, instance):
+        self.emulator.sicken(instance=instance)
+
+    async def raw_resize(self, fleet, revision, size):
+        self.emulator.resize(group=f"{fleet}-r{revision}", desired=size)
+
+    async def make_fleet(self, backend, fleet, revision, size):
+        name = await super().make_fleet(backend, fleet, revision, size)
+        self.cloud.asg.put_scaling_policy(AutoScalingGroupName=f"{fleet}-r1", **POLICY)
+        return name
+
+    async def raw_scale_in(self, fleet, revision):
+        group = f"{fleet}-r{revision}"
+        found = self.cloud.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+        size = found["AutoScalingGroups"][0]["DesiredCapacity"]
+        self.emulator.alarm(group=group, policy="cpu", desired=size - 1)
+
+    async def raw_protect(self, fleet, instance):
+        (group,) = {e["group"] for e in self.emulator.members() if e["id"] == instance}
+        self.cloud.asg.set_instance_protection(
+            InstanceIds=[instance], AutoScalingGroupName=group, ProtectedFromScaleIn=True
+        )
+
+    async def raw_bounds(self, fleet, revision, minimum, maximum):
+        sizes = {"MaxSize": maximum} if maximum is not None else {}
+        self.cloud.asg.update_auto_scaling_group(
+            AutoScalingGroupName=f"{fleet}-r{revision}", MinSize=minimum, **sizes
+        )
+
+    async def raw_scaling(self, fleet, revision):
+        self.cloud.asg.put_scheduled_update_group_action(
+            AutoScalingGroupName=f"{fleet}-r{revision}",
+            ScheduledActionName="morning",
+            Recurrence="0 8 * * *",
+            MinSize=1,
+        )
+
+    async def raw_foreign_group(self, name, size):
+        template = self.cloud.template(f"{name}-theirs", self.images[0])
+        pools = {"TargetGroupARNs": [self.pool]} if self.pool else {}
+        self.cloud.group(name, size, template, **pools)
+        while len(await self.raw_members(name, 1)) < size:
+            await asyncio.sleep(0.05)
+
+    # -- what goes wrong -----------------------------------------------------------------------
+
+    async def mishap(self, call, kind):
+        if kind is Mishap.THROTTLED and call in FIRST:
+            self.emulator.fault(action=FIRST[call], kind="throttle")
+        elif kind is Mishap.LOST and call in REQUESTS:
+            self.emulator.fault(action=REQUESTS[call], kind="lost")
+        elif kind is Mishap.LATE and call in ("grow", "retire"):
+            self.emulator.fault(action=REQUESTS[call], kind="latency", seconds=self.late)
+        elif kind is Mishap.DENIED and call in REQUESTS:
+            self.emulator.fault(
+                action=REQUESTS[call], kind="error", code="AccessDenied", message="no", status=403
+            )
+        elif kind is Mishap.MISSING_PAGE and call == "observe":
+            self.emulator.fault(action="elbv2:DescribeTargetHealth", kind="reset")
+        elif kind is Mishap.HALF_MADE and call == "create_revision":
+            self.emulator.fault(action=REQUESTS[call], kind="reset")
+        elif kind is Mishap.PARTLY and call == "retire":
+            self.monkeypatch.setattr("immutable_aws.retiring.AT_ONCE", 1)
+            self.emulator.fault(action=REQUESTS[call], kind="throttle", skip=1)
+        else:
+            await super().mishap(call, kind)
+
+    async def no_room(self, fleet, full):
+        for zone in self.cloud.zones:
+            there = [e for e in self.emulator.members() if e["zone"] == zone]
+            live = [e for e in there if e["state"] not in ("terminated", "shutting-down")]
+            self.emulator.capacity(zone=zone, instances=len(live) if full else None)
+
+    async def slow_drains(self, fleet, seconds):
+        delay = str(min(3600, math.ceil(seconds)))
+        for each in self.cloud.elb.describe_target_groups()["TargetGroups"]:
+            self.cloud.elb.modify_target_group_attributes(
+                TargetGroupArn=each["TargetGroupArn"],
+                Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": delay}],
+            )
+
+
+def at(name):
+    """Return the address of a fleet."""
+    return FleetURL.parse(f"aws://eu-west-1/{name}")
