@@ -13,7 +13,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECTS = (ROOT, ROOT / "backends" / "local")
+PROJECTS = (ROOT, ROOT / "backends" / "aws", ROOT / "backends" / "local")
 TESTS = (
     "tests/api",
     "tests/planning",

@@ -41,9 +41,7 @@ async def create_fleet(hands: Hands, fleet: str, revision: Revision) -> None:
     )
     marks = Marks(fleet, revision.number)
     request = template.group(name, made)
-    theirs = [
-        {**tag, "PropagateAtLaunch": True} for tag in tag_list(name, template.tags)
-    ]
+    theirs = [{**tag, "PropagateAtLaunch": True} for tag in tag_list(name, template.tags)]
     await hands.change(
         "autoscaling",
         "CreateAutoScalingGroup",
@@ -76,7 +74,8 @@ async def adopt_fleet(hands: Hands, name: str, delete_when_replaced: bool) -> No
 
     Raises:
         Gone: There is no such group.
-        Invalid: There is a fleet of that name already; or it can't be managed; says why and the way out.
+        Invalid: There is a fleet of that name already, or it can't be managed; says why and the way
+            out.
     """
     group = await hands.eyes.named(name)
     marks = group.marks if group is not None else Marks()
@@ -127,10 +126,8 @@ def _image_reasons(group: Described, ami: str) -> list[str]:
     if not ami:
         return [f"launch template {name} names no image: make a version that does"]
     if not ami.startswith("ami-"):
-        return [
-            f"launch template {name} starts whatever {ami} means at the time: make a version that"
-            " names an AMI, and let the group use it"
-        ]
+        why = f"launch template {name} starts whatever {ami} means at the time"
+        return [f"{why}: make a version that names an AMI, and let the group use it"]
     return []
 
 

@@ -40,8 +40,9 @@ from immutable_aws.holding import hold, release
 from immutable_aws.images import resolve
 from immutable_aws.looking import Eyes
 from immutable_aws.preflight import preflight
+from immutable_aws.reading import Described
 from immutable_aws.removing import delete_revision
-from immutable_aws.retiring import Drains, retire
+from immutable_aws.retiring import Drains, drain_delay, retire
 from immutable_aws.routing import dividing, route, serving_target_group
 from immutable_aws.sizing import grow, settle
 from immutable_aws.traffic import STEP
@@ -114,8 +115,12 @@ class AwsBackend(Backend):
             "autoscaling", "DescribeAutoScalingGroups", MaxRecords=1, IncludeInstances=False
         )
         await self._check_account()
+        group = await self._serving()
+        if group is None:
+            return  # It isn't there yet, or there are two: the usual.
+        await self._fit_drains(group)
         if self.place.traffic is Shares.AUTO and self.capabilities.weighted_traffic:
-            weighted = await self._can_weigh()
+            weighted = await self._can_weigh(group)
             self.capabilities = evolve(self.capabilities, weighted_traffic=weighted)
 
     async def _check_account(self) -> None:
@@ -126,18 +131,27 @@ class AwsBackend(Backend):
         if answer["Account"] != wanted:
             raise Denied(f"the credentials are of account {answer['Account']}, not of {wanted}")
 
-    async def _can_weigh(self) -> bool:
-        """Return whether the fleet's load balancer can divide its traffic; yes for a new fleet."""
+    async def _serving(self) -> Described | None:
+        """Return the one group of the fleet that the address names, adopted or not yet so."""
+        if not self._fleet:
+            return None
         try:
             groups = await self._eyes.groups(self._fleet)
         except Gone:
-            named = await self._eyes.named(self._fleet) if self._fleet else None
-            groups = [named] if named is not None else []
-        if len(groups) != 1:
-            return not groups or any(group.marks.rules for group in groups)
+            return await self._eyes.named(self._fleet)
+        return groups[0] if len(groups) == 1 else None
+
+    async def _fit_drains(self, group: Described) -> None:
+        """Let drains take what the load balancer gives them, where nobody says otherwise."""
+        delays = [await drain_delay(self.calls, arn) for arn in group.target_groups]
+        shortest = min(delays, default=0.0)
+        limits = evolve(self.capabilities.limits, drain_timeout=shortest)
+        self.capabilities = evolve(self.capabilities, drain=max((*delays, 1.0)), limits=limits)
+
+    async def _can_weigh(self, group: Described) -> bool:
+        """Return whether the fleet's load balancer can divide its traffic."""
         try:
-            target_group = await serving_target_group(self.calls, groups[0])
-            await dividing(self.calls, target_group)
+            await dividing(self.calls, await serving_target_group(self.calls, group))
         except BackendError:
             return False
         return True
@@ -224,9 +238,7 @@ class AwsBackend(Backend):
     ) -> Retiring:
         """Let the group drain and end these members, and not replace them."""
         async with self._deed(fleet) as hands:
-            return await retire(
-                hands, self._drains, fleet, revision, ids, drain_timeout, ctx
-            )
+            return await retire(hands, self._drains, fleet, revision, ids, drain_timeout, ctx)
 
     async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
         """Write the whole table into each rule of the load balancer that divides the traffic."""

@@ -27,17 +27,34 @@ __all__ = [
 
 Description = Mapping[str, Any]
 
-_COPIED = (
-    "VPCZoneIdentifier HealthCheckType HealthCheckGracePeriod PlacementGroup TerminationPolicies"
-    " NewInstancesProtectedFromScaleIn DefaultCooldown DefaultInstanceWarmup ServiceLinkedRoleARN"
-    " DesiredCapacityType InstanceMaintenancePolicy AvailabilityZoneDistribution"
-    " AvailabilityZoneImpairmentPolicy CapacityReservationSpecification InstanceLifecyclePolicy"
-    " Context MaxSize"
-).split()
-_HOOK = (
-    "LifecycleHookName LifecycleTransition NotificationMetadata HeartbeatTimeout DefaultResult"
-    " NotificationTargetARN RoleARN"
-).split()
+_COPIED = [
+    "VPCZoneIdentifier",
+    "HealthCheckType",
+    "HealthCheckGracePeriod",
+    "PlacementGroup",
+    "TerminationPolicies",
+    "NewInstancesProtectedFromScaleIn",
+    "DefaultCooldown",
+    "DefaultInstanceWarmup",
+    "ServiceLinkedRoleARN",
+    "DesiredCapacityType",
+    "InstanceMaintenancePolicy",
+    "AvailabilityZoneDistribution",
+    "AvailabilityZoneImpairmentPolicy",
+    "CapacityReservationSpecification",
+    "InstanceLifecyclePolicy",
+    "Context",
+    "MaxSize",
+]
+_HOOK = [
+    "LifecycleHookName",
+    "LifecycleTransition",
+    "NotificationMetadata",
+    "HeartbeatTimeout",
+    "DefaultResult",
+    "NotificationTargetARN",
+    "RoleARN",
+]
 _TAGGED = ("volume", "network-interface")
 """What Auto Scaling's own tags don't reach."""
 
@@ -145,9 +162,7 @@ def template_data(data: Description, revision: Revision, tags: Mapping[str, str]
     return new
 
 
-def _tagged(
-    specifications: Iterable[Description], tags: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def _tagged(specifications: Iterable[Description], tags: Mapping[str, str]) -> list[dict[str, Any]]:
     by_type: dict[str, list[Any]] = {}
     for each in specifications:
         theirs = [tag for tag in each.get("Tags", ()) if not tag["Key"].startswith(PREFIX)]

@@ -156,9 +156,7 @@ async def _finish(hands: Hands, group: Described, pattern: Described, ctx: Conte
     wanted = [each["Metric"] for each in pattern.group.get("EnabledMetrics", ())]
     has = {each["Metric"] for each in group.group.get("EnabledMetrics", ())}
     if set(wanted) - has:
-        await hands.scale(
-            "EnableMetricsCollection", group, Metrics=wanted, Granularity="1Minute"
-        )
+        await hands.scale("EnableMetricsCollection", group, Metrics=wanted, Granularity="1Minute")
     await _notify_alike(hands, group, pattern)
 
 

@@ -26,44 +26,110 @@ from immutable.backend import (
 __all__ = ["code_of", "is_code", "translated", "without_secrets"]
 
 THROTTLED = frozenset(
-    "Throttling ThrottlingException ThrottledException RequestThrottledException RequestThrottled"
-    " TooManyRequestsException RequestLimitExceeded BandwidthLimitExceeded SlowDown"
-    " PriorRequestNotComplete EC2ThrottledException ProvisionedThroughputExceededException"
-    " TransactionInProgressException".split()
+    [
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "EC2ThrottledException",
+        "ProvisionedThroughputExceededException",
+        "TransactionInProgressException",
+    ]
 )
 BUSY = frozenset(
-    "ScalingActivityInProgress ResourceContention IncorrectState IncorrectInstanceState"
-    " DependencyViolation OperationAborted ConcurrentModificationException".split()
+    [
+        "ScalingActivityInProgress",
+        "ResourceContention",
+        "IncorrectState",
+        "IncorrectInstanceState",
+        "DependencyViolation",
+        "OperationAborted",
+        "ConcurrentModificationException",
+    ]
 )
 CAPACITY = frozenset(
-    "InsufficientInstanceCapacity InsufficientHostCapacity InsufficientCapacity"
-    " InsufficientReservedInstanceCapacity InsufficientFreeAddressesInSubnet"
-    " UnfulfillableCapacity".split()
+    [
+        "InsufficientInstanceCapacity",
+        "InsufficientHostCapacity",
+        "InsufficientCapacity",
+        "InsufficientReservedInstanceCapacity",
+        "InsufficientFreeAddressesInSubnet",
+        "UnfulfillableCapacity",
+    ]
 )
 QUOTA = frozenset(
-    "InstanceLimitExceeded VcpuLimitExceeded LimitExceeded MaxSpotInstanceCountExceeded"
-    " TooManyTargetGroups TooManyUniqueTargetGroupsPerLoadBalancer TooManyTargets"
-    " TooManyRegistrationsForTargetId TargetGroupAssociationLimit TooManyActions TooManyTags"
-    " LaunchTemplateLimitExceeded".split()
+    [
+        "InstanceLimitExceeded",
+        "VcpuLimitExceeded",
+        "LimitExceeded",
+        "MaxSpotInstanceCountExceeded",
+        "TooManyTargetGroups",
+        "TooManyUniqueTargetGroupsPerLoadBalancer",
+        "TooManyTargets",
+        "TooManyRegistrationsForTargetId",
+        "TargetGroupAssociationLimit",
+        "TooManyActions",
+        "TooManyTags",
+        "LaunchTemplateLimitExceeded",
+    ]
 )
 DENIED = frozenset(
-    "UnauthorizedOperation AuthFailure AccessDenied AccessDeniedException UnauthorizedAccess"
-    " InvalidClientTokenId UnrecognizedClientException SignatureDoesNotMatch ExpiredToken"
-    " ExpiredTokenException RequestExpired MissingAuthenticationToken IncompleteSignature"
-    " OptInRequired NotAuthorized Blocked PendingVerification OperationNotPermitted".split()
+    [
+        "UnauthorizedOperation",
+        "AuthFailure",
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedAccess",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "MissingAuthenticationToken",
+        "IncompleteSignature",
+        "OptInRequired",
+        "NotAuthorized",
+        "Blocked",
+        "PendingVerification",
+        "OperationNotPermitted",
+    ]
 )
-TAKEN = frozenset("AlreadyExists DuplicateTargetGroupName ResourceInUse".split())
+TAKEN = frozenset(["AlreadyExists", "DuplicateTargetGroupName", "ResourceInUse"])
 UNSURE = frozenset(
-    "InternalFailure InternalError InternalServerError ServiceUnavailable Unavailable"
-    " ServiceUnavailableException RequestTimeout RequestTimeoutException IdempotentCallInProgress"
-    " HealthUnavailable".split()
+    [
+        "InternalFailure",
+        "InternalError",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "Unavailable",
+        "ServiceUnavailableException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "IdempotentCallInProgress",
+        "HealthUnavailable",
+    ]
 )
 _NO_CREDENTIALS = frozenset(
-    "NoCredentialsError PartialCredentialsError CredentialRetrievalError ProfileNotFound"
-    " TokenRetrievalError SSOTokenLoadError UnauthorizedSSOTokenError NoAuthTokenError"
-    " InvalidConfigError".split()
+    [
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "ProfileNotFound",
+        "TokenRetrievalError",
+        "SSOTokenLoadError",
+        "UnauthorizedSSOTokenError",
+        "NoAuthTokenError",
+        "InvalidConfigError",
+    ]
 )
-_NONSENSE = frozenset("ParamValidationError NoRegionError UnknownServiceError".split())
+_NONSENSE = frozenset(["ParamValidationError", "NoRegionError", "UnknownServiceError"])
 # Auto Scaling has no code of its own for "no such group".
 _MISSING = re.compile(r"not found|does not exist|no longer exists|pending delete", re.IGNORECASE)
 _KEY = re.compile(r"\b(AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b")

@@ -195,12 +195,29 @@ async def _point_alarms(
         )
 
 
-_ALARM = (
-    "AlarmName AlarmDescription ActionsEnabled OKActions AlarmActions InsufficientDataActions"
-    " MetricName Namespace Statistic ExtendedStatistic Dimensions Period Unit EvaluationPeriods"
-    " DatapointsToAlarm Threshold ComparisonOperator TreatMissingData"
-    " EvaluateLowSampleCountPercentile Metrics ThresholdMetricId"
-).split()
+_ALARM = [
+    "AlarmName",
+    "AlarmDescription",
+    "ActionsEnabled",
+    "OKActions",
+    "AlarmActions",
+    "InsufficientDataActions",
+    "MetricName",
+    "Namespace",
+    "Statistic",
+    "ExtendedStatistic",
+    "Dimensions",
+    "Period",
+    "Unit",
+    "EvaluationPeriods",
+    "DatapointsToAlarm",
+    "Threshold",
+    "ComparisonOperator",
+    "TreatMissingData",
+    "EvaluateLowSampleCountPercentile",
+    "Metrics",
+    "ThresholdMetricId",
+]
 
 
 def repointed(alarm: Mapping[str, Any], old: str, new: str, group: str) -> dict[str, Any]:

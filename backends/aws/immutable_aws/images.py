@@ -45,8 +45,7 @@ async def resolve(calls: Calls, reference: str) -> Image:
     )
     if not named:
         raise Invalid(
-            f"no image named {ami} of this account in {calls.place.region};"
-            f" {await _there(calls)}"
+            f"no image named {ami} of this account in {calls.place.region}; {await _there(calls)}"
         )
     if len(named) > 1:
         ids = ", ".join(sorted(each["ImageId"] for each in named))
@@ -119,5 +118,5 @@ def image_of(described: Mapping[str, Any], now: datetime) -> Image:
 
 
 def _deprecated(described: Mapping[str, Any], now: datetime) -> bool:
-    text = described.get("DeprecationTime")
-    return bool(text) and datetime.fromisoformat(text.replace("Z", "+00:00")) <= now
+    text = str(described.get("DeprecationTime") or "")
+    return bool(text) and datetime.fromisoformat(text) <= now

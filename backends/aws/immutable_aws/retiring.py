@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from immutable.backend import BackendError, Context, Gone, Retiring, Throttled, Transient
-from immutable_aws.calls import together
+from immutable_aws.calls import Calls, together
 from immutable_aws.hands import Hands
 from immutable_aws.reading import STANDBY, Described, is_leaving, size_of
 from immutable_aws.sizing import resume_paused
 
-__all__ = ["Drains", "retire"]
+__all__ = ["Drains", "drain_delay", "retire"]
 
 AT_ONCE = 100
 """TerminateInstanceInAutoScalingGroup: "You can specify up to 100 instances"."""
@@ -158,6 +158,15 @@ async def _end(hands: Hands, group: Described, due: Sequence[str], ctx: Context)
             return  # One of them is gone meanwhile, or it is too early: the next call sees to it.
 
 
+async def drain_delay(calls: Calls, arn: str) -> float:
+    """Return a target group's deregistration delay, in seconds."""
+    answer = await calls.ask(
+        "elbv2", "DescribeTargetGroupAttributes", about=arn, TargetGroupArn=arn
+    )
+    values = {each["Key"]: each["Value"] for each in answer["Attributes"]}
+    return float(values.get("deregistration_delay.timeout_seconds", 300))
+
+
 async def _delay(hands: Hands, drains: Drains, group: Described) -> float:
     """Return the longest deregistration delay of a group's target groups, in seconds."""
     delays = await together(*(_delay_of(hands, drains, arn) for arn in group.target_groups))
@@ -168,10 +177,6 @@ async def _delay_of(hands: Hands, drains: Drains, arn: str) -> float:
     now = asyncio.get_running_loop().time()
     read_at, delay = drains.delays.get(arn, (float("-inf"), 0.0))
     if now - read_at > 60:
-        answer = await hands.calls.ask(
-            "elbv2", "DescribeTargetGroupAttributes", about=arn, TargetGroupArn=arn
-        )
-        values = {each["Key"]: each["Value"] for each in answer["Attributes"]}
-        delay = float(values.get("deregistration_delay.timeout_seconds", 300))
+        delay = await drain_delay(hands.calls, arn)
         drains.delays[arn] = now, delay
     return delay

@@ -30,8 +30,8 @@ from immutable_aws.traffic import (
 
 __all__ = [
     "check_table",
-    "dividing",
     "describe_target_group",
+    "dividing",
     "find_rules",
     "give_up",
     "join_rules",
@@ -44,11 +44,23 @@ __all__ = [
 ]
 
 _EXACT = 1e-6
-_COPIED = (
-    "Protocol ProtocolVersion Port VpcId HealthCheckProtocol HealthCheckPort HealthCheckEnabled"
-    " HealthCheckPath HealthCheckIntervalSeconds HealthCheckTimeoutSeconds HealthyThresholdCount"
-    " UnhealthyThresholdCount Matcher TargetType IpAddressType"
-).split()
+_COPIED = [
+    "Protocol",
+    "ProtocolVersion",
+    "Port",
+    "VpcId",
+    "HealthCheckProtocol",
+    "HealthCheckPort",
+    "HealthCheckEnabled",
+    "HealthCheckPath",
+    "HealthCheckIntervalSeconds",
+    "HealthCheckTimeoutSeconds",
+    "HealthyThresholdCount",
+    "UnhealthyThresholdCount",
+    "Matcher",
+    "TargetType",
+    "IpAddressType",
+]
 
 
 async def describe_target_group(calls: Calls, arn: str) -> Answer:
@@ -286,7 +298,7 @@ async def route(
         found = table_of(actions)
         others = found.keys() - table.keys()
         if others:
-            raise Conflict(f"rule {rule.arn} forwards to {sorted(others)[0]} too, which isn't ours")
+            raise Conflict(f"rule {rule.arn} forwards to {min(others)} too, which isn't ours")
         if found != table:
             _check_holders(hands, await hands.eyes.groups(fleet), ctx)
             await _write(hands, fleet, rule, actions, table)

@@ -10,8 +10,8 @@ from immutable_aws.marks import Saved
 
 __all__ = [
     "FIGHTERS",
+    "handed_over",
     "held_policy",
-    "needs_policies",
     "off",
     "policy_request",
     "restored_policy",
@@ -39,6 +39,7 @@ _BY_TYPE = {
     "PredictiveScaling": ("PredictiveScalingConfiguration",),
 }
 _SCHEDULE = ("Recurrence", "MinSize", "MaxSize", "DesiredCapacity", "TimeZone")
+_IN = "DisableScaleIn"
 _TRACKING, _PREDICTIVE = "TargetTrackingConfiguration", "PredictiveScalingConfiguration"
 
 
@@ -53,14 +54,15 @@ def _lowers(policy: Description) -> bool:
     return min((*steps, policy.get("ScalingAdjustment") or 0), default=0) < 0
 
 
-# A target tracking policy that may scale in: {"DisableScaleIn": False}. A step policy that lowers:
-# {"Enabled": True}. A forecast that scales: {"Mode": "ForecastAndScale"}. Others: {}.
+# A target tracking policy that may scale in: {"DisableScaleIn": None}, False where it said so. A
+# step policy that lowers: {"Enabled": True}. A forecast that scales: {"Mode": "ForecastAndScale"}.
 def originals(policy: Description) -> dict[str, Any]:
     """Return the fields of a policy that a hold changes, as they are."""
     kind = _kind(policy)
     if kind == "TargetTrackingScaling":
-        off = bool(policy.get(_TRACKING, {}).get("DisableScaleIn"))
-        return {} if off else {"DisableScaleIn": False}
+        tracking = policy.get(_TRACKING, {})
+        # Not said is told apart from said to be off, so that it can be put back as it was.
+        return {} if tracking.get("DisableScaleIn") else {_IN: tracking.get("DisableScaleIn")}
     if kind == "PredictiveScaling":
         mode = policy.get(_PREDICTIVE, {}).get("Mode", "ForecastOnly")
         return {} if mode == "ForecastOnly" else {"Mode": mode}
@@ -71,8 +73,9 @@ def _with(policy: Description, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a policy with some of the fields changed that holds change."""
     new = dict(policy)
     for name, value in fields.items():
-        if name == "DisableScaleIn" and _TRACKING in new:
-            new[_TRACKING] = {**new[_TRACKING], name: value}
+        if name == _IN and _TRACKING in new:
+            kept = {key: each for key, each in new[_TRACKING].items() if key != _IN}
+            new[_TRACKING] = kept if value is None else {**kept, _IN: value}
         elif name == "Mode" and _PREDICTIVE in new:
             new[_PREDICTIVE] = {**new[_PREDICTIVE], name: value}
         elif name == "Enabled":
@@ -80,7 +83,7 @@ def _with(policy: Description, fields: Mapping[str, Any]) -> dict[str, Any]:
     return new
 
 
-_HELD = {"DisableScaleIn": True, "Mode": "ForecastOnly", "Enabled": False}
+_HELD = {_IN: True, "Mode": "ForecastOnly", "Enabled": False}
 
 
 def held_policy(policy: Description) -> dict[str, Any] | None:
@@ -103,7 +106,7 @@ def handed_over(policy: Description, was: Mapping[str, Any]) -> dict[str, Any]:
     """Return all fields that matter when a policy has been attached elsewhere, switched off."""
     found = {"Enabled": bool(policy.get("Enabled", True)), **originals(policy), **was}
     if _TRACKING in policy:
-        found.setdefault("DisableScaleIn", bool(policy[_TRACKING].get("DisableScaleIn")))
+        found.setdefault(_IN, policy[_TRACKING].get(_IN))
     if _PREDICTIVE in policy:
         found.setdefault("Mode", policy[_PREDICTIVE].get("Mode", "ForecastOnly"))
     return found

@@ -54,7 +54,7 @@ def with_config(encoded: str, config: RuntimeConfig) -> str:
 def _base_part(base: bytes) -> EmailMessage:
     part = EmailMessage()
     if base.lower().startswith((b"content-type:", b"mime-version:")):
-        parsed = BytesParser(EmailMessage, policy=default).parsebytes(base)  # type: ignore[arg-type]
+        parsed = BytesParser(EmailMessage, policy=default).parsebytes(base)
         if isinstance(parsed, EmailMessage):
             return parsed
     kind = "x-shellscript" if base.startswith(b"#!") else "cloud-config"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from backends.aws.tests.backend.author import AwsAuthor
-from backends.aws.tests.emulator import Stage
 from immutable.testing import BackendConformance
 
 
