@@ -6,6 +6,7 @@ them, and so does one that nobody makes any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from immutable.backend import BackendError, Denied, Problem
 from immutable_aws.calls import Calls
 from immutable_aws.faults import is_code
 
-__all__ = ["FEATURES", "IMPLIED", "action", "permission_problems", "policy"]
+__all__ = ["FEATURES", "IMPLIED", "action", "document", "dry_run", "permission_problems", "policy"]
 
 _PREFIX = {
     "elbv2": "elasticloadbalancing",
@@ -27,10 +28,97 @@ def action(service: str, call: str) -> str:
     return f"{_PREFIX.get(service, service)}:{call}"
 
 
-FEATURES: Mapping[str, tuple[str, ...]] = {}
+FEATURES: Mapping[str, tuple[str, ...]] = {
+    "look": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribePolicies",
+        "autoscaling:DescribeScalingActivities",
+        "autoscaling:DescribeScheduledActions",
+        "ec2:DescribeInstanceStatus",
+        "ec2:DescribeInstances",
+        "elasticloadbalancing:DescribeTargetHealth",
+    ),
+    "adopt": (
+        "autoscaling:CreateOrUpdateTags",
+        "ec2:DescribeImages",
+        "ec2:DescribeLaunchTemplateVersions",
+        "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:DescribeRules",
+        "elasticloadbalancing:DescribeTargetGroupAttributes",
+        "elasticloadbalancing:DescribeTargetGroups",
+    ),
+    "create": (
+        "autoscaling:CreateAutoScalingGroup",
+        "autoscaling:DeleteAutoScalingGroup",
+        "ec2:CreateLaunchTemplate",
+        "ec2:DeleteLaunchTemplate",
+        "ec2:DescribeLaunchTemplates",
+    ),
+    "images": (
+        "ec2:DescribeImages",
+        "ssm:GetParameter",
+    ),
+    "replace": (
+        "autoscaling:CreateAutoScalingGroup",
+        "autoscaling:CreateOrUpdateTags",
+        "autoscaling:DeleteAutoScalingGroup",
+        "autoscaling:DeletePolicy",
+        "autoscaling:DeleteScheduledAction",
+        "autoscaling:DeleteTags",
+        "autoscaling:DescribeInstanceRefreshes",
+        "autoscaling:DescribeLifecycleHooks",
+        "autoscaling:DescribeNotificationConfigurations",
+        "autoscaling:EnableMetricsCollection",
+        "autoscaling:PutScalingPolicy",
+        "autoscaling:PutScheduledUpdateGroupAction",
+        "autoscaling:ResumeProcesses",
+        "autoscaling:SetDesiredCapacity",
+        "autoscaling:SuspendProcesses",
+        "autoscaling:TerminateInstanceInAutoScalingGroup",
+        "autoscaling:UpdateAutoScalingGroup",
+        "ec2:CreateLaunchTemplate",
+        "ec2:DeleteLaunchTemplate",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstanceTypes",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeLaunchTemplates",
+        "ec2:DescribeSubnets",
+        "ec2:RunInstances",
+        "ec2:TerminateInstances",
+        "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:DescribeRules",
+        "elasticloadbalancing:DescribeTargetGroupAttributes",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "iam:SimulatePrincipalPolicy",
+        "servicequotas:GetServiceQuota",
+        "sts:GetCallerIdentity",
+    ),
+    "weights": (
+        "elasticloadbalancing:CreateTargetGroup",
+        "elasticloadbalancing:DeleteTargetGroup",
+        "elasticloadbalancing:DescribeTags",
+        "elasticloadbalancing:ModifyListener",
+        "elasticloadbalancing:ModifyRule",
+        "elasticloadbalancing:ModifyTargetGroupAttributes",
+    ),
+    "extras": (
+        "autoscaling:PutNotificationConfiguration",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:PutMetricAlarm",
+    ),
+    "account": ("sts:GetCallerIdentity",),
+    "metrics": (
+        "cloudwatch:GetMetricData",
+        "elasticloadbalancing:DescribeTargetGroups",
+    ),
+}
 """The actions that each feature needs, as requests are made."""
 
-IMPLIED: Mapping[str, str] = {}
+IMPLIED: Mapping[str, str] = {
+    "ec2:CreateTags": "CreateLaunchTemplate with tags, and launches from templates that tag",
+    "iam:PassRole": "a launch template with an instance profile; a lifecycle hook with a role",
+    "iam:CreateServiceLinkedRole": "the first Auto Scaling group of an account",
+}
 """Actions that AWS asks for beside the request's own, each with the reason."""
 
 
@@ -96,3 +184,44 @@ async def dry_run(calls: Calls, call: str, about: str, **params: Any) -> Problem
         # DryRunOperation says yes. Anything else is no matter of permission, and told elsewhere.
         return None if is_code(error, "DryRunOperation") else Problem(str(error), "see the message")
     return None
+
+
+_ABOUT = {
+    "look": "`fleet list`, `fleet status`: seeing a fleet. All others need it too.",
+    "adopt": "`fleet adopt`.",
+    "create": "`fleet create`, `fleet delete`.",
+    "images": "Naming an image: by id, by name, by parameter.",
+    "replace": "`plan`, `replace`, `scale`, `recover`, `rollback`, `sweep`: everything by shares of"
+    " instances.",
+    "weights": "The same by weights of an Application Load Balancer; beside `replace`.",
+    "extras": "Groups with alarms of step or simple scaling policies, or with notifications.",
+    "account": "`?account=` in an address.",
+    "metrics": "The metric source `cloudwatch`.",
+}
+
+
+def document() -> str:
+    """Return the page ``docs/aws-iam.md``."""
+    parts = [_HEAD]
+    for name, actions in FEATURES.items():
+        lines = "".join(f"- `{each}`\n" for each in actions)
+        parts.append(f"## {name}\n\n{_ABOUT[name]}\n\n{lines}")
+    beside = "".join(f"- `{each}`: {why}\n" for each, why in IMPLIED.items())
+    parts.append(f"## What AWS asks for beside these\n\n{beside}")
+    whole = json.dumps(policy(FEATURES), indent=2)
+    parts.append(f"## All of it, as a policy\n\n```json\n{whole}\n```\n")
+    return "\n".join(parts)
+
+
+_HEAD = """# What the AWS backend has to be permitted
+
+This page is made of a table (`immutable_aws.permissions`). Tests hold that against the requests
+that each feature really makes, on an emulated AWS: a request that isn't here fails them, and so
+does a line that nothing needs.
+
+Where AWS knows conditions, narrow them to what carries the tag `immutable:fleet`, or to names that
+begin with your fleet's: groups, templates and target groups are named `FLEET-rNUMBER`. `Describe…`
+actions know no resource. Without `iam:SimulatePrincipalPolicy`, `sts:GetCallerIdentity` and
+`servicequotas:GetServiceQuota` a rollout works too; `plan` then can't say beforehand what isn't
+permitted, or that a quota is too small.
+"""

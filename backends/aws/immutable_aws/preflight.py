@@ -8,7 +8,6 @@ from typing import Any
 from immutable.backend import (
     Gone,
     Invalid,
-    Origin,
     Plan,
     Problem,
     to_json,
@@ -307,14 +306,9 @@ async def _permissions(
         ids = [group.members[0]["InstanceId"]]
         dry.append(dry_run(calls, "TerminateInstances", name, InstanceIds=ids))
     found = [problem for problem in await together(*dry) if problem is not None]
-    features = [each for each in FEATURES if each in _needed_features(group, weighted)]
+    features = [each for each in FEATURES if each in _needed_features(weighted=weighted)]
     return found + await permission_problems(calls, features)
 
 
-def _needed_features(group: Described, weighted: bool) -> set[str]:
-    needed = {"look", "replace"}
-    if weighted:
-        needed.add("weights")
-    if group.marks.origin is Origin.ADOPTED:
-        needed.add("adopted")
-    return needed
+def _needed_features(*, weighted: bool) -> set[str]:
+    return {"look", "replace", "weights"} if weighted else {"look", "replace"}

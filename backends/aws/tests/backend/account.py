@@ -1,0 +1,150 @@
+"""An account as users have it, and what may be different in it after a rollout."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import asynccontextmanager
+
+from attrs import evolve
+
+from backends.aws.tests.backend.author import QUICK
+from immutable import Fleet, Limits
+from immutable_aws import AwsBackend
+from immutable_aws.address import Place
+
+__all__ = ["Account", "without_marks"]
+
+LIMITS = Limits(
+    max_surge="25%",
+    min_ready=0,
+    boot_timeout=30,
+    drain_timeout=2,
+    progress_deadline=60,
+    max_failures=3,
+)
+
+
+class Account:
+    """An adopted fleet ``web`` and how to replace it.
+
+    Attributes:
+        images: The image that it runs, and the one that it is to run.
+    """
+
+    def __init__(self, emulator, stage, monkeypatch):
+        self.emulator, self.stage = emulator, stage
+        for name, value in emulator.environment().items():
+            monkeypatch.setenv(name, value)
+        emulator.laws(boot=0.2, answers=0.1, shutdown=0.1, scale=0.1)
+        self.images = (stage.image("web-1"), stage.image("web-2"))
+        self.pool = stage.target_group("web", delay=2) if stage.kind else ""
+
+    def group(self, size, **fields):
+        """Make the group ``web`` of somebody else, with policies, hooks, tags and a schedule."""
+        template = self.stage.template(
+            "web-theirs",
+            self.images[0],
+            TagSpecifications=[
+                {"ResourceType": "volume", "Tags": [{"Key": "team", "Value": "shop"}]}
+            ],
+        )
+        pools = {"TargetGroupARNs": [self.pool], "HealthCheckType": "ELB"} if self.pool else {}
+        given = {
+            "MaxSize": size * 2,
+            "MinSize": size // 2,
+            "HealthCheckGracePeriod": 60,
+            "Tags": [{"Key": "team", "Value": "shop", "PropagateAtLaunch": True}],
+        }
+        self.stage.group("web", size, template, **(pools | given | fields))
+        asg = self.stage.asg
+        asg.put_scaling_policy(
+            AutoScalingGroupName="web",
+            PolicyName="cpu",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingConfiguration={
+                "PredefinedMetricSpecification": {
+                    "PredefinedMetricType": "ASGAverageCPUUtilization"
+                },
+                "TargetValue": 50.0,
+                "DisableScaleIn": False,
+            },
+        )
+        asg.put_scheduled_update_group_action(
+            AutoScalingGroupName="web",
+            ScheduledActionName="morning",
+            Recurrence="0 8 * * *",
+            MinSize=size // 2,
+        )
+        asg.enable_metrics_collection(
+            AutoScalingGroupName="web", Metrics=["GroupInServiceInstances"], Granularity="1Minute"
+        )
+        self.settle(size)
+
+    def settle(self, size):
+        """Wait until the group has its members, healthy where they have a load balancer."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            there = self.emulator.members(group="web")
+            good = [e for e in there if e["lifecycle"] == "InService"]
+            if len(good) == size and all(e["healthy"] or not self.pool for e in good):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the group did not come up: {there}")
+
+    def backend(self, **capabilities):
+        """Return a backend, not open, for the fleet ``web``."""
+        able = evolve(QUICK, **capabilities)
+        return AwsBackend(Place("eu-west-1"), fleet="web", capabilities=able, timeout=10.0)
+
+    @asynccontextmanager
+    async def fleet(self, journal=":memory:", *, adopt=True, on_replace="keep", **capabilities):
+        """Get hold of the fleet, adopted."""
+        backend = self.backend(**capabilities)
+        await backend.open()
+        try:
+            address = "aws://eu-west-1/web"
+            if adopt:
+                opened = Fleet.adopt(
+                    address, on_replace=on_replace, backend=backend, journal=journal
+                )
+            else:
+                opened = Fleet.connect(address, backend=backend, journal=journal)
+            async with opened as fleet:
+                yield fleet
+        finally:
+            await backend.close()
+
+    def zones(self, group):
+        """Return how many live members a group has in each zone."""
+        there = self.emulator.members(group=group)
+        return Counter(e["zone"] for e in there if e["lifecycle"] == "InService")
+
+    def everything(self):
+        """Return all that there is, without our marks and without those that are on their way."""
+        return without_marks(self.emulator.everything())
+
+
+def without_marks(told):
+    """Return a snapshot without the SDK's marks on what was there before."""
+    for group in told["groups"].values():
+        group["Tags"] = [t for t in group["Tags"] if not t["Key"].startswith("immutable:")]
+    return told
+
+
+def marks(told, group):
+    """Return the SDK's marks on a group, without what is told of its image."""
+    return {
+        tag["Key"].removeprefix("immutable:"): tag["Value"]
+        for tag in told["groups"][group]["Tags"]
+        if tag["Key"].startswith("immutable:") and not tag["Key"].startswith("immutable:image")
+    }
+
+
+async def until(true, seconds=20.0):
+    """Wait until *true* says so."""
+    end = asyncio.get_running_loop().time() + seconds
+    while not true():
+        assert asyncio.get_running_loop().time() < end, "in vain"
+        await asyncio.sleep(0.05)
