@@ -27,6 +27,7 @@ from immutable_aws.reading import (
     Sight,
     group_of,
     instance_of,
+    is_leaving,
     live,
     size_of,
     state_of,
@@ -76,6 +77,9 @@ class Eyes:
         calls: The door to AWS.
         staleness: Seconds by which an answer may be out of date.
         poll: Seconds between two looks.
+
+    Attributes:
+        cut: Members whose drain this process has cut short.
     """
 
     def __init__(self, calls: Calls, staleness: float, poll: float) -> None:
@@ -85,6 +89,7 @@ class Eyes:
         self._fleets: dict[str, _Known] = {}
         self._revisions: dict[str, Revision] = {}
         self._scaling: dict[str, Scaling] = {}
+        self.cut: set[str] = set()
 
     # -- groups --------------------------------------------------------------------------------
 
@@ -152,6 +157,7 @@ class Eyes:
             together(*(self._trouble(known, group) for group in groups)),
             self.table(groups),
         )
+        ended = await self._ended(known, groups)
         shares = weights(groups, table)
         passed = await self._passed(known, groups)
         told = [
@@ -175,7 +181,11 @@ class Eyes:
             fleet=fleet,
             at=at,
             groups=tuple(told),
-            instances=tuple(self._instances(known, groups, healths, passed, at)),
+            instances=tuple(
+                each
+                for each in self._instances(known, groups, healths, passed, at)
+                if each.id not in ended
+            ),
             last_revision=max(max(g.marks.last[0], g.marks.revision) for g in groups),
         )
 
@@ -300,6 +310,36 @@ class Eyes:
             )
             passed |= {each["InstanceId"] for each in statuses}
         return passed
+
+    async def _ended(self, known: _Known, groups: Sequence[Described]) -> set[str]:
+        """Return who is terminated, though the group still waits for the end of its drain.
+
+        Only those are asked about whose drain somebody may have cut short: we, or whoever was here
+        before this process.
+        """
+        doubtful = [
+            member["InstanceId"]
+            for group in groups
+            for member in group.members
+            if is_leaving(member) and self._is_doubtful(known, member["InstanceId"])
+        ]
+        ended: set[str] = set()
+        for start in range(0, len(doubtful), _FILTER):
+            found = await self._calls.pages(
+                "ec2",
+                "DescribeInstances",
+                "Reservations",
+                Filters=[
+                    {"Name": "instance-id", "Values": doubtful[start : start + _FILTER]},
+                    {"Name": "instance-state-name", "Values": ["terminated"]},
+                ],
+            )
+            ended |= {each["InstanceId"] for told in found for each in told["Instances"]}
+        return ended
+
+    def _is_doubtful(self, known: _Known, name: str) -> bool:
+        sight = known.sights.get(name)
+        return name in self.cut or (sight is not None and sight.late)
 
     async def scaling(self, group: Described, *, anew: bool = False) -> Scaling:
         """Return a group's policies and scheduled actions; read again once that may have changed.

@@ -78,6 +78,7 @@ class Sight:
         ready_since: Since when it is READY, as far as this process knows.
         known: The state in which this process saw it last.
         served: Whether it was READY once, as far as this process knows.
+        late: Whether it was leaving already when this process saw it first.
     """
 
     launched_at: float
@@ -85,6 +86,7 @@ class Sight:
     ready_since: float | None = None
     known: InstanceState | None = None
     served: bool = False
+    late: bool = False
 
 
 def is_leaving(member: Description) -> bool:
@@ -158,7 +160,13 @@ def instance_of(
     """
     ready = state is State.READY
     since = (sight.ready_since or max(at, sight.launched_at)) if ready else None
-    seen = evolve(sight, ready_since=since, known=state, served=sight.served or ready)
+    seen = evolve(
+        sight,
+        ready_since=since,
+        known=state,
+        served=sight.served or ready,
+        late=sight.late or (sight.known is None and state is State.DRAINING),
+    )
     instance = Instance(
         id=member["InstanceId"],
         revision=revision,

@@ -150,6 +150,7 @@ async def _end(hands: Hands, group: Described, due: Sequence[str], ctx: Context)
     leaving = {m["InstanceId"] for m in owned.members if is_leaving(m)}
     ids = sorted(still & leaving)
     if ids:
+        hands.eyes.cut.update(ids)
         try:
             await hands.change(
                 "ec2", "TerminateInstances", group.marks.fleet, about=group.name, InstanceIds=ids

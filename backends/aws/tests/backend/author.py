@@ -68,7 +68,7 @@ class AwsAuthor(Accessors):
             "AWS has no conditional requests: one that arrives late takes effect (README)"
         ),
     }
-    timeout = 1.0
+    timeout = 10.0
 
     def make(self, emulator, stage, monkeypatch):
         """Return a backend, with a pool, two images and a template on its cloud."""

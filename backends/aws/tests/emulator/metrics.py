@@ -62,6 +62,8 @@ def _statistic(stat: str, values: list[float]) -> float:
     }
     if stat in simple:
         return float(simple[stat](values))
+    if stat.startswith("TC(:") and stat.endswith(")"):
+        return float(sum(value <= float(stat[4:-1]) for value in values))
     if stat.startswith("p"):
         ranked = sorted(values)
         return float(ranked[min(len(ranked) - 1, int(float(stat[1:]) / 100 * len(ranked)))])
