@@ -72,7 +72,11 @@ class SupportsTraffic(Protocol):
 
 
 class MetricSource(Protocol):
-    """Where an analysis reads traffic from, found by entry point in ``immutable.metrics``."""
+    """Where an analysis reads traffic from, found by entry point in ``immutable.metrics``.
+
+    A class may state ``contract``, the version of the contract of backends that it was written
+    for; one that doesn't is taken for one of this version.
+    """
 
     @classmethod
     def from_address(cls, address: str) -> Self:

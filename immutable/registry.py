@@ -7,13 +7,13 @@ broken one hurts nobody else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immutable.backend import CONTRACT, Backend, MetricSource
 from immutable.errors import RegistryError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
+    from importlib.metadata import EntryPoint, EntryPoints
 
 __all__ = ["GROUP", "METRICS", "backend_class", "metric_source", "names", "register"]
 
@@ -30,7 +30,24 @@ def _installed(group: str = GROUP) -> EntryPoints:
     # Imported on first use: an eighth of the time that `import immutable` may take.
     from importlib.metadata import entry_points
 
-    return entry_points(group=group)
+    try:
+        return entry_points(group=group)
+    except Exception:  # noqa: BLE001  # One distribution's garbled list stops that call for all.
+        return _readable(group)
+
+
+def _readable(group: str) -> EntryPoints:
+    """Return the entry points of those distributions whose lists can be read."""
+    from importlib.metadata import EntryPoints, distributions
+
+    found: dict[tuple[str, str], EntryPoint] = {}
+    for each in distributions():
+        try:
+            points = each.entry_points.select(group=group)
+        except Exception:  # noqa: BLE001, S112  # Its own tools complain of it.
+            continue
+        found |= {(each.name, point.name): point for point in points}
+    return EntryPoints(found.values())
 
 
 def register(name: str, backend: type[Backend]) -> None:
@@ -50,52 +67,90 @@ def backend_class(name: str) -> type[Backend]:
         RegistryError: Not installed, installed twice, broken, or for another contract.
     """
     if name not in _registered:
-        _registered[name] = _load(name, _installed().select(name=name))
+        _registered[name] = _backend(name)
     return _registered[name]
 
 
-def _load(name: str, found: EntryPoints) -> type[Backend]:
-    sources = {(point.value, point.dist.name if point.dist else "") for point in found}
+def _backend(name: str) -> type[Backend]:
+    found = _installed().select(name=name)
     if not found:
         known = ", ".join(names()) or "none"
         raise RegistryError(
             f"no backend for {name}:// is installed (there are: {known});"
             f" try: pip install immutable-{name}"
         )
-    if len(sources) > 1:
-        both = " and ".join(sorted(dist or value for value, dist in sources))
-        raise RegistryError(f"{both} both claim {name}://; uninstall one of them")
-    try:
-        loaded = found[name].load()
-    except Exception as error:
-        raise RegistryError(f"the backend for {name}:// can't be imported: {error}") from error
+    what, loaded = f"the backend for {name}://", _load(found, f"{name}://")
     if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
-        raise RegistryError(f"the backend for {name}:// is {loaded!r}, not a Backend class")
-    contract = getattr(loaded, "contract", None)
-    if not isinstance(contract, int):
-        raise RegistryError(f"the backend for {name}:// states no contract; write contract = 1")
-    if contract != CONTRACT:
-        raise RegistryError(
-            f"the backend for {name}:// is written for contract {contract}, this SDK has"
-            f" {CONTRACT}; upgrade {'the SDK' if contract > CONTRACT else 'the backend'}"
-        )
+        raise RegistryError(f"{what} is {loaded!r}, not a Backend class")
+    _same_contract(getattr(loaded, "contract", None), "the backend", what, _origin(found[name]))
+    lacking = sorted(getattr(loaded, "__abstractmethods__", ()))
+    if lacking:
+        raise RegistryError(f"{what}, {loaded.__qualname__}, lacks {', '.join(lacking)}")
     return loaded
+
+
+def _load(found: EntryPoints, claim: str) -> Any:
+    """Return what the one entry point names.
+
+    Raises:
+        RegistryError: There are several, or it can't be imported.
+    """
+    origins = {(point.value, _origin(point)): point for point in found}
+    if len(origins) > 1:
+        both = " and ".join(sorted(origin or value for value, origin in origins))
+        raise RegistryError(f"{both} both claim {claim}; uninstall one of them")
+    point = next(iter(found))
+    try:
+        return point.load()
+    except KeyboardInterrupt:
+        raise  # The user's, who waits for a slow import.
+    except BaseException as error:
+        # Also SystemExit and the like: no plugin ends the process of somebody else.
+        source = _origin(point) or point.value
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise RegistryError(
+            f"{claim} can't be used: {source} can't be imported: {reason};"
+            " reinstall it, or tell its authors"
+        ) from error
+
+
+def _origin(point: EntryPoint) -> str:
+    """Return the distribution that an entry point came with; empty where nobody knows."""
+    return (point.dist.name if point.dist else "") or ""
+
+
+def _same_contract(contract: object, kind: str, what: str, origin: str) -> None:
+    if not isinstance(contract, int):
+        raise RegistryError(f"{what} states no contract; write contract = {CONTRACT}")
+    if contract == CONTRACT:
+        return
+    older, name = ("the SDK", "immutable-sdk") if contract > CONTRACT else (kind, origin)
+    raise RegistryError(
+        f"{what} is written for contract {contract}, this SDK has {CONTRACT}; upgrade {older}"
+        f"{f': pip install --upgrade {name}' if name else ''}"
+    )
 
 
 def metric_source(source: str) -> MetricSource:
     """Return the metric source that ``name:address`` names, importing it on first use.
 
     Raises:
-        RegistryError: Not installed, or broken.
+        RegistryError: Not installed, installed twice, broken, or for another contract.
         InvalidValue: The address makes no sense.
     """
     name, _, address = source.partition(":")
     installed = _installed(METRICS)
-    if name not in installed.names:
+    found = installed.select(name=name)
+    if not found:
         known = ", ".join(sorted({"backend", *installed.names}))
         raise RegistryError(f"no metric source {name} is installed (there are: {known})")
-    try:
-        kind: type[MetricSource] = installed[name].load()
-    except Exception as error:
-        raise RegistryError(f"the metric source {name} can't be imported: {error}") from error
-    return kind.from_address(address)
+    what = f"the metric source {name}"
+    kind = _load(found, what)
+    lacking = [each for each in ("from_address", "read", "close") if not hasattr(kind, each)]
+    if not isinstance(kind, type) or lacking:
+        reason = f"it has no {', '.join(lacking)}" if lacking else "it is no class"
+        raise RegistryError(f"{what} is {kind!r}, not a MetricSource: {reason}")
+    contract = getattr(kind, "contract", CONTRACT)
+    _same_contract(contract, "the metric source", what, _origin(found[name]))
+    sound: type[MetricSource] = kind
+    return sound.from_address(address)
