@@ -12,6 +12,8 @@ import tempfile
 import venv
 from pathlib import Path
 
+import template
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = (ROOT, ROOT / "backends" / "aws", ROOT / "backends" / "local")
 TESTS = (
@@ -40,7 +42,7 @@ def build(into: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Build, install, test."""
+    """Build, install, test; then a backend made from the template, by `template.py`."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         wheels = build(place / "dist")
@@ -56,6 +58,7 @@ def main() -> None:
         run(
             python, "-m", "pytest", "-q", "-m", "not slow", *TESTS, cwd=place / "project"
         )  # fmt: skip
+        template.prove(core, place / "outside")
 
 
 if __name__ == "__main__":

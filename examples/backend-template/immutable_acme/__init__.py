@@ -1,0 +1,5 @@
+"""Fleets on Acme."""
+
+from immutable_acme.backend import AcmeBackend
+
+__all__ = ["AcmeBackend"]
