@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PACKAGES = -e '.[cli,dev]' -e backends/aws -e backends/local
 SOURCES = immutable immutable_pytest.py backends/aws/immutable_aws backends/local/immutable_local
-CODE = $(SOURCES) tests backends/aws/tests backends/local/tests examples benchmarks docs
+CODE = $(SOURCES) tests backends/aws/tests backends/local/tests examples benchmarks docs examples/backend-template/immutable_acme
 
 .PHONY: help install demo test slow explore soak coverage servers check lint format bench docs wheels clean
 

@@ -42,8 +42,9 @@ def test_the_smallest_suite_runs(tmp_path):
         [str(TEMPLATE), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     checks = "a_size_is_absolute or exactly_the_named or slow_drain"
+    plugins = ("-p", "no:asyncio", "-p", "immutable_pytest")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "immutable_pytest", "-k", checks, tmp_path],
+        [sys.executable, "-m", "pytest", "-q", *plugins, "-k", checks, tmp_path],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
