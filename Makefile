@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PACKAGES = -e '.[cli,dev]' -e backends/aws -e backends/local
-SOURCES = immutable immutable_pytest.py backends/aws/immutable_aws backends/local/immutable_local
-CODE = $(SOURCES) tests backends/aws/tests backends/local/tests examples benchmarks docs examples/backend-template/immutable_acme
+SOURCES = immutable immutable_pytest.py backends/aws/immutable_aws backends/local/immutable_local \
+  examples/backend-template/immutable_acme
+CODE = $(SOURCES) tests backends/aws/tests backends/local/tests examples benchmarks docs
 
 .PHONY: help install demo test slow explore soak coverage servers check lint format bench docs wheels clean
 
