@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from immutable.model.quantities import duration
 from immutable.model.serial import digest, to_json
 from immutable.report.drawing import Frame, area, document, ticks
-from immutable.simulation import Point, Rehearsal
+from immutable.simulation import Point, Rehearsal, spelled
 
 __all__ = ["comparison_rows", "course_rows", "length_rows", "picture", "rehearsal", "summary_rows"]
 
@@ -84,12 +84,12 @@ def summary_rows(made: Rehearsal) -> Iterator[tuple[str, str]]:
     yield "boots", f"{spans.boot} ({spans.known})"
     yield "going", f"drain {spans.drain}, terminate {spans.terminate}"
     for scenario in made.scenarios:
-        yield "fault", str(scenario)
-    yield "ends", ", ".join(f"{end.replace('_', ' ')} {many}" for end, many in made.ends.items())
+        yield "fault", spelled(scenario)
+    yield "ends", _ends(made.ends)
     for reason, many in made.reasons.items():
         yield "why", f"{many} times: {reason}"
     yield "length", _spread(made.length, duration_words)
-    yield "extra capacity", _spread(made.capacity, lambda hours: f"{hours:,.1f} instance-hours")
+    yield "extra capacity", _spread(made.capacity, capacity_words)
     low = f"{made.lowest} of {bounds.wanted} READY at least, {made.available:.1%}"
     yield "availability", low
     calls = made.calls
@@ -111,24 +111,35 @@ def duration_words(seconds: float) -> str:
     return duration(round(seconds) if seconds >= 60 else round(seconds, 1))
 
 
+def capacity_words(hours: float) -> str:
+    """Return an amount of instance-hours, smaller ones in minutes."""
+    minutes = hours * 60
+    return f"{hours:,.1f} instance-hours" if hours >= 1 else f"{minutes:,.1f} instance-minutes"
+
+
 def comparison_rows(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
-    """Yield a head and a row for each strategy, of what `immutable.simulation.compare` returns."""
-    yield (
-        "strategy", "p50", "p95", "worst", "extra instance-hours", "calls", "lowest READY",
-        "requests to the new image", "of them fail", "ends",
-    )  # fmt: skip
-    for row in rows:
-        ends = ", ".join(f"{end.replace('_', ' ')} {many}" for end, many in row["ends"].items())
-        yield (
-            row["strategy"],
-            *(duration_words(row[name]) for name in ("p50", "p95", "worst")),
-            f"{row['extra_hours']:,.1f}",
-            f"{row['calls']:,.0f}",
-            str(row["lowest"]),
-            f"{row['exposed']:,.0f}",
-            f"{row['failed']:,.0f}",
-            ends,
-        )
+    """Yield a head, then a row for each figure of what `immutable.simulation.compare` returns.
+
+    Strategies stand side by side: there are fewer of them than figures, and their names are long.
+    """
+    figures: dict[str, Callable[[dict[str, Any]], str]] = {
+        "length, p50": lambda row: duration_words(row["p50"]),
+        "p95": lambda row: duration_words(row["p95"]),
+        "worst": lambda row: duration_words(row["worst"]),
+        "extra capacity": lambda row: capacity_words(row["extra_hours"]),
+        "calls": lambda row: f"{row['calls']:,.0f}",
+        "lowest READY": lambda row: str(row["lowest"]),
+        "new image gets": lambda row: f"{row['exposed']:,.0f}",
+        "of them fail": lambda row: f"{row['failed']:,.0f}",
+        "ends": lambda row: _ends(row["ends"]),
+    }
+    yield "", *(row["strategy"] for row in rows)
+    for name, words in figures.items():
+        yield name, *(words(row) for row in rows)
+
+
+def _ends(ends: Mapping[str, int]) -> str:
+    return ", ".join(f"{end.replace('_', ' ')} {many}" for end, many in ends.items())
 
 
 # -- the picture, and the same as rows -------------------------------------------------------------
@@ -190,7 +201,7 @@ def picture(made: Rehearsal) -> str:
 def _lengths(made: Rehearsal) -> Iterator[str]:
     least, wide, counted = _bins(made)
     frame = Frame(_LEFT, _TOP, _WIDTH - _LEFT - _RIGHT, _LOW, _BINS, max(counted) * 1.1)
-    yield f'<text class="small" x="{_LEFT}" y="{_TOP - 8}">trials, by their length</text>'
+    yield f'<text class="small" x="{_LEFT}" y="{_TOP - 18}">trials, by their length</text>'
     for number, many in enumerate(counted):
         if many:
             x, y = frame.x(number + 0.08), frame.y(many)
@@ -199,7 +210,7 @@ def _lengths(made: Rehearsal) -> Iterator[str]:
     for share, name in ((0.5, "p50"), (0.95, "p95")):
         x = frame.x(min(_BINS, (made.length(share) - least) / wide))
         yield f'<path class="limit" d="M{x:.1f},{frame.top} L{x:.1f},{frame.y(0)}"/>'
-        yield f'<text class="small" x="{x + 3:.1f}" y="{frame.top + 11}">{name}</text>'
+        yield f'<text class="small" x="{x:.1f}" y="{frame.top - 4}">{name}</text>'
     for number in range(0, _BINS + 1, 6):
         yield frame.label(number, duration_words(least + number * wide))
     for value in (each for each in ticks(max(counted), 3) if each == int(each)):
@@ -226,7 +237,8 @@ def _course(made: Rehearsal) -> Iterator[str]:
     for number, (style, name) in enumerate(
         (("r1", "stable, ready"), ("r2", "new, ready"), ("r2x", "not ready"))
     ):
-        x, y = _WIDTH - _RIGHT + 8, top + 60 + 20 * number
+        # Above the frame: at its right stand the names of the limits, wherever those are.
+        x, y = frame.left + frame.wide + 100 * (number - 3), top - 18
         yield f'<rect class="{style}" x="{x}" y="{y}" width="11" height="11"/>'
         yield f'<text x="{x + 17}" y="{y + 10}">{name}</text>'
     unit, name = (3600, "hours") if end > 7200 else (60, "minutes") if end > 120 else (1, "seconds")

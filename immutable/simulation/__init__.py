@@ -15,6 +15,7 @@ from immutable.simulation.scenarios import (
     Scenario,
     Throttling,
     parse,
+    spelled,
 )
 from immutable.simulation.spans import Fixed, Lognormal, Measured, Span, Spans
 from immutable.simulation.trial import Point, Trial
@@ -39,4 +40,5 @@ __all__ = [
     "compare",
     "parse",
     "rehearse",
+    "spelled",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "Scenario",
     "Throttling",
     "parse",
+    "spelled",
 ]
 
 
@@ -174,6 +175,21 @@ def parse(text: str) -> Scenario:
         missing = f"{name} needs: {', '.join(known)}"
         raise InvalidValue("fault", text, missing, f"such as {name}:to=10") from None
     return made
+
+
+# spelled(BadImage(errors=0.05)) gives bad-image:errors=0.05
+def spelled(scenario: Scenario) -> str:
+    """Return the words of which `parse` makes a scenario; what is as usual is left out."""
+    name = next(name for name, kind in _NAMES.items() if isinstance(scenario, kind))
+    values = ((each, getattr(scenario, each.name)) for each in fields(type(scenario)))
+    given = [f"{each.name}={_word(value)}" for each, value in values if value != each.default]
+    return ":".join(filter(None, (name, ",".join(given))))
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _value(attribute: Attribute[Any], text: str) -> Any:

@@ -43,7 +43,11 @@ def test_strategies_side_by_side(run):
     run("fleet", "create", "sim://web", "v1", "--size", 3)
     words = ("rehearse", "sim://web", "v2", "--trials", 2, "--against", "rolling")
     words = (*words, "--strategy", "canary", "--bake", "1s")
-    assert "Rolling(" in run(*words).stdout
+    said = run(*words).stdout.splitlines()
+    (head,) = (line for line in said if "Canary(" in line and "Rolling(" in line)
+    (lengths,) = (line for line in said if line.startswith("length, p50"))
+    assert len(head.split()) >= 2
+    assert len(lengths.split("  ")) >= 3
     listed = json.loads(run(*words, "--json").stdout)
     assert [each["strategy"].partition("(")[0] for each in listed] == ["Canary", "Rolling"]
 

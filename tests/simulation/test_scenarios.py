@@ -15,6 +15,7 @@ from immutable.simulation import (
     Spans,
     Throttling,
     parse,
+    spelled,
 )
 
 SPANS = Spans(Fixed(20), Fixed(5), Fixed(5))
@@ -133,3 +134,21 @@ def test_scenarios_in_words(words, meant):
 def test_words_that_mean_nothing(words):
     with pytest.raises(InvalidValue):
         parse(words)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        (BadImage(errors="5%"), "bad-image:errors=0.05"),
+        (
+            BadImage(never_ready=True, slow_boot=2.5, dies_after=600),
+            "bad-image:never_ready=yes,slow_boot=2.5,dies_after=600",
+        ),
+        (NoRoom(zone="a", lasts=600), "no-room:zone=a,lasts=600"),
+        (Throttling(), "throttling"),
+        (Autoscaler(to=20), "autoscaler:to=20"),
+    ],
+)
+def test_words_say_what_differs_from_the_usual_and_can_be_read_again(scenario, words):
+    assert spelled(scenario) == words
+    assert parse(words) == scenario
