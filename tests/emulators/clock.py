@@ -37,10 +37,12 @@ class Clock:
     """Seconds since the epoch, and timers.
 
     Args:
+        source: what time it is; another one makes hours pass in a test's loop.
         ahead: how far the test has moved the time on, in seconds.
         broken: tracebacks of timers that failed: the emulator's own mistakes, which a test shows.
     """
 
+    source: Callable[[], float] = time.time
     broken: list[str] = field(factory=list)
     ahead: float = 0.0
     _heap: list[tuple[float, int, Timer]] = field(factory=list)
@@ -49,7 +51,7 @@ class Clock:
 
     def now(self) -> float:
         """The time; while a timer is served, the moment when it was due."""
-        return time.time() + self.ahead if self._at is None else self._at
+        return self.source() + self.ahead if self._at is None else self._at
 
     def date(self, at: float | None = None) -> datetime:
         """The time as clouds write it, to the millisecond."""
@@ -64,7 +66,7 @@ class Clock:
 
     def catch_up(self) -> None:
         """Serve everything that is due."""
-        until = time.time() + self.ahead
+        until = self.source() + self.ahead
         try:
             while self._heap and self._heap[0][0] <= until:
                 timer = heapq.heappop(self._heap)[2]

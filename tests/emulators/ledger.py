@@ -17,6 +17,7 @@ class Ledger:
 
     Args:
         faults, buckets: what a test wants to go wrong.
+        refusing: kinds of faults after which nothing was done; a cloud may have more of them.
         late: by request id, what happens to an answer on its way back.
         failures: what nothing here could honour, and what broke: they fail the test.
         counts, log: every call, also those that a fault refused.
@@ -25,6 +26,7 @@ class Ledger:
     clock: Clock
     faults: list[Fault] = field(factory=list)
     buckets: list[Bucket] = field(factory=list)
+    refusing: frozenset[str] = REFUSING
     late: dict[str, str] = field(factory=dict)
     failures: list[str] = field(factory=list)
     counts: Counter[str] = field(factory=Counter)
@@ -43,7 +45,7 @@ class Ledger:
                 hits.append(Fault(action=call.name, kind="throttle"))
                 break
         for fault in hits:
-            if fault.kind in REFUSING:
+            if fault.kind in self.refusing:
                 self.late.pop(call.request_id, None)
                 self.count(call, {}, 0, fault.kind)
                 break

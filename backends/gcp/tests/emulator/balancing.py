@@ -107,6 +107,7 @@ def _service(world: World, data: dict[str, Any]) -> dict[str, Any]:
     """
     told = {
         "protocol": "HTTP",
+        "port": 80,
         "portName": "http",
         "timeoutSec": 30,
         "loadBalancingScheme": "EXTERNAL",
@@ -188,9 +189,9 @@ def looks(world: World, service: Resource, group: Group) -> Iterator[tuple[Any, 
         vm = member.vm
         if vm is None or vm.draining is not None or vm.id not in world.lives.all:
             continue
-        states = [world.probing.state(vm, check) for check in checks]
-        if None not in states:
-            yield member, all(states)
+        if all(world.probing.probed(vm, check) for check in checks):
+            # A new backend is unhealthy until enough probes have succeeded.
+            yield member, all(world.probing.state(vm, check) for check in checks)
 
 
 @answers("backendServices.getHealth", "regionBackendServices.getHealth")

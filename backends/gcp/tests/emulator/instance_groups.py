@@ -27,6 +27,7 @@ def _shown(world: World, group: Group) -> dict[str, Any]:
         "kind": "compute#instanceGroup",
         "id": str(group.resource.id),
         "name": group.resource.name,
+        "description": "",
         "creationTimestamp": world.stamp(group.resource.created),
         "fingerprint": group.resource.fingerprint,
         "namedPorts": group.data.get("namedPorts", []),

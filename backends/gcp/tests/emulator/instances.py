@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from .world import World
 
 
+ALWAYS = {
+    "onHostMaintenance": "MIGRATE",
+    "automaticRestart": True,
+    "preemptible": False,
+    "provisioningModel": "STANDARD",
+}
+"""What recorded instances say about scheduling."""
+
+
 def shown(world: World, resource: Resource) -> dict[str, Any]:
     """An instance."""
     vm = world.lives.all.get(resource.id)
@@ -28,6 +37,9 @@ def shown(world: World, resource: Resource) -> dict[str, Any]:
         "fingerprint": print_,
         "metadata": metadata,
         "cpuPlatform": "Intel Broadwell",
+        "canIpForward": resource.data.get("canIpForward", False),
+        "scheduling": ALWAYS | resource.data.get("scheduling", {}),
+        "tags": {"fingerprint": print_, **resource.data.get("tags", {})},
         "startRestricted": False,
         "deletionProtection": resource.data.get("deletionProtection", False),
     }

@@ -29,6 +29,9 @@ class Laws(Knobs):
         wait: how long `operations.wait` waits at most; 120 s at Google.
         lag: by how much lists lag behind.
         latency: of every call, before it is carried out.
+        unlisted: whether managed groups carry fields that are on the wire and in no v1 schema, as
+            recorded answers do: `serviceAccount`, `updatePolicy.minReadySec`. A parser must live
+            with them.
         seed: of the chances of laws that are distributions.
     """
 
@@ -45,6 +48,7 @@ class Laws(Knobs):
     wait: float = 5.0
     lag: float = 0.0
     latency: float = 0.0
+    unlisted: bool = True
     seed: int = 1
 
 

@@ -14,7 +14,9 @@ from .calls import Call
 from .errors import NotEmulated, invalid
 
 TERM = re.compile(
-    r"\(?\s*(?P<field>[A-Za-z.]+)\s*(?P<sign>!=|=|eq|ne|:)\s*(?P<value>\"[^\"]*\"|\S+?)\s*\)?"
+    r"(?:AND\s+)?(?P<open>\(?)\s*"
+    r"(?P<field>[A-Za-z.]+)\s*(?P<sign>!=|=|:|\beq\b|\bne\b)\s*(?P<value>\"[^\"]*\"|[^\s()]+)"
+    r"\s*(?P<close>\)?)\s*"
 )
 
 
@@ -70,16 +72,14 @@ def matches(item: dict[str, Any], wanted: str) -> bool:
     Raises:
         NotEmulated: anything else.
     """
-    rest = re.sub(r"\s+AND\s+", " ", wanted.strip())
-    at = 0
-    while at < len(rest):
-        found = TERM.match(rest, at)
-        if found is None or not found.end():
+    at, fits, text = 0, True, wanted.strip()
+    while at < len(text):
+        found = TERM.match(text, at)
+        if found is None or len(found["open"]) != len(found["close"]):
             raise NotEmulated(f"the filter {wanted!r}", 400)
-        if not _holds(item, found["field"], found["sign"], found["value"].strip('"')):
-            return False
-        at = found.end() + len(rest[found.end() :]) - len(rest[found.end() :].lstrip())
-    return True
+        fits = _holds(item, found["field"], found["sign"], found["value"].strip('"')) and fits
+        at = found.end()
+    return fits
 
 
 def _holds(item: dict[str, Any], field: str, sign: str, value: str) -> bool:

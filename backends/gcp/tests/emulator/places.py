@@ -48,9 +48,14 @@ def insert(world: World, call: Call) -> Any:
 
 def furnish(world: World) -> None:
     """The network `default` with a subnetwork, as every project begins."""
+    network = f"{ROOT}projects/{world.store.project}/global/networks/default"
     for kind, scope, data in (
         ("networks", Scope(), {"autoCreateSubnetworks": True}),
-        ("subnetworks", Scope("regions", world.region), {"ipCidrRange": "10.132.0.0/20"}),
+        (
+            "subnetworks",
+            Scope("regions", world.region),
+            {"ipCidrRange": "10.132.0.0/20", "gatewayAddress": "10.132.0.1", "network": network},
+        ),
     ):
         world.store.make(kind, scope, "default", dict(data)).ready = True
 
@@ -64,6 +69,7 @@ def _place(world: World, kind: str, name: str, **fields: Any) -> dict[str, Any]:
         "name": name,
         "description": name,
         "status": "UP",
+        "creationTimestamp": "1969-12-31T16:00:00.000-08:00",
         "selfLink": f"{here}/{kind}/{name}",
         **fields,
     }
@@ -116,6 +122,8 @@ def project(world: World, call: Call) -> Any:
         "kind": "compute#project",
         "id": "1234567890123456789",
         "name": world.store.project,
+        "creationTimestamp": "2015-01-01T00:00:00.000-08:00",
+        "commonInstanceMetadata": {"kind": "compute#metadata", "fingerprint": "AAAAAAAAAAA="},
         "selfLink": f"{ROOT}projects/{world.store.project}",
         "quotas": quotas,
     }
@@ -130,6 +138,11 @@ def _machine(world: World, zone: str, name: str) -> dict[str, Any]:
         "name": name,
         "guestCpus": cpus,
         "memoryMb": memory,
+        "creationTimestamp": "1969-12-31T16:00:00.000-08:00",
+        "description": f"{cpus} vCPUs, {memory} MB RAM",
+        "imageSpaceGb": 0,
+        "maximumPersistentDisks": 128,
+        "maximumPersistentDisksSizeGb": "263168",
         "isSharedCpu": name in {"e2-micro", "e2-small", "e2-medium"},
         "architecture": "ARM64" if name.startswith("t2a") else "X86_64",
         "zone": zone,

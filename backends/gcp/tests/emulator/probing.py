@@ -74,11 +74,11 @@ class Probe:
     """What one health check thinks of one VM.
 
     Args:
-        healthy: as it was at `since`.
+        healthy: as it was at `since`; None for not known yet.
         since: when the VM last changed its answer, or was first looked at.
     """
 
-    healthy: bool
+    healthy: bool | None
     since: float
 
 
@@ -93,21 +93,20 @@ class Probing:
         """Seconds between two probes here."""
         return float(check.data["checkIntervalSec"]) * self.world.laws.check
 
-    def state(self, vm: Vm, check: Resource, joined: float = 0.0) -> bool | None:
-        """Whether a VM is healthy; None while nothing is known.
+    def probed(self, vm: Vm, check: Resource) -> bool:
+        """Whether a VM was probed at all: before, load balancers say nothing about it."""
+        if vm.running is None:
+            return vm.status in {"TERMINATED", "STOPPING"}
+        return self.world.clock.now() >= vm.running + self.interval(check)
 
-        Args:
-            joined: since when the VM is looked at.
-        """
+    def state(self, vm: Vm, check: Resource) -> bool | None:
+        """Whether a VM is healthy; None until enough probes in a row have said the same."""
         if vm.running is None:
             return False if vm.status in {"TERMINATED", "STOPPING"} else None
-        now, interval = self.world.clock.now(), self.interval(check)
-        begun = max(vm.running, joined)
-        if now < begun + interval:
-            return None
-        probe = self.probes.setdefault((vm.id, check.link), Probe(False, begun))
+        probe = self.probes.setdefault((vm.id, check.link), Probe(None, vm.running))
         succeeds, since = vm.answering
-        probes = int((now - max(since, probe.since)) / interval)
+        now = self.world.clock.now()
+        probes = int((now - max(since, probe.since)) / self.interval(check))
         needed = check.data["healthyThreshold" if succeeds else "unhealthyThreshold"]
         return succeeds if probes >= needed else probe.healthy
 
@@ -117,7 +116,7 @@ class Probing:
         for (owner, link), probe in self.probes.items():
             check = self.check(link) if owner == vm.id else None
             if check is not None:
-                probe.healthy, probe.since = bool(self.state(vm, check)), now
+                probe.healthy, probe.since = self.state(vm, check), now
 
     def forget(self, vm: Vm) -> None:
         """It is gone."""

@@ -83,7 +83,7 @@ class Front(Application):
                 raise NotEmulated(f"the parameter {name} of {method.name}", 400)
             given[name] = value
         try:
-            return canonical(method.request, given)
+            return _typed(method, given)
         except json_format.ParseError as error:
             raise NotEmulated(f"{method.name}: {error}:", 400) from error
 
@@ -149,6 +149,8 @@ class Front(Application):
         shaped = canonical(call.method.response, said)
         if wrong := self.schema.wrong_words(call.method.response.pb().DESCRIPTOR, shaped):
             raise AssertionError(f"the answer of {call.name}: {wrong}")
+        if self.world.laws.unlisted:
+            _unlisted(shaped)
         return 200, {"Content-Type": "application/json; charset=UTF-8"}, json.dumps(shaped).encode()
 
     def _refusal(self, error: GoogleError) -> Reply:
@@ -164,6 +166,21 @@ class Front(Application):
             status, headers, said = reply
             return status, headers, said[: len(said) // 2]
         return reply
+
+
+def _typed(method: Method, given: dict[str, str]) -> dict[str, Any]:
+    """Parameters of the query in their types; 0 is a value, though protobuf leaves it out."""
+    parsed = json_format.ParseDict(given, method.request.pb()(), ignore_unknown_fields=False)
+    said = json_format.MessageToDict(parsed, always_print_fields_with_no_presence=True)
+    return {name: said[name] for name in given}
+
+
+def _unlisted(shaped: dict[str, Any]) -> None:
+    """Fields that Google sends and that no v1 schema lists."""
+    for group in [shaped, *shaped.get("items", [])] if "items" in shaped else [shaped]:
+        if isinstance(group, dict) and group.get("kind") == "compute#instanceGroupManager":
+            group["serviceAccount"] = ""
+            group["updatePolicy"]["minReadySec"] = 0
 
 
 def _refused(fault: Fault) -> GoogleError:
@@ -192,8 +209,8 @@ def _without_nulls(value: Any) -> Any:
 def _with_nulls(content: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
     """What it deletes, back again."""
     for key, value in sent.items():
-        if value is None:
-            content[key] = None
+        if value is None or value == []:  # An empty list clears, too; protobuf has none.
+            content[key] = value
         elif isinstance(value, dict):
             content[key] = _with_nulls(content.get(key, {}), value)
     return content

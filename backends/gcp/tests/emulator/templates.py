@@ -12,6 +12,7 @@ from . import images
 from .calls import Call, answers
 from .errors import invalid, required
 from .kinds import Kind, base, inserted, register
+from .names import link
 from .places import MACHINES
 from .store import Resource
 
@@ -64,9 +65,19 @@ def check(world: World, properties: dict[str, Any]) -> list[dict[str, Any]]:
     source = (boot or {}).get("initializeParams", {}).get("sourceImage")
     if not source:
         raise required("resource.properties.disks[0].initializeParams.sourceImage")
-    if not properties.get("networkInterfaces"):
+    nics = properties.get("networkInterfaces", [])
+    if not nics:
         raise invalid(
             "resource.properties.networkInterfaces", "", "At least one network interface is required."
         )  # fmt: skip
+    for nic in nics:
+        for kind, value in (
+            ("networks", nic.get("network")),
+            ("subnetworks", nic.get("subnetwork")),
+        ):
+            if value:
+                world.store.at(
+                    link(value, f"resource.properties.networkInterfaces[].{kind[:-1]}", kind)
+                )
     field = "resource.properties.disks[0].initializeParams.sourceImage"
     return images.used(world, source, field)[1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.emulators.chances import Chances
 from tests.emulators.clock import Clock
-from tests.emulators.faults import Fault
+from tests.emulators.faults import REFUSING, Fault
 from tests.emulators.ledger import Ledger
 
 from .autoscaling import Autoscaling
@@ -22,6 +23,7 @@ from .laws import Laws
 from .lives import Lives
 from .operations import Operations
 from .permissions import permission
+from .places import furnish
 from .probing import Probing
 from .store import Store
 from .supply import Supply
@@ -32,18 +34,21 @@ class World:
 
     Args:
         region: others there are not.
+        source: what time it is.
     """
 
-    def __init__(self, region: str = "europe-west1") -> None:
-        self.region = region
+    def __init__(
+        self, region: str = "europe-west1", source: Callable[[], float] = time.time
+    ) -> None:
+        self.region, self.source = region, source
         self.zones = [f"{region}-{letter}" for letter in "bcd"]
         self.lock = threading.RLock()
         self.reset()
 
     def reset(self) -> None:
         """As on the first day."""
-        self.clock = Clock()
-        self.ledger = Ledger(self.clock)
+        self.clock = Clock(self.source)
+        self.ledger = Ledger(self.clock, refusing=REFUSING | {"quota"})
         self.laws, self.chances = Laws(), Chances()
         self.store = Store(PROJECT, self.clock, self.chances)
         self.operations = Operations(self)
@@ -54,6 +59,7 @@ class World:
         self.autoscaling = Autoscaling(self)
         self.denied: set[str] = set()
         self._doom: dict[str, OperationFailed] = {}
+        furnish(self)
 
     def stamp(self, at: float) -> str:
         """A moment as Google writes it, in RFC 3339."""
