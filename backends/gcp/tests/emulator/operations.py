@@ -218,7 +218,8 @@ def wait(world: World, call: Call) -> Any:
     operation = _find(world, call)
     until = time.time() + world.laws.wait
     while operation.ended is None and time.time() < until:
-        world.pause(0.01)
+        due = world.clock.pending() or until
+        world.pause(min(max(due - time.time(), 0.001), 0.02))
     return operation
 
 

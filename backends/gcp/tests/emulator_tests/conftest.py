@@ -29,7 +29,7 @@ class Fleet:
         self.stage, self.emulator = stage, stage.emulator
 
     def make(self, size=3, drain=0, **fields):
-        self.emulator.laws(boot=0.05, answers=0.02, shutdown=0.05, operation=0.01, reaction=0.01)
+        self.emulator.laws(boot=0.05, answers=0.02, shutdown=0.05, operation=0.0, reaction=0.0)
         self.image = self.stage.image("web-1")
         self.template = self.stage.template("web-r1", self.image)
         self.check = self.stage.check()
