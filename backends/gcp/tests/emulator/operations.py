@@ -219,7 +219,7 @@ def wait(world: World, call: Call) -> Any:
     until = time.time() + world.laws.wait
     while operation.ended is None and time.time() < until:
         due = world.clock.pending() or until
-        world.pause(min(max(due - time.time(), 0.001), 0.02))
+        world.pause(min(max(due - world.clock.now(), 0.001), 0.02))
     return operation
 
 

@@ -8,8 +8,6 @@ https://cloud.google.com/compute/docs/reference/rest/v1/urlMaps
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from google.api_core import exceptions
 
@@ -18,20 +16,17 @@ def serving(emulator):
     return {m["name"]: m["serving"] for m in emulator.members()}
 
 
-def test_health_is_unknown_then_unhealthy_then_healthy(emulator, fleet, until):
+def test_health_is_unknown_then_unhealthy_then_healthy(emulator, fleet):
     fleet.make(0)
-    emulator.laws(boot=0.1, answers=0.3, check=0.02)
+    emulator.laws(boot=60, answers=20, check=1)
     fleet.call("resize", size=1)
     seen = []
-
-    def look():
-        told = list(fleet.stage.health("pool", "web").values())
-        if not seen or seen[-1] != told:
-            seen.append(told)
-        return told
-
-    until(look, ["HEALTHY"].__eq__)
-    assert seen == [[], ["UNHEALTHY"], ["HEALTHY"]]
+    for seconds in (30, 32, 5, 22):  # STAGING, RUNNING, probed once, answers since two probes
+        emulator.skip(seconds=seconds)
+        seen.append(list(fleet.stage.health("pool", "web").values()))
+    assert seen == [[], [], ["UNHEALTHY"], ["UNHEALTHY"]]
+    emulator.skip(seconds=5)
+    assert list(fleet.stage.health("pool", "web").values()) == ["HEALTHY"]
     assert list(serving(emulator).values()) == [["pool"]]
 
 
@@ -54,29 +49,29 @@ def test_a_member_that_never_answers(emulator, fleet, until):
 
 
 def test_a_deleted_member_drains_first(emulator, fleet, until):
-    emulator.laws(scale=0.01)
-    fleet.make(2, drain=40)  # 0.4 s here
+    fleet.make(2, drain=40)
     until(lambda: len(fleet.stage.health("pool", "web")) == 2)
     gone = fleet.members()[0]
     fleet.delete(gone)
-    at = time.monotonic()
+    emulator.skip(seconds=35)
     member = fleet.named(gone.name)
     assert (member.current_action, member.instance_status) == ("DELETING", "RUNNING")
     assert gone.name not in fleet.stage.health("pool", "web")
     assert serving(emulator)[gone.name] == []
     assert next(m for m in emulator.members() if m["name"] == gone.name)["draining"]
-    until(lambda: fleet.named(gone.name) is None)
-    assert time.monotonic() - at > 0.3
+    emulator.skip(seconds=6)
+    assert fleet.named(gone.name) is None
 
 
-def test_draining_may_take_longer_than_was_said(emulator, fleet, until):
+def test_draining_may_take_longer_than_was_said(emulator, fleet):
     """Up to 60 s more, says deleteInstances."""
-    emulator.laws(scale=0.01, after_drain=0.4)
+    emulator.laws(after_drain=60)
     fleet.make(1, drain=10)
     fleet.delete(fleet.members()[0])
-    at = time.monotonic()
-    until(lambda: not fleet.members())
-    assert time.monotonic() - at > 0.35
+    emulator.skip(seconds=65)
+    assert len(fleet.members()) == 1
+    emulator.skip(seconds=6)
+    assert not fleet.members()
 
 
 def change(stage, service="pool", **fields):
@@ -102,11 +97,12 @@ def test_a_service_that_is_being_changed_is_not_ready(emulator, fleet):
     fleet.make(0)
     stage = fleet.stage
     told = stage.services.get(project="acme", backend_service="pool")
-    emulator.laws(operation=0.3)
+    emulator.laws(operation=60)
     first = change(stage, timeout_sec=5, fingerprint=told.fingerprint)
     with pytest.raises(exceptions.BadRequest, match="is not ready") as caught:
         stage.services.delete_unary(project="acme", backend_service="pool")
     assert caught.value.errors[0]["reason"] == "resourceNotReady"
+    emulator.skip(seconds=60)
     stage.done(first)
 
 

@@ -9,17 +9,19 @@ import pytest
 from google.api_core import exceptions
 
 
-def test_a_group_is_done_before_its_members_are(emulator, stage, until):
-    emulator.laws(boot=0.5, reaction=0.3)
+def test_a_group_is_done_before_its_members_are(emulator, stage):
+    emulator.laws(boot=60, reaction=30)
     template = stage.template("web-r1", stage.image("web-1"))
     told = stage.group("web", 2, template)
     assert (told.target_size, told.status.is_stable) == (2, False)
     first = stage.members("web")
     assert {m.current_action for m in first} == {"CREATING"}
     assert [(m.id, m.instance_status) for m in first] == [(0, ""), (0, "")]
-    until(lambda: {m.instance_status for m in stage.members("web")}, {"PROVISIONING"}.__eq__)
-    until(lambda: {m.instance_status for m in stage.members("web")}, {"STAGING"}.__eq__)
-    until(lambda: stage.told("web").status.is_stable)
+    for state in ("PROVISIONING", "STAGING"):
+        emulator.skip(seconds=31)
+        assert {m.instance_status for m in stage.members("web")} == {state}
+    emulator.skip(seconds=31)
+    assert stage.told("web").status.is_stable
     last = stage.members("web")
     assert [m.name for m in last] == [m.name for m in first]
     assert {(m.current_action, m.instance_status) for m in last} == {("NONE", "RUNNING")}
@@ -38,7 +40,7 @@ def test_resize_makes_and_deletes(fleet, until):
 
 def test_resize_that_only_begins_shows_creating_when_it_is_done(emulator, fleet):
     fleet.make(1)
-    emulator.laws(reaction=1.0)
+    emulator.laws(reaction=60)
     fleet.call("resize", size=2)
     assert sorted(m.current_action for m in fleet.members()) == ["CREATING", "NONE"]
 
@@ -70,7 +72,7 @@ def test_delete_instances_fails_whole_for_a_stranger(fleet):
 
 def test_delete_instances_skips_strangers_and_those_that_leave_if_told_so(emulator, fleet):
     fleet.make(3)
-    emulator.laws(shutdown=1.0)
+    emulator.laws(shutdown=60)
     first, second, _ = fleet.members()
     fleet.delete(first)
     done = fleet.delete(first, second, skip_instances_on_validation_error=True)
@@ -176,7 +178,7 @@ def test_a_name_is_taken_once(fleet):
 def test_a_stale_fingerprint_is_refused_also_while_the_other_change_goes_on(emulator, fleet):
     fleet.make(0)
     told = fleet.stage.told("web")
-    emulator.laws(operation=0.2)
+    emulator.laws(operation=60)
     groups, where = fleet.stage.groups, fleet.stage.where
 
     def patch(note):
@@ -195,6 +197,7 @@ def test_a_stale_fingerprint_is_refused_also_while_the_other_change_goes_on(emul
     with pytest.raises(exceptions.PreconditionFailed) as caught:
         patch("two")
     assert caught.value.errors[0]["reason"] == "conditionNotMet"
+    emulator.skip(seconds=60)
     emulator.wait(first)
     now = fleet.stage.told("web")
     assert now.all_instances_config.properties.metadata["hold"] == "one"

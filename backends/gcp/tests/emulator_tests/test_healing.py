@@ -62,13 +62,13 @@ def test_nothing_is_repaired_where_the_policy_says_so(emulator, fleet, until):
 
 
 def test_members_are_verifying_until_they_are_healthy(emulator, watched, until):
-    emulator.laws(scale=0.01)
-    fleet = watched(delay=100)  # 1 s here
-    emulator.fate(answers=0.3)
+    fleet = watched(delay=100)
+    emulator.fate(answers=30)
     fleet.call("resize", size=3)
     new = until(lambda: [m for m in fleet.members() if m.current_action == "VERIFYING"])[0]
     assert new.instance_status == "RUNNING"
     assert not fleet.stage.told("web").status.is_stable
+    emulator.skip(seconds=31)
     fleet.settled(3)
     health = fleet.named(new.name).instance_health
     assert [h.detailed_health_state for h in health] == ["HEALTHY"]
@@ -82,13 +82,14 @@ def test_an_unhealthy_member_is_recreated(emulator, watched, until):
 
 
 def test_failures_are_ignored_during_the_initial_delay(emulator, watched, until):
-    emulator.laws(scale=0.01)
-    fleet = watched(delay=60)  # 0.6 s here
+    fleet = watched(delay=60)
     emulator.fate(answers=None, times=1)
     fleet.call("resize", size=3)
     new = until(lambda: [m for m in fleet.members() if m.current_action == "VERIFYING"])[0]
     until(lambda: fleet.named(new.name).instance_health[0].detailed_health_state == "UNHEALTHY")
+    emulator.skip(seconds=50)
     assert fleet.named(new.name).current_action == "VERIFYING"
+    emulator.skip(seconds=11)
     until(replaced(fleet, new))
 
 
