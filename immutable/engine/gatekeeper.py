@@ -28,7 +28,7 @@ from immutable.model import (
     Verdict,
 )
 from immutable.model.records import Judged
-from immutable.model.serial import canonical, from_json, to_json
+from immutable.model.serial import from_json, to_json
 from immutable.planning.goals import gates, goals, share, watching
 from immutable.planning.stance import Opinion, Stance, stance
 
@@ -219,7 +219,7 @@ class Gatekeeper:
         evidence, detail, now = "", mind.detail, asyncio.get_running_loop().time()
         if verdict is not mind.verdict or now - mind.saved >= _SAVED:
             mind.saved = now
-            evidence = canonical(to_json(mind.study.evidence)).decode()
+            evidence = json.dumps(to_json(mind.study.evidence))
             detail = mind.study.verdict(gate)[1].reason  # Figures a minute old are good enough.
         self._heard(gate, verdict, detail, evidence)
 

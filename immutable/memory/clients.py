@@ -58,7 +58,8 @@ def _spread(count: int, cumulated: tuple[float, ...], random: Random) -> list[in
             hit = _poisson(mean, random)
         else:
             hit = int(gauss(mean, math.sqrt(mean * (1 - chance))) + 0.5)
-        hits[bucket] = hit = max(0, min(left, hit))
+        hit = 0 if hit < 0 else min(hit, left)
+        hits[bucket] = hit
         left -= hit
     hits[-1] += left
     return hits
