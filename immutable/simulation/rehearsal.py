@@ -108,7 +108,7 @@ def median(trials: Sequence[Trial]) -> Trial:
 
 
 def compare(*rehearsals: Rehearsal) -> list[dict[str, Any]]:
-    """Return a row for each rehearsal, side by side; what `immutable rehearse --against` shows.
+    """Return a row for each rehearsal, side by side; what ``immutable rehearse --against`` shows.
 
     Raises:
         InvalidValue: They are of different fleets, scenarios, seeds or numbers of trials: what
