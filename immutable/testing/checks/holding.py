@@ -129,7 +129,7 @@ async def an_expired_hold_is_told_as_restored(s: Stage) -> None:
     first, *_ = await s.ready(3)
     await s.retire(first.id, ctx=s.ctx())
     await s.grow(3, expected=2)
-    await s.gone(first.id)
+    await s.see_off(first.id)
     await s.ready(3)
     await s.past(until)
     s.same((await s.group()).minimum, 3, "the minimum that is told after the hold's time")

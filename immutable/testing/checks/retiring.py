@@ -150,7 +150,7 @@ async def a_retirement_without_an_answer_may_be_repeated(s: Stage) -> None:
     ctx = s.ctx()
     await s.refused(s.retire(first.id, ctx=ctx), Transient, "a retirement whose answer is lost")
     s.same((await s.retire(first.id, ctx=ctx)).size, 2, "what its repetition returns")
-    await s.gone(first.id)
+    await s.see_off(first.id)
     await s.spared({second.id, third.id})
 
 
@@ -173,5 +173,5 @@ async def a_part_that_was_begun_is_transient(s: Stage) -> None:
     what = "a retirement of which a part was begun"
     await s.refused(s.retire(first.id, second.id), Transient, what)
     s.same((await s.retire(first.id, second.id)).size, 1, "what its repetition returns")
-    await s.gone(first.id, second.id)
+    await s.see_off(first.id, second.id)
     await s.spared({third.id})
