@@ -98,5 +98,10 @@ def stay(server: BaseWSGIServer, forever: bool = False, *further: str) -> None:
     sys.stdout.flush()
     if not forever:
         # Whoever started this is gone when its end of the pipe is.
-        threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
+        threading.Thread(target=_until_closed, args=(server,), daemon=True).start()
     server.serve_forever()
+
+
+def _until_closed(server: BaseWSGIServer) -> None:
+    sys.stdin.read()
+    server.shutdown()

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterable
+from email.utils import formatdate
 from typing import Any
 
 from attrs import define, field
@@ -32,6 +33,10 @@ class Handler(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
         """Say nothing: the calls are counted elsewhere."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Begin an answer, without a date of our own: the application says the cloud's."""
+        self.send_response_only(code, message)
 
     def break_off(self) -> None:
         """Reset the connection: the client reads ECONNRESET."""
@@ -86,6 +91,8 @@ class Application:
         else:
             status, heads, said = self.cloud(request)
         heads["Content-Length"] = str(len(said))
+        # The cloud's clock, which a test may have moved on.
+        heads["Date"] = formatdate(self.world.ledger.clock.now(), usegmt=True)
         start_response(f"{status} {'OK' if status < 400 else 'Refused'}", list(heads.items()))
         return [said]
 

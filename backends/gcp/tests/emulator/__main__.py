@@ -23,9 +23,11 @@ def main() -> None:
     known = schema.load()  # Refuses another client than the one that was read.
 
     from . import actions  # noqa: F401  Registers every method.
+    from .calls import METHODS
     from .server import Front
     from .world import World
 
+    known.has(METHODS)
     stay(serve(Front(World(given.region), known), port=given.port), given.stay)
 
 

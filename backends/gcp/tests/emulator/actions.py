@@ -12,6 +12,7 @@ from . import (
     permissions,
     places,
     probing,
+    routing,
     templates,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "permissions",
     "places",
     "probing",
+    "routing",
     "templates",
 ]

@@ -18,7 +18,7 @@ from attrs import define, field
 from .calls import Call, answers
 from .errors import exists, invalid, required
 from .groups import Group
-from .kinds import Kind, base, changed, inserted, merged, register
+from .kinds import USUAL, Kind, base, changed, inserted, merged, register
 from .managing import act
 from .names import link
 from .store import Resource
@@ -96,16 +96,14 @@ def shown(world: World, scaler: Resource) -> dict[str, Any]:
 
 SERVICES = ("autoscalers", "regionAutoscalers")
 
-register(
-    Kind("autoscalers", "autoscaler", SERVICES, shown), "get", "list", "aggregatedList", "delete"
-)
+register(Kind("autoscalers", "autoscaler", SERVICES, shown), *USUAL)
 
 
 def _policy(data: dict[str, Any]) -> dict[str, Any]:
     given = data.get("autoscalingPolicy", {})
     if "maxNumReplicas" not in given:
         raise required("resource.autoscalingPolicy.maxNumReplicas")
-    policy = DEFAULTS | given
+    policy: dict[str, Any] = DEFAULTS | given
     if policy["minNumReplicas"] > policy["maxNumReplicas"]:
         field = "resource.autoscalingPolicy.minNumReplicas"
         raise invalid(field, policy["minNumReplicas"], "Must not be above maxNumReplicas.")

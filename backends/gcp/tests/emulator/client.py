@@ -33,7 +33,7 @@ class Emulator(Process):
 
             words = "".join(word.capitalize() for word in service.split("_"))
             self._clients[service] = getattr(compute_v1, f"{words}Client")(
-                credentials=AnonymousCredentials(),
+                credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
                 client_options={"api_endpoint": self.url},
             )
         return self._clients[service]

@@ -8,8 +8,9 @@ from attrs import asdict
 
 from tests.emulators.commands import Commands
 
-from .balancing import looks, weights
+from .balancing import looks
 from .laws import Fate
+from .routing import weights
 from .schema import PINNED
 
 if TYPE_CHECKING:

@@ -104,7 +104,8 @@ class Group:
     def healer(self) -> str | None:
         """The health check of the autohealing policy."""
         policies = self.data.get("autoHealingPolicies") or [{}]
-        return policies[0].get("healthCheck")
+        check: str | None = policies[0].get("healthCheck")
+        return check
 
     @property
     def live(self) -> list[Member]:
@@ -182,7 +183,7 @@ class Group:
             given = policy.get(name, {"fixed": default})
             if "percent" not in given:
                 return int(given.get("fixed", default))
-            return (self.target * given["percent"] + (99 if up else 0)) // 100
+            return (self.target * int(given["percent"]) + (99 if up else 0)) // 100
 
         return size("maxSurge", True), size("maxUnavailable", False)
 

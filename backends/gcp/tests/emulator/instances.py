@@ -88,7 +88,8 @@ def delete(world: World, call: Call) -> Any:
     """Delete a VM; the operation ends when it is gone. A managed group makes it anew."""
     vm = _vm(world, call)
     operation = world.operations.begin_open(call, vm.resource)
-    world.lives.delete(vm, lambda: world.operations.end(operation, vm.resource))
+    if operation.failure is None:
+        world.lives.delete(vm, lambda: world.operations.end(operation, vm.resource))
     return operation
 
 

@@ -48,6 +48,9 @@ class Kind:
 
 KINDS: dict[str, Kind] = {}
 
+USUAL = ("get", "list", "aggregatedList", "delete")
+"""Methods that nearly every collection has."""
+
 
 def base(world: World, resource: Resource) -> dict[str, Any]:
     """What every resource says about itself."""
@@ -83,7 +86,8 @@ def register(kind: Kind, *methods: str) -> None:
     }
     for service in kind.services:
         for method in methods:
-            if method != "aggregatedList" or not service.startswith("region"):
+            # Google aggregates over regions and zones: services of one region, or none, do not.
+            if method != "aggregatedList" or not service.startswith(("region", "global")):
                 METHODS[f"{service}.{method}"] = usual[method]
 
 
@@ -132,6 +136,26 @@ def _nothing(scope: Scope) -> dict[str, Any]:
         "message": f"There are no results for scope '{scope.path}' on this page.",
         "data": [{"key": "scope", "value": scope.path}],
     }
+
+
+def _found_in(value: Any, wanted: str) -> bool:
+    """Whether a link stands anywhere in a body."""
+    if isinstance(value, dict):
+        return any(_found_in(each, wanted) for each in value.values())
+    if isinstance(value, list):
+        return any(_found_in(each, wanted) for each in value)
+    return bool(value == wanted)
+
+
+def users_among(*kinds: str) -> Callable[[World, Resource], list[str]]:
+    """Paths of resources of these kinds that name a resource."""
+
+    def users(world: World, resource: Resource) -> list[str]:
+        return [
+            u.path for k in kinds for u in world.store.of(k) if _found_in(u.data, resource.link)
+        ]
+
+    return users
 
 
 def free(world: World, resource: Resource) -> None:
@@ -213,6 +237,26 @@ def changed(
         resource.shown = max(resource.shown, generation)
 
     return world.operations.begin(call, resource, effect, seconds=seconds)
+
+
+def rewritten(
+    world: World, call: Call, kind: str, form: Callable[[World, dict[str, Any]], dict[str, Any]]
+) -> Any:
+    """A patch or an update of a resource that has a fingerprint and takes one change at a time.
+
+    Args:
+        form: checks what it would be and gives it its full form.
+    """
+    resource = world.store.get(kind, call.scope, call.target)
+    guarded(resource, call.body, "fingerprint", must=True)
+    idle(resource)
+    patch = call.name.endswith(".patch")
+    data = form(world, merged(resource.data, call.body) if patch else dict(call.body))
+
+    def change() -> None:
+        resource.data = data
+
+    return changed(world, call, resource, change)
 
 
 def merged(data: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

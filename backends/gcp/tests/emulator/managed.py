@@ -77,6 +77,13 @@ def errors(world: World, call: Call) -> Any:
     return page(call, list(reversed(group.errors)), None)
 
 
+@answers(*both("listPerInstanceConfigs"))
+def configs(world: World, call: Call) -> Any:
+    """None: nothing here makes a per-instance config, so every member is stateless."""
+    found(world, call)
+    return page(call, [], None)
+
+
 def _members(group: Group, call: Call) -> tuple[list[Member], list[str]]:
     """Members that a body names by URL, and what is none or leaves already.
 

@@ -287,9 +287,6 @@ def delete(world: World, call: Call) -> Any:
         world.operations.end(operation, group.resource)
 
     if operation.failure is not None:
-        world.clock.after(
-            world.chances.draw(world.laws.operation), world.operations.end, operation, group.resource
-        )  # fmt: skip
         return operation
     group.deletion = gone
     for member in list(group.members.values()):

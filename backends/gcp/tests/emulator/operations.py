@@ -140,9 +140,12 @@ class Operations:
         return operation
 
     def begin_open(self, call: Call, target: Resource) -> Operation:
-        """Accept a request whose end is somebody else's to call."""
+        """Accept a request whose end is somebody else's to call, unless it has failed already."""
         operation = self._new(call, target, None)
         target.busy += 1
+        if operation.failure is not None:
+            wait = self.world.chances.draw(self.world.laws.operation)
+            self.world.clock.after(wait, self.end, operation, target)
         return operation
 
     def _new(self, call: Call, target: Resource, scope: Scope | None) -> Operation:

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from .calls import Call, answers
 from .errors import invalid, required
-from .kinds import Kind, base, changed, idle, inserted, merged, register
+from .kinds import USUAL, Kind, base, changed, idle, inserted, merged, register
 from .lives import Vm
 from .store import Resource
 
@@ -31,10 +31,7 @@ def _users(world: World, check: Resource) -> list[str]:
 
 register(
     Kind("healthChecks", "health_check", ("healthChecks", "regionHealthChecks"), base, _users),
-    "get",
-    "list",
-    "aggregatedList",
-    "delete",
+    *USUAL,
 )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -79,6 +80,15 @@ class Schema:
             node = node.setdefault("{}" if segment.startswith("{") else segment, {})
         node[""] = method
 
+    def has(self, names: Iterable[str]) -> None:
+        """See that methods that are answered here exist at Google.
+
+        Raises:
+            RuntimeError: some don't; says which.
+        """
+        if strangers := sorted(set(names) - set(self.methods)):
+            raise RuntimeError(f"google-cloud-compute {PINNED} has no {', '.join(strangers)}")
+
     def find(self, verb: str, segments: list[str]) -> tuple[Method, dict[str, str]] | None:
         """The method of a request, and the variables of its path."""
         found = self._walk(self._tree.get(verb, {}), segments)
@@ -134,7 +144,7 @@ def canonical(message: Any, data: dict[str, Any]) -> dict[str, Any]:
         json_format.ParseError: a field or a type that the schema doesn't know.
     """
     parsed = json_format.ParseDict(data, message.pb()(), ignore_unknown_fields=False)
-    return json_format.MessageToDict(parsed)
+    return dict(json_format.MessageToDict(parsed))
 
 
 def load() -> Schema:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import images
 from .calls import Call, answers
 from .errors import invalid, required
-from .kinds import Kind, base, inserted, register
+from .kinds import USUAL, Kind, base, inserted, register
 from .names import link
 from .places import MACHINES
 from .store import Resource
@@ -32,10 +32,7 @@ register(
         base,
         _users,
     ),
-    "get",
-    "list",
-    "aggregatedList",
-    "delete",
+    *USUAL,
 )
 
 

@@ -134,9 +134,12 @@ def test_a_backend_of_capacity_0_serves_nobody(emulator, fleet, until):
 def test_a_backend_has_to_be_there(fleet):
     fleet.make(0)
     told = fleet.stage.services.get(project="acme", backend_service="pool")
-    missing = fleet.stage.told("web").instance_group + "x"
+    whole = fleet.stage.told("web").instance_group
     with pytest.raises(exceptions.NotFound):
-        change(fleet.stage, backends=[{"group": missing}], fingerprint=told.fingerprint)
+        change(fleet.stage, backends=[{"group": whole + "x"}], fingerprint=told.fingerprint)
+    partial = whole.partition("/v1/")[2]
+    with pytest.raises(exceptions.BadRequest, match="Partial URLs"):
+        change(fleet.stage, backends=[{"group": partial}], fingerprint=told.fingerprint)
 
 
 def table(*weights):

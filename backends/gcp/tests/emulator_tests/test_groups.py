@@ -157,6 +157,30 @@ def test_a_deleted_group_takes_its_members_along(emulator, fleet):
     assert {m["group"] for m in emulator.members()} == {"web"}
 
 
+def test_a_deletion_whose_operation_fails_deletes_nothing(emulator, fleet):
+    fleet.make(1)
+    fleet.stage.group("two", 1, fleet.template)
+    fleet.settled(1, "two")
+    emulator.fault(action="*.delete", kind="operation", code="RESOURCE_NOT_READY", times=2)
+    assert fleet.call("delete", "two").error.errors
+    (member,) = fleet.members("two")
+    done = emulator.client("instances").delete_unary(
+        project="acme", zone=emulator.zones[0], instance=member.name
+    )
+    assert emulator.wait(done).error.errors
+    fleet.settled(1, "two")
+    assert [m.id for m in fleet.members("two")] == [member.id]
+
+
+def test_no_member_has_a_configuration_of_its_own(fleet):
+    fleet.make(1)
+    found = fleet.stage.groups.list_per_instance_configs(
+        project="acme", instance_group_manager="web", **fleet.stage.where
+    )
+    assert not list(found)
+    assert not fleet.stage.told("web").status.stateful.has_stateful_config
+
+
 def test_a_template_in_use_is_not_deleted(emulator, fleet):
     fleet.make(1)
     with pytest.raises(exceptions.BadRequest) as caught:

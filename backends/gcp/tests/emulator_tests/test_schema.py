@@ -111,3 +111,19 @@ def test_another_client_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(schema, "FOUND", (1, 1))
     with pytest.raises(RuntimeError, match="not built as it was: 1005 methods"):
         schema.load()
+    monkeypatch.undo()
+    with pytest.raises(RuntimeError, match=r"has no instances\.explode"):
+        schema.load().has(["instances.get", "instances.explode"])
+
+
+def test_answers_carry_the_cloud_s_own_time(emulator):
+    """Not this machine's: a test may have moved it on."""
+    from email.utils import parsedate_to_datetime
+
+    def date():
+        with urllib.request.urlopen(f"{emulator.url}{PROJECT}/zones", timeout=5) as reply:
+            return parsedate_to_datetime(reply.headers["Date"])
+
+    before = date()
+    emulator.skip(seconds=3600)
+    assert 3600 <= (date() - before).total_seconds() < 3660
