@@ -96,7 +96,7 @@ def shown(world: World, scaler: Resource) -> dict[str, Any]:
 
 SERVICES = ("autoscalers", "regionAutoscalers")
 
-register(Kind("autoscalers", "autoscaler", SERVICES, shown), *USUAL)
+register(Kind("autoscalers", "autoscaler", SERVICES, shown, scopes=("regions", "zones")), *USUAL)
 
 
 def _policy(data: dict[str, Any]) -> dict[str, Any]:

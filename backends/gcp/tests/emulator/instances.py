@@ -46,7 +46,7 @@ def shown(world: World, resource: Resource) -> dict[str, Any]:
 
 
 register(
-    Kind("instances", "instance", ("instances",), shown, print="fingerprint"),
+    Kind("instances", "instance", ("instances",), shown, print="fingerprint", scopes=("zones",)),
     "get",
     "list",
     "aggregatedList",

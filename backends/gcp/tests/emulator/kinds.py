@@ -30,6 +30,7 @@ class Kind:
         show: what a resource looks like.
         users: paths of resources that use one, for which it can't be deleted.
         print: the field that carries the fingerprint, if it has one.
+        scopes: where there can be some, as aggregated lists tell them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Kind:
     show: Show
     users: Callable[[World, Resource], list[str]] = lambda _world, _resource: []
     print: str | None = None
+    scopes: tuple[str, ...] = ("global", "regions")
 
     @property
     def single(self) -> str:
@@ -119,9 +121,10 @@ def _aggregate(kind: Kind) -> Callable[[World, Call], Any]:
             [kind.show(world, r) for r in world.store.listed(kind.name, None, world.laws.lag)],
             f"compute#{kind.single}AggregatedList",
         )
-        scopes = [Scope("zones", z) for z in world.zones] + [Scope("regions", world.region)]
+        scopes = [Scope(), Scope("regions", world.region)]
+        scopes += [Scope("zones", zone) for zone in world.zones]
         items: dict[str, Any] = {}
-        for scope in [Scope(), *scopes]:
+        for scope in [each for each in scopes if each.kind in kind.scopes]:
             mark = f"/{scope.path}/{kind.name}/"
             here = [item for item in found["items"] if mark in item["selfLink"]]
             items[scope.path] = {kind.name: here} if here else {"warning": _nothing(scope)}

@@ -95,6 +95,7 @@ register(
         shown,
         _users,
         print="fingerprint",
+        scopes=("regions", "zones"),
     ),
     "get",
     "list",

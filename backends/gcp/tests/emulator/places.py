@@ -37,7 +37,12 @@ PROJECT_QUOTAS = {
 """Metric, what it counts, limit."""
 
 register(Kind("networks", "network", ("networks",), base), "get", "list")
-register(Kind("subnetworks", "subnetwork", ("subnetworks",), base), "get", "list", "aggregatedList")
+register(
+    Kind("subnetworks", "subnetwork", ("subnetworks",), base, scopes=("regions",)),
+    "get",
+    "list",
+    "aggregatedList",
+)
 
 
 @answers("networks.insert", "subnetworks.insert")

@@ -69,6 +69,31 @@ def test_an_aggregated_list_has_every_scope(emulator, fleet, spread):
     assert empty.warning.code == "NO_RESULTS_ON_PAGE"
 
 
+@pytest.mark.parametrize(
+    ("service", "scopes"),
+    [
+        ("instances", {"zones": 1}),
+        ("autoscalers", {"regions": 0, "zones": 0}),
+        ("instance_group_managers", {"regions": 0, "zones": 1}),
+        ("backend_services", {"global": 1, "regions": 0}),
+        ("url_maps", {"global": 0, "regions": 0}),
+        ("health_checks", {"global": 1, "regions": 0}),
+        ("instance_templates", {"global": 1, "regions": 0}),
+        ("target_http_proxies", {"global": 0, "regions": 0}),
+        ("forwarding_rules", {"global": 0, "regions": 0}),
+        ("subnetworks", {"regions": 1}),
+    ],
+)
+def test_aggregated_lists_have_the_scopes_that_there_can_be(emulator, fleet, service, scopes):
+    fleet.make(1)
+    found = dict(emulator.client(service).aggregated_list(project="acme"))
+    told = {}
+    for scope, each in found.items():
+        kind = scope.partition("/")[0]
+        told[kind] = told.get(kind, 0) + len(getattr(each, service))
+    assert told == scopes
+
+
 def test_a_list_may_be_late_and_get_is_not(emulator, stage):
     images = emulator.client("images")
     stage.image("old")
