@@ -1,8 +1,8 @@
 """Errors as Compute Engine writes them.
 
-"Troubleshooting API errors"
-(https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-api-errors): HTTP status, a
-message, and in `errors[].reason` why. What happens later stands in the operation instead.
+HTTP status, a message, and in `errors[].reason` why, as recorded answers have it and as
+https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-bulk-vm-creation lists them.
+What happens later stands in the operation instead.
 """
 
 from __future__ import annotations

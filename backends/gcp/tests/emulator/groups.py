@@ -166,14 +166,25 @@ class Group:
         "Distribution of VMs"
         (https://cloud.google.com/compute/docs/instance-groups/regional-mig-distribution-shape).
         """
-        counts = Counter(member.zone for member in self.live)
+        counts = self.spread()
         shape = self.data.get("distributionPolicy", {}).get("targetShape", "EVEN")
         zones = self.zones
         if self.regional and shape != "EVEN":
             zones = [zone for zone in zones if fits(zone)] or zones
-        if shape == "ANY_SINGLE_ZONE" and counts:
+        if shape == "ANY_SINGLE_ZONE" and counts.total():
             return counts.most_common(1)[0][0]
         return min(zones, key=lambda zone: (counts[zone], zone))
+
+    def spread(self) -> Counter[str]:
+        """How many members that stay each zone has."""
+        counts = Counter(dict.fromkeys(self.zones, 0))
+        counts.update(member.zone for member in self.live)
+        return counts
+
+    def uneven(self) -> bool:
+        """Whether two zones differ by more than one, as targetShape EVEN explains it."""
+        counts = self.spread().values()
+        return max(counts) - min(counts) > 1
 
     def limits(self) -> tuple[int, int]:
         """maxSurge and maxUnavailable in members: percentages round up, and down."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .errors import GoogleError, OperationFailed
@@ -207,8 +206,8 @@ def instance_link(world: World, member: Member) -> str:
 def properties(world: World, group: Group, member: Member) -> dict[str, Any]:
     """The template's properties, with the all-instances configuration on top.
 
-    "About all-instances configuration"
-    (https://cloud.google.com/compute/docs/instance-groups/about-all-instances-config).
+    "Override instance template properties with an all-instances configuration"
+    (https://cloud.google.com/compute/docs/instance-groups/set-mig-aic).
     """
     template = world.store.at(link(member.template, "instanceTemplate", "instanceTemplates"))
     data = dict(template.data["properties"])
@@ -255,17 +254,19 @@ def _victim(world: World, group: Group) -> Member:
     """Whom a smaller size hits.
 
     "When resizing down, the group chooses arbitrarily", and looks at status, health, version and
-    place (https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers/resize).
+    place (https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers/resize). A
+    regional group "always removes VMs from the zones with the largest number"
+    (https://cloud.google.com/compute/docs/instance-groups/regional-mig-rebalance-manually).
     """
-    zones = Counter(member.zone for member in group.live)
+    zones = group.spread()
     old = set(map(id, group.outdated()))
     check = world.probing.check(group.healer) if group.healer else None
 
-    def key(member: Member) -> tuple[bool, bool, bool, int, int]:
+    def key(member: Member) -> tuple[int, bool, bool, bool, int]:
         vm = member.vm
         runs = vm is not None and vm.status == "RUNNING"
         well = runs and (check is None or bool(vm and world.probing.state(vm, check)))
-        return (runs, well, id(member) not in old, -zones[member.zone], world.chances.number(9))
+        return (-zones[member.zone], runs, well, id(member) not in old, world.chances.number(9))
 
     return min(group.live, key=key)
 
@@ -282,10 +283,9 @@ def _redistribute(world: World, group: Group) -> None:
         return
     if any(member.action != "NONE" for member in group.members.values()):
         return
-    counts = Counter(dict.fromkeys(group.zones, 0))
-    counts.update(member.zone for member in group.live)
+    counts = group.spread()
     fullest = max(group.zones, key=lambda zone: counts[zone])
-    if counts[fullest] - min(counts[zone] for zone in group.zones) > 1:
+    if group.uneven():
         remove(world, group, next(m for m in group.live if m.zone == fullest))
 
 

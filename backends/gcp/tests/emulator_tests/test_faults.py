@@ -1,7 +1,7 @@
 """What goes wrong on the way: by method, the n-th time, before or after it is done.
 
 https://cloud.google.com/compute/api-quota
-https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-api-errors
+https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-bulk-vm-creation
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+from google.api_core import exceptions
+
 FIELD = "region_instance_group_managers_delete_instances_request_resource"
 
 
@@ -50,6 +53,28 @@ def test_redistribution_can_be_turned_off(emulator, spread):
     spread.delete(*[m for m in spread.members() if zone_of(m) == here])
     spread.settled(4)
     assert {m.id for m in spread.members()} == {m.id for m in kept}
+
+
+def test_redistribution_is_turned_on_again_only_where_the_group_is_even(emulator, spread):
+    """https://cloud.google.com/compute/docs/instance-groups/regional-mig-rebalance-manually"""
+    spread.make(6, update_policy={"instance_redistribution_type": "NONE"})
+    here = emulator.zones[0]
+    spread.delete(*[m for m in spread.members() if zone_of(m) == here])
+    spread.settled(4)
+    on = {"update_policy": {"instance_redistribution_type": "PROACTIVE"}}
+    with pytest.raises(exceptions.BadRequest, match="not balanced"):
+        spread.patch(**on)
+    spread.call("resize", size=6)
+    assert zones(spread.settled(6)) == dict.fromkeys(emulator.zones, 2)
+    spread.patch(**on)
+    told = spread.stage.told("web").update_policy
+    assert told.instance_redistribution_type == "PROACTIVE"
+
+
+def test_a_smaller_size_hits_the_fullest_zones(emulator, spread):
+    spread.make(5, update_policy={"instance_redistribution_type": "NONE"})
+    spread.call("resize", size=3)
+    assert zones(spread.settled(3)) == dict.fromkeys(emulator.zones, 1)
 
 
 def test_only_zones_of_the_policy_are_used(emulator, spread):
