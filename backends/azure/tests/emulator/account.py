@@ -53,8 +53,20 @@ def list_groups(world: World, call: Call) -> Answer:
 
 @answers("resources:resource_groups.delete")
 def delete_group(world: World, call: Call) -> Answer:
-    """Not modelled: nothing that is tested may delete a group with all that is in it."""
-    raise NotEmulated(call.name)
+    """Remove one that has no machines: 202 and `Location` alone (recorded)."""
+    name = world.place(call.group)
+    inside = f"{ids.key(ids.group_id(name))}/"
+    if any(
+        ids.key(each.id).startswith(inside) for each in [*world.machines(), *world.sets.values()]
+    ):
+        raise NotEmulated("the deletion of a resource group with machines in it")
+    for key in [key for key in world.store.all if key.startswith(inside)]:
+        del world.store.all[key]
+    del world.places[name.lower()]
+    operation = world.operations.begin(call, call.name, "Microsoft.Resources", ids.group_id(name))
+    world.clock.after(world.chances.draw(world.laws.settle), world.operations.end, operation)
+    place = f"{call.base}/subscriptions/{ids.SUBSCRIPTION}/operationresults/{operation.id}"
+    return Answer(202, None, {"Location": f"{place}?api-version={call.version}"})
 
 
 @answers("compute:usage.list")

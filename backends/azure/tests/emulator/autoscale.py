@@ -30,7 +30,7 @@ def told(found: Resource) -> dict[str, Any]:
     said = copy.deepcopy(found.doc)
     said |= {"name": found.name, "id": found.id, "type": KIND}
     said["properties"].setdefault("name", found.name)
-    said["properties"].setdefault("enabled", True)
+    said["properties"].setdefault("enabled", False)
     return said
 
 

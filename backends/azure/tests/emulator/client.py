@@ -82,6 +82,10 @@ class Emulator(Process):
         """A credential for the asynchronous clients."""
         return StaticCredential(self.token)
 
+    def expire(self) -> None:
+        """The token that was given out so far is none any more; new credentials have another one."""
+        self.token = self.order("expire")
+
     def transport(self) -> Any:
         """A transport for several asynchronous clients, with one session; close it at the end.
 

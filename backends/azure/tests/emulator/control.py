@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from attrs import asdict
@@ -124,7 +125,7 @@ def alarm(world: World, setting: str, capacity: int) -> None:
     found = next(
         s for s in world.store.of("Microsoft.Insights/autoscalesettings") if s.name == setting
     )
-    if not found.properties.get("enabled", True):
+    if not found.properties.get("enabled", False):
         raise ValueError(f"the autoscale setting {setting} is disabled")
     bounds = found.properties["profiles"][0]["capacity"]
     if not int(bounds["minimum"]) <= capacity <= int(bounds["maximum"]):
@@ -157,6 +158,29 @@ def metric(world: World, resource: str, name: str, values: list[float], ago: flo
 def deny(world: World, actions: list[str]) -> None:
     """The caller may not do these: `Microsoft.Compute/*/write`. Replaces earlier ones."""
     world.denied = set(actions)
+
+
+@command
+def evict(world: World, machine: str) -> None:
+    """Azure takes a Spot machine back, by its eviction policy: deallocated, or deleted.
+
+    "Azure Spot Virtual Machines for Virtual Machine Scale Sets"
+    (https://learn.microsoft.com/azure/virtual-machine-scale-sets/use-spot).
+    """
+    found = _machine(world, machine)
+    if str(found.profile.get("priority", "Regular")).lower() != "spot":
+        raise ValueError(f"{machine} is no Spot machine")
+    if str(found.profile.get("evictionPolicy", "Deallocate")).lower() == "delete":
+        world.removal.vanish(found)
+    else:
+        world.lives.halt(found, "deallocated", lambda _: None)
+
+
+@command
+def expire(world: World) -> str:
+    """The token that callers had is none any more; the new one."""
+    world.token = secrets.token_urlsafe(24)
+    return world.token
 
 
 @command

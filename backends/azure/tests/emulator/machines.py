@@ -41,6 +41,7 @@ class Machine:
         power: of the instance view: `starting`, `running`, `stopped`, `deallocated` …; None before
             there is any.
         answering: whether the application answers; None before it ever did.
+        waits: who is told when what it does now is over, or is cut short.
         nics: the machine's own network configuration, where it differs from the profile.
         data: what a PUT of the machine alone said.
         etag: counts up.
@@ -69,6 +70,7 @@ class Machine:
     etag: int = 1
     fate: Fate = field(factory=Fate)
     timers: list[Timer] = field(factory=list)
+    waits: Done | None = None
     deaf: bool = False
 
     @property
@@ -97,21 +99,27 @@ class Lives:
         self.fates: list[Fate] = []
 
     def start(self, machine: Machine, done: Done) -> None:
-        """Provision it; `done` when it runs or has failed."""
+        """Provision it; `done` when it runs, has failed, or is deleted before it could."""
         named = machine.group.name if machine.group else ""
         fits = (f for f in self.fates if f.matches(machine.image, named, machine.zone))
-        machine.fate = next(fits, Fate())
-        self._boot(machine, done)
+        machine.fate, machine.waits = next(fits, Fate()), done
+        self._boot(machine)
 
-    def _boot(self, machine: Machine, done: Done) -> None:
+    def _boot(self, machine: Machine) -> None:
         boot = self.world.laws.boot if machine.fate.boot == "law" else machine.fate.boot
         if boot is not None:
-            self._later(machine, self.world.chances.draw(boot), self._runs, machine, done)
+            self._later(machine, self.world.chances.draw(boot), self._runs, machine)
+
+    def _over(self, machine: Machine) -> None:
+        """Tell who waits for it, once."""
+        done, machine.waits = machine.waits, None
+        if done is not None:
+            done(machine)
 
     def _later(self, machine: Machine, seconds: float, do: Callable[..., None], *args: Any) -> None:
         machine.timers.append(self.world.clock.after(seconds, do, *args))
 
-    def _runs(self, machine: Machine, done: Done) -> None:
+    def _runs(self, machine: Machine) -> None:
         machine.power, machine.ran_at = "running", self.world.clock.now()
         machine.changed_at = machine.ran_at
         machine.provisioning = "Succeeded"
@@ -124,7 +132,7 @@ class Lives:
         answers = self.world.laws.answers if machine.fate.answers == "law" else machine.fate.answers
         if answers is not None and machine.fate.code is None:
             self._later(machine, self.world.chances.draw(answers), self._answers, machine)
-        done(machine)
+        self._over(machine)
 
     def _answers(self, machine: Machine) -> None:
         if not machine.deaf:
@@ -145,34 +153,35 @@ class Lives:
         """Boot again, with whatever profile it has by now."""
         self.still(machine)
         machine.provisioning, machine.power, machine.answering = "Updating", "starting", None
-        machine.deaf, machine.error = False, None
+        machine.deaf, machine.error, machine.waits = False, None, done
         machine.etag += 1
-        self._boot(machine, done)
+        self._boot(machine)
 
     def halt(self, machine: Machine, power: str, done: Done) -> None:
         """Stop or deallocate it."""
         self.still(machine)
-        machine.provisioning, machine.answering = "Updating", None
+        machine.provisioning, machine.answering, machine.waits = "Updating", None, done
         machine.power = {"stopped": "stopping", "deallocated": "deallocating"}[power]
         seconds = self.world.chances.draw(self.world.laws.shutdown)
-        self._later(machine, seconds, self._halted, machine, power, done)
+        self._later(machine, seconds, self._halted, machine, power)
 
-    def _halted(self, machine: Machine, power: str, done: Done) -> None:
+    def _halted(self, machine: Machine, power: str) -> None:
         machine.power, machine.provisioning = power, "Succeeded"
-        done(machine)
+        self._over(machine)
 
     def leave(self, machine: Machine, done: Done) -> None:
         """Delete it; `done` when it is gone."""
-        self.still(machine)
         machine.provisioning, machine.answering = "Deleting", None
         machine.power = "stopping" if machine.power else None
+        self.still(machine)
         self._later(machine, self.world.chances.draw(self.world.laws.shutdown), done, machine)
 
     def still(self, machine: Machine) -> None:
-        """Forget what was to become of it."""
+        """Forget what was to become of it; who waits is told that it won't be."""
         for timer in machine.timers:
             timer.cancel()
         machine.timers.clear()
+        self._over(machine)
 
 
 def health(machine: Machine, now: float, scale: float) -> str | None:

@@ -94,11 +94,9 @@ def update(world: World, call: Call) -> Answer:
     member = _member(world, call)
     matching(call.headers.get("if-match"), etag(member.etag), member.id)
     assert member.group is not None
-    take_turn(world, call, member.group)
-    failing = world.operations.failing(call, member.group.id)
-    operation = failing or world.operations.begin(
-        call, call.name, "Microsoft.Compute", member.group.id
-    )
+    take_turn(world, call, member.group, one=member)
+    failing = world.operations.failing(call, member.id)
+    operation = failing or world.operations.begin(call, call.name, "Microsoft.Compute", member.id)
     if failing is None:
         said = call.body.get("properties") or {}
         member.tags = call.body.get("tags", member.tags) or {}

@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from .world import World
 
 NIC = "Microsoft.Network/networkInterfaces"
+USUAL_NIC = {
+    "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
+    "enableAcceleratedNetworking": False,
+    "vnetEncryptionSupported": False,
+    "enableIPForwarding": False,
+    "disableTcpStateTracking": False,
+    "hostedWorkloads": [],
+    "tapConfigurations": [],
+    "nicType": "Standard",
+    "allowPort25Out": True,
+    "defaultOutboundConnectivityEnabled": False,
+    "auxiliaryMode": "None",
+    "auxiliarySku": "None",
+}
+"""Recorded; some of it is in no document."""
+
 Port = tuple[str, list[str]]
 """The id of an IP configuration, and the pools that it is in."""
 
@@ -102,6 +118,8 @@ class Network:
         said = copy.deepcopy(nic.doc)
         said |= {"name": nic.name, "id": nic.id, "type": NIC, "etag": nic.etag, "kind": "Regular"}
         inside = said.setdefault("properties", {})
+        for name, value in USUAL_NIC.items():
+            inside.setdefault(name, copy.deepcopy(value))
         inside |= {"provisioningState": nic.state, "resourceGuid": nic.guid}
         for index, conf in enumerate(inside.get("ipConfigurations", [])):
             path = f"{nic.id}/ipConfigurations/{conf['name']}"

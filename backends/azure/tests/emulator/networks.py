@@ -27,6 +27,22 @@ GROUPS = {
 }
 
 
+USUAL: dict[str, dict[str, Any]] = {
+    "Microsoft.Network/virtualNetworks": {
+        "privateEndpointVNetPolicies": "Disabled",
+        "virtualNetworkPeerings": [],
+        "enableDdosProtection": False,
+    },
+    "Microsoft.Network/publicIPAddresses": {
+        "publicIPAddressVersion": "IPv4",
+        "idleTimeoutInMinutes": 4,
+        "ipTags": [],
+        "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
+    },
+}
+"""What is told although nobody said it (recorded)."""
+
+
 def begin_change(world: World, call: Call, target: str) -> Operation:
     """An operation on a resource of the network.
 
@@ -62,6 +78,8 @@ def told(world: World, found: Resource) -> dict[str, Any]:
     said = copy.deepcopy(found.doc)
     said |= {"name": found.name, "id": found.id, "type": found.kind, "etag": found.etag}
     inside = said.setdefault("properties", {})
+    for name, value in USUAL.get(found.kind, {}).items():
+        inside.setdefault(name, copy.deepcopy(value))
     inside |= {"provisioningState": found.state, "resourceGuid": found.guid}
     for subnet in inside.get("subnets", []):
         path = f"{found.id}/subnets/{subnet['name']}"
@@ -86,11 +104,26 @@ def put(world: World, call: Call) -> Answer:
         from .pools import tidy
 
         tidy(found.doc)
+    if plain:
+        _tidy_nic(found.doc)
     status = 201 if new else 200
     if operation is None:
         return Answer(status, told(world, found))
     finish_change(world, operation)
     return accepted(world, call, operation, status, told(world, found))
+
+
+def _tidy_nic(doc: dict[str, Any]) -> None:
+    """Keep of a network interface what was asked for: what was read is sent back whole."""
+    from .pools import references
+
+    inside = doc.setdefault("properties", {})
+    for name in ("provisioningState", "resourceGuid", "virtualMachine"):
+        inside.pop(name, None)
+    inside["ipConfigurations"] = [
+        {"name": each["name"], "properties": references(each.get("properties", {}))}
+        for each in inside.get("ipConfigurations") or []
+    ]
 
 
 @answers(*(f"network:{group}.update_tags" for group in GROUPS))
@@ -136,7 +169,7 @@ def _unused(world: World, path: str) -> None:
     for machine in world.machines():
         below = world.network.nic_ids(machine)
         pools = [pool for _, named in world.network.ports(machine) for pool in named]
-        if any(ids.key(each).startswith(ids.key(path)) for each in [*below, *pools]):
+        if any(f"{ids.key(each)}/".startswith(f"{ids.key(path)}/") for each in [*below, *pools]):
             raise ArmError("InUse", f"Resource {path} is used by {machine.id}.", 400)
 
 

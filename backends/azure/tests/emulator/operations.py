@@ -76,13 +76,14 @@ class Operations:
     def __init__(self, world: World) -> None:
         self.world = world
         self.all: dict[str, Operation] = {}
+        self.running: dict[str, Operation] = {}
 
     def begin(self, call: Call | None, name: str, provider: str, target: str) -> Operation:
         """One that runs from now on; ends when `end` is called."""
         started = stamp(self.world)
         base = call.base if call else ""
         operation = Operation(ids.fresh(), name, provider, ids.key(target), started, base)
-        self.all[operation.id] = operation
+        self.all[operation.id] = self.running[operation.id] = operation
         return operation
 
     def end(self, operation: Operation, error: ArmError | None = None) -> None:
@@ -90,13 +91,18 @@ class Operations:
         if not operation.running:
             return
         operation.error, operation.ended = error, stamp(self.world)
+        del self.running[operation.id]
         for then in operation.then:
             then(operation)
 
-    def on(self, target: str) -> list[Operation]:
-        """Those that run on a thing."""
+    def on(self, target: str, *, below: bool = False) -> list[Operation]:
+        """Those that run on a thing; `below`: on what belongs to it too."""
         wanted = ids.key(target)
-        return [each for each in self.all.values() if each.running and each.target == wanted]
+        return [
+            each
+            for each in self.running.values()
+            if each.target == wanted or (below and each.target.startswith(f"{wanted}/"))
+        ]
 
     def failing(self, call: Call, target: str) -> Operation | None:
         """An operation that the test wants to fail, having done nothing; None if it wants none."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import ids
 from .calls import Answer, Call, answers
-from .errors import ArmError, NotEmulated, no_resource
+from .errors import ArmError, NotEmulated
 from .machines import Machine
 from .networks import begin_change, finish_change
 from .operations import accepted
@@ -34,13 +34,14 @@ def tidy(doc: dict[str, Any]) -> None:
     inside = doc.setdefault("properties", {})
     for name in LISTS:
         inside[name] = [
-            {"name": each["name"], "properties": _references(each.get("properties", {}))}
+            {"name": each["name"], "properties": references(each.get("properties", {}))}
             for each in inside.get(name) or []
         ]
     doc.setdefault("sku", {"name": "Standard"}).setdefault("tier", "Regional")
 
 
-def _references(properties: dict[str, Any]) -> dict[str, Any]:
+def references(properties: dict[str, Any]) -> dict[str, Any]:
+    """Properties whose references to other resources are nothing but ids."""
     out = {}
     for name, value in properties.items():
         if isinstance(value, dict) and "id" in value:
@@ -88,7 +89,7 @@ def _told_members(world: World, pool: str) -> dict[str, Any]:
         addresses.append({"name": ids.steady(ids.key(pool), ids.key(port)), "properties": said})
         ports.append({"id": port})
     if not ports:
-        return {}
+        return {"loadBalancerBackendAddresses": []}
     return {"loadBalancerBackendAddresses": addresses, "backendIPConfigurations": ports}
 
 
@@ -131,12 +132,14 @@ def serving(world: World, machine: Machine) -> list[str]:
 
 
 def _part(world: World, call: Call, kind: str) -> tuple[Resource, dict[str, Any]]:
+    world.place(call.group)
     balancer = world.store.get(call.path.rsplit(f"/{kind}", 1)[0])
     name = call.of(kind)
     for part in balancer.properties.get(kind, []):
         if part["name"].lower() == name.lower():
             return balancer, part
-    raise no_resource(f"{KIND}/{kind}", f"{balancer.name}/{name}", call.group)
+    said = f"Resource {balancer.id}/{kind}/{name} not found."
+    raise ArmError("NotFound", said, 404)
 
 
 @answers(
@@ -148,7 +151,8 @@ def get_part(world: World, call: Call) -> Answer:
     """One pool, probe or rule."""
     kind = call.path.rsplit("/", 2)[1]
     balancer, part = _part(world, call, kind)
-    return Answer(200, _told_part(world, balancer, _kind(kind), part))
+    told = _told_part(world, balancer, _kind(kind), part)
+    return Answer(200, told, {"ETag": balancer.etag})
 
 
 def _kind(word: str) -> str:
@@ -162,6 +166,7 @@ def _kind(word: str) -> str:
 )
 def list_parts(world: World, call: Call) -> Answer:
     """All pools, probes or rules of a load balancer."""
+    world.place(call.group)
     above, kind = call.path.rsplit("/", 1)
     balancer = world.store.get(above)
     parts = balancer.properties.get(_kind(kind), [])
@@ -238,7 +243,7 @@ def rule_health(world: World, call: Call) -> Answer:
     told = []
     for machine, port in world.network.members(pool):
         fine = up(world, balancer, pool, port, machine, probed=probed)
-        told.append({"networkInterfaceIPConfigurationId": {"id": port}, "state": "Up" if fine else "Down"})  # fmt: skip
+        told.append({"networkInterfaceIPConfigurationId": port, "state": "Up" if fine else "Down"})  # fmt: skip
     count = sum(1 for each in told if each["state"] == "Up")
     operation.result = {
         "up": count,

@@ -126,14 +126,16 @@ class Scaling:
 
     def _done(self, batch: Batch, machine: Machine) -> None:
         batch.waiting.discard(machine.id)
-        if machine.error is None:
+        if machine.error is None and machine.provisioning == "Succeeded":
             batch.well += 1
         else:
             batch.error = batch.error or machine.error
-        if batch.well >= batch.needed:
-            for other in [m for m in batch.group.live() if m.id in batch.waiting]:
-                self.world.removal.remove(other)
+        if batch.well >= batch.needed and batch.waiting:
+            surplus = [m for m in batch.group.live() if m.id in batch.waiting]
             batch.waiting.clear()
+            for other in surplus:
+                other.waits = None
+                self.world.removal.remove(other)
         if not batch.waiting:
             self._finish(batch)
 

@@ -41,9 +41,7 @@ def named(group: ScaleSet, ids: list[str]) -> list[Machine]:
     return found
 
 
-def act(
-    world: World, call: Call, group: ScaleSet, members: list[Machine], start: Start
-) -> Answer:  # fmt: skip
+def act(world: World, call: Call, group: ScaleSet, members: list[Machine], start: Start) -> Answer:
     """Begin something with each member; the operation ends with the last."""
     if (failing := world.operations.failing(call, group.id)) is not None:
         return accepted(world, call, failing, 202, location=True)

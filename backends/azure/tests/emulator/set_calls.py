@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .calls import Answer, Call, answers
 from .errors import ArmError, busy, invalid
+from .machines import Machine
 from .operations import Operation, accepted, stamp
 from .sets import ScaleSet, defaults, merged, with_secrets
 from .store import matching
@@ -24,8 +25,15 @@ SETS = "compute:virtual_machine_scale_sets"
 WRITES = (f"{SETS}.create_or_update", f"{SETS}.update")
 
 
-def take_turn(world: World, call: Call, group: ScaleSet, *, model: bool = False) -> None:
+def take_turn(
+    world: World, call: Call, group: ScaleSet, *, model: bool = False, one: Machine | None = None
+) -> None:
     """Refuse a write while another one runs, or let it take over.
+
+    Args:
+        model: the write is one of the set's model.
+        one: the member that the write is about; writes to several members don't hinder each other
+            (cloud-provider-azure makes them at the same time).
 
     Raises:
         ArmError: 409.
@@ -38,7 +46,9 @@ def take_turn(world: World, call: Call, group: ScaleSet, *, model: bool = False)
             "operations, please refer to https://aka.ms/activitylog."
         )
         raise ArmError("OperationNotAllowed", said, 409)
-    running = world.operations.on(group.id)
+    running = world.operations.on(group.id, below=one is None)
+    if one is not None:
+        running += world.operations.on(one.id)
     if not running:
         return
     if world.laws.overlap == "conflict":

@@ -11,6 +11,7 @@ import copy
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from . import ids
 from .errors import ArmError
 from .machines import Machine, health, watcher
 from .operations import stamp
@@ -111,11 +112,11 @@ def told_member(
 def _common(world: World, machine: Machine, user_data: bool) -> dict[str, Any]:
     profile = without_secrets(machine.profile, user_data=user_data)
     system = dict(profile.get("osProfile", {}))
-    prefix = system.pop("computerNamePrefix", machine.name)
-    system.setdefault("computerName", f"{prefix}{machine.number:06}")
+    system.pop("computerNamePrefix", None)
+    system["computerName"] = _computer(machine)
     storage = dict(profile.get("storageProfile", {}))
     storage["osDisk"] = {"createOption": "FromImage", **storage.get("osDisk", {})}
-    storage["osDisk"]["name"] = f"{machine.name}_OsDisk_1_{machine.vm_id.replace('-', '')}"
+    storage["osDisk"]["name"] = _disk(machine)
     storage.setdefault("dataDisks", [])
     if exact := world.images.exact(machine.profile):
         storage["imageReference"] = {**storage["imageReference"], "exactVersion": exact}
@@ -123,6 +124,16 @@ def _common(world: World, machine: Machine, user_data: bool) -> dict[str, Any]:
     if user_data and "userData" in profile:
         out["userData"] = profile["userData"]
     return out
+
+
+def _disk(machine: Machine) -> str:
+    return f"{machine.name}_OsDisk_1_{machine.vm_id.replace('-', '')}"
+
+
+def _computer(machine: Machine) -> str:
+    system = machine.profile.get("osProfile", {})
+    prefix = system.get("computerNamePrefix", machine.name)
+    return str(system.get("computerName", f"{prefix}{machine.number:06}"))
 
 
 def told_vm(
@@ -169,8 +180,16 @@ def instance_view(world: World, machine: Machine) -> dict[str, Any]:
     said: dict[str, Any] = {"statuses": _statuses(world, machine)}
     if machine.group is not None and not machine.group.flexible:
         said |= {"platformUpdateDomain": machine.number % 5, "platformFaultDomain": 0}
+        said["placementGroupId"] = ids.steady(machine.group.unique, "placement")
     if machine.runs:
         ready = status("ProvisioningState/succeeded", "Ready", stamp(world))
+        said |= {
+            "computerName": _computer(machine),
+            "osName": "linux",
+            "osVersion": "1",
+            "hyperVGeneration": "V2",
+            "disks": [{"name": _disk(machine), "statuses": [dict(ready)]}],
+        }
         said["vmAgent"] = {
             "vmAgentVersion": "2.9.1.1",
             "statuses": [ready],
