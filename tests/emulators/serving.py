@@ -31,6 +31,31 @@ class Handler(WSGIRequestHandler):
         environ["emulator.handler"] = self
         return environ
 
+    def run_wsgi(self) -> None:
+        """Answer, and keep the connection: werkzeug's own way closes it after each answer.
+
+        It can be kept because the application reads each request to its end.
+        """
+        told: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
+            told[:] = [status, headers]
+
+        try:
+            said = b"".join(self.server.app(self.make_environ(), start))
+            status, headers = told
+            code, _, reason = status.partition(" ")
+            self.send_response_only(int(code), reason)
+            if "date" not in {name.lower() for name, _ in headers}:
+                self.send_header("Date", self.date_time_string())
+            for name, value in headers:
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(said)
+            self.wfile.flush()
+        except ConnectionError:
+            self.close_connection = True
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
         """Say nothing: the calls are counted elsewhere."""
 

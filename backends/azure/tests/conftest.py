@@ -26,4 +26,8 @@ def emulator(azure_process):
 @pytest.fixture
 def stage(emulator):
     """A resource group with a network and a gallery."""
-    return Stage(emulator)
+    usual = emulator.laws()["settle"]
+    emulator.laws(settle=0.001)
+    stage = Stage(emulator)
+    emulator.laws(settle=usual)
+    return stage

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
+import threading
 import time
-import urllib.error
-import urllib.request
 from typing import Any, Self
 
 from attrs import frozen
@@ -73,6 +73,14 @@ class Emulator(Process):
         self.token = self._process.stdout.readline().strip()
         self.trusted = self._process.stdout.readline().strip()
         self._context = ssl.create_default_context(cafile=self.trusted) if self.trusted else None
+        self._connection = self._connect()
+        self._lock = threading.Lock()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host = self.url.split("://")[1]
+        if self._context is None:
+            return http.client.HTTPConnection(host, timeout=60)
+        return http.client.HTTPSConnection(host, timeout=60, context=self._context)
 
     def context(self) -> ssl.SSLContext | None:
         """Whom to trust; for `aiohttp.TCPConnector(ssl=…)` too."""
@@ -117,16 +125,44 @@ class Emulator(Process):
                 raise RuntimeError(f"{method} {path}: {told['error']}")
             if told["status"] == "Succeeded":
                 return self._ask("GET", f"{self.url}{path}?api-version={version}")[1] if method in {"PUT", "PATCH"} else said  # fmt: skip
-            time.sleep(0.02)
+            time.sleep(0.005)
+        return said
+
+    def order(self, name: str, /, **words: Any) -> Any:
+        """Give a command.
+
+        Raises:
+            RuntimeError: it failed; says why.
+        """
+        status, _, said = self._send("POST", f"/_emulator/{name}", words)
+        if status != 200:
+            raise RuntimeError(said["error"])
         return said
 
     def _ask(self, method: str, url: str, body: Any = None) -> tuple[Any, Any]:
+        status, headers, said = self._send(method, url.removeprefix(self.url), body)
+        if status >= 400:
+            raise RuntimeError(f"{method} {url}: {status} {said}")
+        return headers, said
+
+    def _send(self, method: str, path: str, body: Any) -> tuple[int, Any, Any]:
+        """Over one connection that stays open: a test makes hundreds of requests."""
         data = None if body is None else json.dumps(body).encode()
         heads = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(url, data, heads, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60, context=self._context) as reply:
-                said = reply.read()
-                return reply.headers, json.loads(said) if said else None
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{method} {url}: {error.read().decode()}") from None
+        with self._lock:
+            for left in (1, 0):
+                try:
+                    self._connection.request(method, path, data, heads)
+                    reply = self._connection.getresponse()
+                    said = reply.read()
+                    return reply.status, reply.headers, json.loads(said) if said else None
+                except (http.client.HTTPException, ConnectionError):
+                    self._connection.close()
+                    if not left:
+                        raise
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        super().close()

@@ -45,6 +45,7 @@ class Routes:
     """All operations, found by verb and path."""
 
     by_verb: dict[str, list[Route]] = field(factory=dict)
+    seen: dict[tuple[str, str], list[Route]] = field(factory=dict)
 
     def add(self, route: Route) -> None:
         """One more."""
@@ -52,7 +53,10 @@ class Routes:
 
     def find(self, method: str, path: str) -> list[Route]:
         """Those that a request may mean; several differ in their API version."""
-        return [r for r in self.by_verb.get(method, []) if r.pattern.fullmatch(path)]
+        if (found := self.seen.get((method, path))) is None:
+            found = [r for r in self.by_verb.get(method, []) if r.pattern.fullmatch(path)]
+            self.seen[method, path] = found
+        return found
 
     def __iter__(self) -> Iterator[Route]:
         return (route for routes in self.by_verb.values() for route in routes)

@@ -114,6 +114,10 @@ def patch(world: World, call: Call) -> Answer:
 
 def _apply(world: World, call: Call, group: ScaleSet, doc: dict[str, Any], *, new: bool) -> Answer:
     """Take the model over; whatever it means begins to happen."""
+    more = doc["sku"]["capacity"] - len(group.live())
+    refusal = world.supply.over_quota(doc["sku"]["name"], more)
+    if refusal is not None and world.laws.quota_at == "request":
+        raise refusal
     failing = world.operations.failing(call, group.id)
     changed = not new and _made_from(doc) != _made_from(group.doc)
     if new:

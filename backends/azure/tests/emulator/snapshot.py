@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def snapshot(world: World) -> dict[str, Any]:
     """Sets with their models and marks, settings, load balancers, images, machines of none.
 
-    Members are told by state, image, zone and pools, without ids and times, so that two snapshots
-    of a fleet that was replaced and brought back are equal.
+    Members are told by state, image and pools, zones by how many each holds, without ids and times,
+    so that two snapshots of a fleet that was replaced and brought back are equal.
     """
     kept = [r for r in world.store.all.values() if not _of_a_member(world, r.id)]
     return {
@@ -44,8 +44,10 @@ def _group(world: World, group: ScaleSet) -> dict[str, Any]:
     for name in ("id", "name", "type", "etag"):
         said.pop(name, None)
     said["repairs"] = group.repairs
+    counts = Counter(m.zone for m in group.members.values())
+    said["spread"] = sorted(counts[zone] for zone in group.zones)
     said["members"] = sorted(
-        f"{m.provisioning} {m.power} {m.image} zone={m.zone} pools={world.network.in_pools(m)} "
+        f"{m.provisioning} {m.power} {m.image} pools={world.network.in_pools(m)} "
         f"protected={sorted(name for name, on in m.protection.items() if on)} tags={m.tags} "
         f"latest={m.model == group.model}"
         for m in group.members.values()

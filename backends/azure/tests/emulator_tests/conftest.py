@@ -99,11 +99,20 @@ class Fleet:
 
     def make(self, size=3, **words):
         """Make it, of image 1.0.0, quickly."""
-        quick = {"boot": 0.05, "answers": 0.02, "shutdown": 0.05, "settle": 0.01}
+        quick = {"boot": 0.05, "answers": 0.02, "shutdown": 0.05, "settle": 0.01, "replicate": 0.01}
         self.emulator.laws(**quick)
         self.image = self.stage.image()
         self.pools = self.stage.balancer()
         self.id = self.stage.group("web", size, self.image, pools=self.pools, **words)
+        return self
+
+    async def settled(self, size):
+        """Wait until so many are sent requests."""
+
+        def serving():
+            return sum(bool(member["serving"]) for member in self.emulator.members())
+
+        await _until(serving, lambda count: count == size)
         return self
 
     async def told(self):
