@@ -45,9 +45,7 @@ class Handler(WSGIRequestHandler):
             said = b"".join(self.server.app(self.make_environ(), start))
             status, headers = told
             code, _, reason = status.partition(" ")
-            self.send_response_only(int(code), reason)
-            if "date" not in {name.lower() for name, _ in headers}:
-                self.send_header("Date", self.date_time_string())
+            self.send_response(int(code), reason)
             for name, value in headers:
                 self.send_header(name, value)
             self.end_headers()

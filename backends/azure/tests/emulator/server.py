@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from email.utils import format_datetime
 
 from tests.emulators.faults import Fault
 from tests.emulators.serving import Application, Handler, Reply, Request
@@ -103,7 +102,6 @@ class ResourceManager(Application):
         with self.world.lock:
             self.world.ledger.count(call, _params(call), reply[0])
             late = self.world.ledger.late.pop(call.request_id, "")
-        reply[1]["Date"] = format_datetime(self.world.clock.date(), usegmt=True)
         if late == "lost":
             handler.break_off()
         if late == "garbled":
