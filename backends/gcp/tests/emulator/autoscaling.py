@@ -57,7 +57,7 @@ class Autoscaling:
 
     def begin(self, scaler: Resource) -> None:
         """Look at the group from now on, again and again."""
-        group = self._group(scaler)
+        group = self.group(scaler)
         if group is None or scaler.gone is not None:
             return
         policy, now = scaler.data["autoscalingPolicy"], self.world.clock.now()
@@ -82,7 +82,8 @@ class Autoscaling:
             group.data["targetSize"] = size
             act(self.world, group)
 
-    def _group(self, scaler: Resource) -> Group | None:
+    def group(self, scaler: Resource) -> Group | None:
+        """The group that it is for, while it is there."""
         named = link(scaler.data["target"], "target")
         return self.world.groups.all.get((named.scope, named.name))
 
@@ -110,6 +111,20 @@ def _policy(data: dict[str, Any]) -> dict[str, Any]:
     return policy
 
 
+def _may_act(group: Group, policy: dict[str, Any]) -> None:
+    """What an autoscaler that is not OFF does not work with, says the page on autoscaling.
+
+    Groups with stateful configuration, regional groups whose proactive redistribution is off.
+    """
+    if policy["mode"] == "OFF":
+        return
+    if group.data.get("statefulPolicy"):
+        raise invalid("resource.target", group.resource.link, "The group is stateful.")
+    if group.regional and group.policy.get("instanceRedistributionType") == "NONE":
+        why = "Proactive instance redistribution of the group is off."
+        raise invalid("resource.target", group.resource.link, why)
+
+
 @answers("autoscalers.insert", "regionAutoscalers.insert")
 def insert(world: World, call: Call) -> Any:
     """Make an autoscaler; a group can have one."""
@@ -122,6 +137,7 @@ def insert(world: World, call: Call) -> Any:
     if (other := world.groups.autoscaler(group)) is not None:
         raise exists(other.path)
     data |= {"target": manager.link, "autoscalingPolicy": _policy(data)}
+    _may_act(group, data["autoscalingPolicy"])
     return inserted(world, call, "autoscalers", data, lambda made: _begin(world, made))
 
 
@@ -137,6 +153,8 @@ def _change(world: World, call: Call, *, patch: bool) -> Any:
     scaler = world.store.get("autoscalers", call.scope, name)
     data = merged(scaler.data, call.body) if patch else dict(call.body)
     data |= {"target": scaler.data["target"], "autoscalingPolicy": _policy(data)}
+    if (group := world.autoscaling.group(scaler)) is not None:
+        _may_act(group, data["autoscalingPolicy"])
 
     def change() -> None:
         scaler.data = data

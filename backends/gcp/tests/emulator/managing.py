@@ -274,12 +274,11 @@ def _victim(world: World, group: Group) -> Member:
 def _redistribute(world: World, group: Group) -> None:
     """Proactive redistribution: a regional group that is uneven deletes in its fullest zone.
 
-    updatePolicy.instanceRedistributionType: PROACTIVE (default), or NONE, which holds for groups
-    that are not autoscaled. The distribution is even when no two zones differ by more than one.
+    updatePolicy.instanceRedistributionType: PROACTIVE (default), or NONE. The distribution is even when no two zones differ by more than one.
     """
     off = group.policy.get("instanceRedistributionType") == "NONE"
     shape = group.data.get("distributionPolicy", {}).get("targetShape")
-    if not group.regional or shape != "EVEN" or (off and not world.groups.autoscaled(group)):
+    if not group.regional or shape != "EVEN" or off:
         return
     if any(member.action != "NONE" for member in group.members.values()):
         return

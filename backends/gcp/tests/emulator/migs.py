@@ -216,7 +216,7 @@ def patch(world: World, call: Call) -> Any:
         body["distributionPolicy"] = distribution(world, whole)
     preview = settled(world, merged(group.data, body))
     policy_with_defaults(preview["updatePolicy"], call, len(group.zones))
-    _may_redistribute(group, preview)
+    _may_redistribute(world, group, preview)
 
     def change() -> None:
         before = group.data.get("allInstancesConfig")
@@ -229,18 +229,24 @@ def patch(world: World, call: Call) -> Any:
     return changed(world, call, group.resource, change)
 
 
-def _may_redistribute(group: Group, preview: dict[str, Any]) -> None:
-    """Proactive redistribution is turned on again only where the group is even already.
+def _may_redistribute(world: World, group: Group, preview: dict[str, Any]) -> None:
+    """When proactive redistribution can be turned off, and on again.
 
+    Off: not while an autoscaler acts, "Autoscaling groups of instances"
+    (https://cloud.google.com/compute/docs/autoscaler). On: only where the group is even already,
     "Manually rebalance a regional MIG"
     (https://cloud.google.com/compute/docs/instance-groups/regional-mig-rebalance-manually).
     """
+    if not group.regional:
+        return
     name = "instanceRedistributionType"
     before, after = group.policy.get(name), preview["updatePolicy"].get(name)
     even = preview.get("distributionPolicy", {}).get("targetShape") == "EVEN"
     if even and (before, after) == ("NONE", "PROACTIVE") and group.uneven():
         why = "The group is not balanced over its zones."
         raise invalid(f"resource.updatePolicy.{name}", after, why)
+    if after == "NONE" != before and world.groups.autoscaled(group):
+        raise invalid(f"resource.updatePolicy.{name}", after, "The group is autoscaled.")
 
 
 @answers(*both("setInstanceTemplate"))

@@ -32,6 +32,35 @@ def scaled(emulator, fleet):
     return make
 
 
+def test_redistribution_and_autoscaling_are_both_on_or_both_off(emulator, spread):
+    """https://cloud.google.com/compute/docs/autoscaler: the one does not work without the other."""
+    spread.make(3)
+    where = spread.stage.where
+    scaler = {
+        "name": "web",
+        "target": spread.stage.told("web").self_link,
+        "autoscaling_policy": {"max_num_replicas": 5},
+    }
+    spread.stage.done(
+        spread.stage.scalers.insert_unary(project="acme", autoscaler_resource=scaler, **where)
+    )
+
+    def turn(mode):
+        patch = {"autoscaling_policy": {"mode": mode}}
+        request = {"project": "acme", "autoscaler": "web", "autoscaler_resource": patch, **where}
+        return emulator.wait(spread.stage.scalers.patch_unary(request=request))
+
+    off = {"update_policy": {"instance_redistribution_type": "NONE"}}
+    with pytest.raises(exceptions.BadRequest, match="is autoscaled"):
+        spread.patch(**off)
+    turn("OFF")
+    spread.patch(**off)
+    with pytest.raises(exceptions.BadRequest, match="redistribution of the group is off"):
+        turn("ON")
+    spread.patch(update_policy={"instance_redistribution_type": "PROACTIVE"})
+    turn("ON")
+
+
 def told(fleet):
     return fleet.stage.scalers.get(project="acme", autoscaler="web", **fleet.stage.where)
 
