@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from . import ids
+from .schema import Node
 
 
 @define(eq=False)
@@ -24,6 +25,7 @@ class Call:
         base: the address that it was sent to.
         version: the API version.
         request_id: told in the answer.
+        told: the shape of what is answered, as the client reads it.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Call:
     base: str
     version: str
     request_id: str
+    told: Node | None = None
     at: dict[str, str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from attrs import define, field, frozen
 
-from .schema import Node, shape
+from .schema import SIMPLE, Node, is_shaped, resolved, shape
 
 PINNED = {
     "azure-mgmt-compute": "39.0.0",
@@ -38,6 +39,7 @@ class Route:
     versions: frozenset[str]
     query: frozenset[str]
     body: Node | None
+    answer: Node | None = None
 
 
 @define
@@ -160,6 +162,7 @@ def _route(name: str, build: Callable[..., Any], operations: Any, operation: str
         frozenset({api}),
         frozenset(query),
         _body(method) if method else None,
+        _answer(method) if method else None,
     )
 
 
@@ -193,6 +196,27 @@ def _body(method: Callable[..., Any]) -> Node | None:
             if shapes:
                 return shape(shapes[-1])
     return None
+
+
+PAGED, LISTED = {"ItemPaged"}, {"list", "List"}
+
+
+def _answer(method: Callable[..., Any]) -> Node | None:
+    """What is told in the end; None where the client says nothing about it."""
+    told = inspect.signature(method).return_annotation
+    outer = getattr(typing.get_origin(told), "__name__", "")
+    inner = typing.get_args(told)[0] if typing.get_args(told) else told
+    module = sys.modules[method.__module__]
+    if isinstance(inner, str | typing.ForwardRef):
+        inner = resolved(inner, module)
+    if not is_shaped(inner):
+        return None
+    node = shape(inner)
+    if outer in LISTED:
+        return Node("list", of=node)
+    if outer in PAGED:
+        return Node("object", f"page of {node.name}", {"value": Node("list", of=node), "nextLink": SIMPLE[str]})  # fmt: skip
+    return node
 
 
 def _others() -> Iterator[Route]:

@@ -49,10 +49,17 @@ SIMPLE = {str: Node("str"), int: Node("int"), float: Node("float"), bool: Node("
 
 @cache
 def shape(typed: Any) -> Node:
-    """Of a TypedDict, or of a model with an attribute map."""
+    """Of a TypedDict, of a model, or of an older model with an attribute map."""
     if hasattr(typed, "_attribute_map"):
         return _mapped(typed)
     node = Node("object", typed.__name__)
+    if not typing_extensions.is_typeddict(typed):
+        for base in reversed(typed.__mro__):
+            for attribute, annotation in getattr(base, "__annotations__", {}).items():
+                if (rest := vars(base).get(attribute)) is not None:
+                    name = getattr(rest, "_rest_name_input", None) or attribute
+                    node.fields[name] = _Later(base, annotation)
+        return node
     for name, annotation in typed.__annotations__.items():
         node.fields[name] = _Later(typed, annotation)
     return node
@@ -82,7 +89,7 @@ def settled(node: Node) -> Node:
 def of_annotation(annotation: Any, module: types.ModuleType) -> Node:
     """The shape that an annotation in a client's module means."""
     if isinstance(annotation, typing.ForwardRef | str):
-        annotation = _resolve(annotation, module)
+        annotation = resolved(annotation, module)
     origin = typing.get_origin(annotation)
     words = typing.get_args(annotation)
     if annotation in SIMPLE:
@@ -95,12 +102,21 @@ def of_annotation(annotation: Any, module: types.ModuleType) -> Node:
         return Node("map", of=_in(words[1], module))
     if origin in {typing.Union, types.UnionType}:
         return _union([_in(word, module) for word in words if word is not type(None)])
-    if typing_extensions.is_typeddict(annotation) or hasattr(annotation, "_attribute_map"):
+    if is_shaped(annotation):
         return shape(annotation)
     if inspect.isclass(annotation) and issubclass(annotation, enum.Enum):
         values = frozenset(str(each.value).lower() for each in annotation)
         return Node("enum", annotation.__name__, values=values)
     return ANY
+
+
+def is_shaped(annotation: Any) -> bool:
+    """Whether it is a TypedDict or a model of a client."""
+    if typing_extensions.is_typeddict(annotation) or hasattr(annotation, "_attribute_map"):
+        return True
+    return inspect.isclass(annotation) and any(
+        each.__name__ == "Model" for each in annotation.__mro__
+    )
 
 
 def _in(annotation: Any, module: types.ModuleType) -> Node:
@@ -111,15 +127,17 @@ def _union(nodes: list[Node]) -> Node:
     enums = [node for node in nodes if node.kind == "enum"]
     if enums:
         return Node("any") if enums[0].name in OPEN else enums[0]
-    known = [node for node in nodes if node.kind != "any"]
-    return known[0] if len(known) == 1 else Node("either", either=known)
+    if not nodes or any(node.kind == "any" for node in nodes):
+        return ANY
+    return nodes[0] if len(nodes) == 1 else Node("either", either=nodes)
 
 
-def _resolve(annotation: Any, module: types.ModuleType) -> Any:
+def resolved(annotation: Any, module: types.ModuleType) -> Any:
+    """What a name in an annotation means in a client's module."""
     text = annotation.__forward_arg__ if isinstance(annotation, typing.ForwardRef) else annotation
     name = text.removeprefix("_models.").removeprefix("_types.")
-    package = module.__name__.rsplit(".", 1)[0]
-    models = sys.modules.get(f"{package}.models") or sys.modules.get(package)
+    package = ".".join(module.__name__.split(".")[:3])
+    models = sys.modules.get(f"{package}.models")
     for place in (module, models):
         if place is not None and hasattr(place, name):
             return getattr(place, name)

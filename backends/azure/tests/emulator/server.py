@@ -10,6 +10,7 @@ from tests.emulators.serving import Application, Handler, Reply, Request
 
 from . import wire
 from .calls import HANDLERS, Answer, Call
+from .checking import check
 from .control import COMMANDS
 from .errors import ArmError, NotEmulated
 from .routes import Routes
@@ -86,6 +87,7 @@ class ResourceManager(Application):
                 world.permitted(call)
                 rest = world.throttling.admit(call)
                 answer = HANDLERS.get(call.name, _unknown)(world, call)
+                self._look_at(call, answer)
                 answer.headers.update(rest | _remaining(call))
                 reply = wire.reply(call, answer)
             except ArmError as error:
@@ -97,6 +99,12 @@ class ResourceManager(Application):
             world.failing.pop(call.request_id, None)
             world.clock.catch_up()
         return reply
+
+    def _look_at(self, call: Call, answer: Answer) -> None:
+        """What is told has to exist in the client, too: it drops nothing and complains of nothing."""
+        if call.told is not None and answer.body is not None and answer.status < 300:
+            for wrong in check(call.told, answer.body):
+                self.world.ledger.failures.append(f"{call.name} was answered wrongly: {wrong}")
 
     def _on_the_way_out(self, call: Call, reply: Reply, handler: Handler) -> Reply:
         with self.world.lock:

@@ -40,7 +40,7 @@ def understand(routes: Routes, request: Request, base: str) -> Call:
     body = _body(route, request)
     request_id = str(uuid.uuid4())
     return Call(route.name, request.method, request.path, query, body, request.headers, base,
-                version, request_id)  # fmt: skip
+                version, request_id, route.answer)  # fmt: skip
 
 
 def _body(route: Route, request: Request) -> Any:

@@ -15,7 +15,9 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import HttpRequest
 
-from backends.azure.tests.emulator import Emulator, routes
+from backends.azure.tests.emulator import Emulator, actions, routes
+from backends.azure.tests.emulator.calls import HANDLERS
+from backends.azure.tests.emulator.checking import check
 from tests.emulators.process import ROOT
 
 UPDATE = "compute:virtual_machine_scale_sets.update"
@@ -187,6 +189,19 @@ def test_other_clients_than_those_that_were_read_are_refused_by_name(monkeypatch
     monkeypatch.setitem(routes.PINNED, "azure-mgmt-compute", "38.0.0")
     with pytest.raises(RuntimeError, match=r"azure-mgmt-compute': '39\.0\.0"):
         routes.check()
+
+
+def test_what_is_answered_is_held_against_the_clients_too():
+    """An answer with a name that no client knows is the emulator's mistake."""
+    known = routes.load()
+    by_name = {route.name: route for route in known}
+    assert actions.MODULES, "importing them fills HANDLERS"
+    assert set(HANDLERS) <= set(by_name)
+    view = by_name["compute:virtual_machine_scale_set_vms.get_instance_view"].answer
+    assert check(view, {"vmHealth": {"status": {"code": "HealthState/healthy"}}}) == []
+    assert check(view, {"vmHealth": {"state": "healthy"}}) == [
+        "Could not find member 'state' on object of type 'VirtualMachineHealthStatus' at 'vmHealth'"
+    ]
 
 
 def test_it_speaks_http_where_it_is_told_to():
