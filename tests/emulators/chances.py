@@ -62,3 +62,37 @@ class Chances:
     def number(self, digits: int) -> int:
         """A number of so many digits, as clouds give out for ids."""
         return self._random.randrange(10 ** (digits - 1), 10**digits)
+
+
+@define(kw_only=True)
+class Fate:
+    """What happens to machines that match; the first fate that matches counts. Clouds add to it.
+
+    Args:
+        zone: only those in this zone.
+        times: only so many of those that match, then the fate is used up.
+        skip: first let so many that match pass.
+        boot: a law; None for never: it never runs. `law` for what holds for everybody.
+        answers: a law; None for never: it runs, and no health check succeeds.
+        dies: seconds until it is lost, as the cloud counts and calls that.
+        sickens: seconds after it began to answer at which health checks begin to fail.
+    """
+
+    zone: str | None = None
+    times: int | None = None
+    skip: int = 0
+    boot: Any = "law"
+    answers: Any = "law"
+    dies: float | None = None
+    sickens: float | None = None
+
+    def takes(self, zone: str, fits: bool) -> bool:
+        """Whether a machine of a zone that fits otherwise is meant; counts it, if so."""
+        if not fits or self.zone not in {None, zone} or self.times == 0:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from attrs import define
 
+from tests.emulators import chances
 from tests.emulators.chances import Knobs, Law
 
 
@@ -45,38 +44,20 @@ class Laws(Knobs):
 
 
 @define(kw_only=True)
-class Fate:
-    """What happens to instances that match; the first fate that matches counts.
+class Fate(chances.Fate):
+    """What happens to instances that match.
 
     Args:
         image: only those of this image id.
-        zone: only those in this zone.
-        times: only so many of those that match, then the fate is used up.
-        skip: first let so many that match pass.
-        boot: as in `Laws`; `None` for never: the instance stays `pending`.
-        answers: as in `Laws`; `None` for never: it runs, and no health check succeeds.
-        dies: seconds after launch at which EC2 terminates it (`Server.InternalError`).
-        sickens: seconds after it began to answer at which health checks begin to fail.
         impaired: seconds after `running` at which the instance status check fails.
+
+    `boot=None` leaves one `pending`; `dies` counts from the launch: EC2 terminates it
+    (`Server.InternalError`).
     """
 
     image: str | None = None
-    zone: str | None = None
-    times: int | None = None
-    skip: int = 0
-    boot: Any = "law"
-    answers: Any = "law"
-    dies: float | None = None
-    sickens: float | None = None
     impaired: float | None = None
 
     def matches(self, image: str, zone: str) -> bool:
         """Whether this one is meant; counts it, if so."""
-        if self.image not in {None, image} or self.zone not in {None, zone} or self.times == 0:
-            return False
-        if self.skip:
-            self.skip -= 1
-            return False
-        if self.times is not None:
-            self.times -= 1
-        return True
+        return self.takes(zone, self.image in {None, image})

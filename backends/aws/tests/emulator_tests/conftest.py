@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from botocore.exceptions import ClientError
 
-
-def _until(look, wanted=bool, seconds=30.0):
-    """What `look` says once it satisfies `wanted`."""
-    end = time.monotonic() + seconds
-    while not wanted(found := look()):
-        assert time.monotonic() < end, f"still {found!r} after {seconds} s"
-        time.sleep(0.02)
-    return found
+from tests.emulators import waiting
 
 
 @pytest.fixture
 def until():
     """Wait until something is so."""
-    return _until
+    return waiting.until
 
 
 @pytest.fixture
@@ -38,7 +29,7 @@ def fleet(emulator, stage):
             return self
 
         def settled(self, size):
-            return _until(
+            return waiting.until(
                 self.members,
                 lambda found: [m["LifecycleState"] for m in found] == ["InService"] * size,
             )

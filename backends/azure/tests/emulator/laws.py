@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from attrs import define
 
+from tests.emulators import chances
 from tests.emulators.chances import Knobs, Law
 
 OVERLAPS = {"conflict", "supersede"}
@@ -53,43 +52,23 @@ class Laws(Knobs):
 
 
 @define(kw_only=True)
-class Fate:
-    """What happens to machines that match; the first fate that matches counts.
+class Fate(chances.Fate):
+    """What happens to machines that match.
 
     Args:
         image: only those whose image reference has this in its id or version.
         group: only those of the scale set of this name.
-        zone: only those in this zone.
-        times: only so many of those that match, then the fate is used up.
-        skip: first let so many that match pass.
-        boot: as in `Laws`; `None` for never: the machine stays `Creating`.
-        answers: as in `Laws`; `None` for never: it runs, and nobody answers.
         code, message: what its provisioning fails with, when it would have booted.
-        dies: seconds after it ran at which somebody else deletes it.
-        sickens: seconds after it began to answer at which it stops.
+
+    `boot=None` leaves one `Creating`; `dies` counts from when it ran: somebody else deletes it.
     """
 
     image: str | None = None
     group: str | None = None
-    zone: str | None = None
-    times: int | None = None
-    skip: int = 0
-    boot: Any = "law"
-    answers: Any = "law"
     code: str | None = None
     message: str = "The virtual machine could not be provisioned."
-    dies: float | None = None
-    sickens: float | None = None
 
     def matches(self, image: str, group: str, zone: str) -> bool:
         """Whether this one is meant; counts it, if so."""
-        wrong = self.image is not None and self.image not in image
-        wrong |= self.group not in {None, group} or self.zone not in {None, zone}
-        if wrong or self.times == 0:
-            return False
-        if self.skip:
-            self.skip -= 1
-            return False
-        if self.times is not None:
-            self.times -= 1
-        return True
+        fits = self.image is None or self.image in image
+        return self.takes(zone, fits and self.group in {None, group})

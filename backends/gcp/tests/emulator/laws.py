@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from attrs import define
 
-from attrs import define, field
-
+from tests.emulators import chances
 from tests.emulators.chances import Knobs, Law
 
 
@@ -53,42 +52,20 @@ class Laws(Knobs):
 
 
 @define(kw_only=True)
-class Fate:
-    """What happens to VMs that match; the first fate that matches counts.
+class Fate(chances.Fate):
+    """What happens to VMs that match.
 
     Args:
-        image: only those whose image link ends so: a name or a numeric id.
+        image: only those of the image with this name or numeric id.
         template: only those of this instance template's name.
-        zone: only those in this zone.
-        times: only so many of those that match, then the fate is used up.
-        skip: first let so many that match pass.
-        boot: as in `Laws`; None for never: it stays STAGING.
-        answers: as in `Laws`; None for never: it runs, and no health check succeeds.
-        dies: seconds after creation at which it is stopped (TERMINATED).
-        sickens: seconds after it began to answer at which health checks begin to fail.
+
+    `boot=None` leaves one STAGING; `dies` counts from the creation: it is stopped, TERMINATED.
     """
 
     image: str | None = None
     template: str | None = None
-    zone: str | None = None
-    times: int | None = None
-    skip: int = 0
-    boot: Any = field(default="law")
-    answers: Any = field(default="law")
-    dies: float | None = None
-    sickens: float | None = None
 
     def matches(self, images: set[str], template: str | None, zone: str) -> bool:
         """Whether this one is meant; counts it, if so."""
-        if self.image is not None and self.image not in images:
-            return False
-        if self.template not in {None, template} or self.zone not in {None, zone}:
-            return False
-        if self.times == 0:
-            return False
-        if self.skip:
-            self.skip -= 1
-            return False
-        if self.times is not None:
-            self.times -= 1
-        return True
+        fits = self.image is None or self.image in images
+        return self.takes(zone, fits and self.template in {None, template})

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-
-def _until(look, wanted=bool, seconds=5.0):
-    """What `look` says once it satisfies `wanted`."""
-    end = time.monotonic() + seconds
-    while not wanted(found := look()):
-        assert time.monotonic() < end, f"still {found!r} after {seconds} s"
-        time.sleep(0.02)
-    return found
+from tests.emulators import waiting
 
 
 @pytest.fixture
 def until():
     """Wait until something is so."""
-    return _until
+    return waiting.until
 
 
 class Fleet:
@@ -38,7 +29,7 @@ class Fleet:
         return self.settled(size)
 
     def settled(self, size, group="web"):
-        _until(lambda: self.stage.told(group), lambda told: told.status.is_stable)
+        waiting.until(lambda: self.stage.told(group), lambda told: told.status.is_stable)
         assert len(self.members(group)) == size
         return self
 
