@@ -92,7 +92,7 @@ class Calls:
         except Exception as error:
             meant = translated(error, call, about)
             if isinstance(meant, Throttled):
-                pace.bucket(service, call).refused()
+                pace.bucket(service, call).refused(asyncio.get_running_loop().time())
             raise meant from error
         pace.bucket(service, call).accepted()
         return answer

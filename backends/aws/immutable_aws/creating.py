@@ -52,7 +52,14 @@ from immutable_aws.routing import (
     serving_target_group,
 )
 
-__all__ = ["create_revision", "find_template", "make_template", "pattern_of", "read_template"]
+__all__ = [
+    "create_revision",
+    "find_template",
+    "make_template",
+    "pattern_of",
+    "read_template",
+    "watch_alike",
+]
 
 _MOST_TAGS = 45
 
@@ -153,6 +160,15 @@ async def _finish(hands: Hands, group: Described, pattern: Described, ctx: Conte
     there = {each["ProcessName"] for each in group.group.get("SuspendedProcesses", ())}
     if set(theirs) - there and size_of(group) == 0:
         await hands.scale("SuspendProcesses", group, ScalingProcesses=theirs)
+    await watch_alike(hands, group, pattern)
+
+
+async def watch_alike(hands: Hands, group: Described, pattern: Described) -> None:
+    """Let a group be measured, and its changes be told, as the pattern's are.
+
+    Done when a group is made, and made sure of when it is released: a creation whose answers were
+    lost is not always repeated.
+    """
     wanted = [each["Metric"] for each in pattern.group.get("EnabledMetrics", ())]
     has = {each["Metric"] for each in group.group.get("EnabledMetrics", ())}
     if set(wanted) - has:

@@ -22,7 +22,7 @@ from immutable_aws.scaling import (
     schedule_request,
 )
 
-__all__ = ["hold", "keep_still", "release", "restore"]
+__all__ = ["hold", "is_still", "keep_still", "release", "restore"]
 
 
 async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Context) -> None:
@@ -69,6 +69,14 @@ async def keep_still(
         if stopped is not None:
             group = await hands.owned(fleet, revision, ctx)
             await _put_policy(hands, group, stopped)
+
+
+def is_still(group: Described) -> bool:
+    """Return whether everything is suspended that a group's hold says."""
+    there = {each["ProcessName"] for each in group.group.get("SuspendedProcesses", ())}
+    return group.marks.hold is None or there.issuperset(
+        group.marks.saved.suspended if group.marks.saved else ()
+    )
 
 
 async def release(hands: Hands, fleet: str, revision: int, ctx: Context) -> None:

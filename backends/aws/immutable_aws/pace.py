@@ -14,11 +14,13 @@ __all__ = ["Bucket", "Pace", "shared_pace"]
 
 _BURST, _PER_SECOND = 100.0, 20.0
 """What "Request throttling for the Amazon EC2 API" gives non-mutating actions with filters."""
-_SLOWEST = 0.5
+_SLOWEST = 2.0
+_ROUND = 1.0
+"""Refusals within so many seconds are one: requests that were under way together."""
 _PATIENCE = 5.0
 
 
-# 20 a second, then a refusal: empty, and 10 a second from here on; each success adds 0.2.
+# 20 a second, then a refusal: empty, and 10 a second from here on; each success adds 0.5.
 @define
 class Bucket:
     """Tokens of one API: additive increase, multiplicative decrease (Chiu and Jain, 1989).
@@ -27,11 +29,13 @@ class Bucket:
         rate: Tokens that flow back a second.
         tokens: What is there.
         at: When that was reckoned, by the loop's time.
+        cut: When it was slowed down last.
     """
 
     rate: float = _PER_SECOND
     tokens: float = _BURST
     at: float = 0.0
+    cut: float = float("-inf")
 
     def take(self, now: float) -> float:
         """Take a token; returns the seconds to wait until it is there."""
@@ -44,14 +48,17 @@ class Bucket:
         """Return a token that wasn't used."""
         self.tokens += 1
 
-    def refused(self) -> None:
+    def refused(self, now: float) -> None:
         """Slow down: AWS said that there are too many calls."""
+        if now - self.cut < _ROUND:
+            return
+        self.cut = now
         self.rate = max(_SLOWEST, self.rate / 2)
         self.tokens = min(self.tokens, 0.0)
 
     def accepted(self) -> None:
         """Speed up again, slowly."""
-        self.rate = min(_PER_SECOND, self.rate + 0.2)
+        self.rate = min(_PER_SECOND, self.rate + 0.5)
 
 
 @define

@@ -10,7 +10,15 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from immutable.backend import BackendError, Denied, Problem
+from immutable.backend import (
+    BackendError,
+    Denied,
+    Gone,
+    Invalid,
+    Problem,
+    Throttled,
+    Transient,
+)
 from immutable_aws.calls import Calls
 from immutable_aws.faults import is_code
 
@@ -138,7 +146,7 @@ async def permission_problems(calls: Calls, features: Iterable[str]) -> list[Pro
     try:
         identity = await calls.ask("sts", "GetCallerIdentity")
         denied = await _denied(calls, principal(str(identity["Arn"])), actions)
-    except BackendError:
+    except (Denied, Invalid, Gone):
         return []
     if not denied:
         return []
@@ -180,6 +188,8 @@ async def dry_run(calls: Calls, call: str, about: str, **params: Any) -> Problem
         await calls.ask("ec2", call, about=about, DryRun=True, **params)
     except Denied as error:
         return Problem(f"not permitted: {error}", "let it have the policy of docs/aws-iam.md")
+    except (Throttled, Transient):
+        raise  # No answer: the whole look is repeated.
     except BackendError as error:
         # DryRunOperation says yes. Anything else is no matter of permission, and told elsewhere.
         return None if is_code(error, "DryRunOperation") else Problem(str(error), "see the message")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from immutable.backend import Conflict, Context, Invalid
 from immutable_aws.hands import Hands
+from immutable_aws.holding import is_still, keep_still
 from immutable_aws.marks import PAUSED
 from immutable_aws.reading import Described, live, size_of, standby
 
@@ -27,6 +28,9 @@ async def grow(
     found = size_of(group)
     if found >= size:
         return found
+    if not is_still(group):
+        await keep_still(hands, fleet, revision, ctx)  # Its creation was cut off.
+        group = await hands.owned(fleet, revision, ctx)
     aside = standby(group.members)
     most = int(group.group["MaxSize"])
     if size - aside > most:

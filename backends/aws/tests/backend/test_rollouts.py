@@ -22,13 +22,14 @@ def run(coroutine):
     return asyncio.run(coroutine)
 
 
-def replaced(account, strategy, *, size=SIZE, limits=LIMITS, **options):
-    """Replace the fleet; return the result, and the account before and after."""
+def replaced(account, strategy, *, size=SIZE, limits=LIMITS, first=lambda: None, **options):
+    """Replace the fleet, after *first*; return the result, and the account before and after."""
     account.group(size)
     before = account.everything()
 
     async def go():
         async with account.fleet(**options) as fleet:
+            first()
             result = await fleet.replace(account.images[1], strategy, limits=limits)
             state = await fleet.state()
         return result, state

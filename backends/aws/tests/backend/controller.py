@@ -1,0 +1,27 @@
+"""A controller as a process of its own, to be killed: it replaces ``web`` by an image."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from backends.aws.tests.backend.account import LIMITS
+from backends.aws.tests.backend.author import QUICK
+from immutable import BlueGreen, Fleet, Limits, Rolling
+from immutable_aws import AwsBackend
+from immutable_aws.address import Place
+
+
+async def main(journal: str, image: str, strategy: str) -> None:
+    """Run one rollout."""
+    backend = AwsBackend(Place("eu-west-1"), fleet="web", capabilities=QUICK)
+    await backend.open()
+    switched = strategy == "blue-green"
+    limits = Limits(max_surge="100%", min_ready=0, boot_timeout=30, drain_timeout=2)
+    async with Fleet.connect("aws://eu-west-1/web", backend=backend, journal=journal) as fleet:
+        way = BlueGreen(bake=0.2) if switched else Rolling()
+        await fleet.replace(image, way, limits=limits if switched else LIMITS)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
