@@ -19,7 +19,7 @@ async def main(journal: str, image: str, strategy: str) -> None:
     switched = strategy == "blue-green"
     limits = Limits(max_surge="100%", min_ready=0, boot_timeout=30, drain_timeout=2)
     async with Fleet.connect("aws://eu-west-1/web", backend=backend, journal=journal) as fleet:
-        way = BlueGreen(bake=0.2) if switched else Rolling()
+        way = BlueGreen(bake=0.5) if switched else Rolling()
         await fleet.replace(image, way, limits=limits if switched else LIMITS)
 
 

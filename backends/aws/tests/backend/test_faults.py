@@ -52,7 +52,7 @@ CHANGES = (
 )
 """Every request that changes something."""
 
-SHARES = Canary(stages=("50%", "100%"), bake=0.1)
+SHARES = Canary(stages=("50%", "100%"), bake=1)
 
 
 def launched(account, image):
@@ -157,7 +157,7 @@ def test_throttled_at_every_call_it_is_slower_and_ends_the_same(account):
             for action in (*CHANGES, *reads):
                 account.emulator.fault(action=action, kind="throttle")
             account.emulator.bucket(action="autoscaling:*", capacity=30, rate=15)
-            return await fleet.replace(account.images[1], SHARES, limits=DOUBLE)
+            return await fleet.replace(account.images[1], Rolling(), limits=LIMITS)
 
     result = run(go())
     assert result.status.value == "succeeded"

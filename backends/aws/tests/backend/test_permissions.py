@@ -104,11 +104,11 @@ async def weights(account, notes):
     async with account.fleet() as fleet:
         fleet.backend.calls.made.clear()
         await fleet.replace(
-            account.images[1], Canary(stages=("50%", "100%"), bake=0.1), limits=DOUBLE
+            account.images[1], Canary(stages=("50%", "100%"), bake=0.5), limits=DOUBLE
         )
         third = account.stage.image("web-3")
         _move_to_a_rule(account)
-        await fleet.replace(third, Canary(stages=("50%", "100%"), bake=0.1), limits=DOUBLE)
+        await fleet.replace(third, Canary(stages=("50%", "100%"), bake=0.5), limits=DOUBLE)
         notes.of(fleet.backend.calls.made)
 
 

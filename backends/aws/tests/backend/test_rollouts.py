@@ -93,7 +93,7 @@ def test_rolling_moves_the_fleet_and_nothing_else(account):
 
 
 def test_canary_by_weights_leaves_the_listener_on_the_new_pool(account):
-    strategy = Canary(stages=("5%", "50%", "100%"), bake=0.2)
+    strategy = Canary(stages=("5%", "50%", "100%"), bake=0.5)
     result, state, before, after = replaced(account, strategy, limits=DOUBLE)
     assert result.status.value == "succeeded"
     assert [(group.number, group.weight) for group in state.groups] == [(2, None)]
@@ -107,7 +107,7 @@ def test_canary_by_weights_leaves_the_listener_on_the_new_pool(account):
 
 
 def test_weights_rise_as_the_stages_say(account):
-    replaced(account, Canary(stages=("5%", "50%", "100%"), bake=0.1), size=4, limits=DOUBLE)
+    replaced(account, Canary(stages=("5%", "50%", "100%"), bake=0.5), size=4, limits=DOUBLE)
     tables = [
         {t["TargetGroupArn"].split("/")[1]: t["Weight"] for t in forward["TargetGroups"]}
         for call in account.emulator.calls(log=True)
@@ -124,7 +124,7 @@ def test_weights_rise_as_the_stages_say(account):
 
 
 def test_blue_green_switches_once(account):
-    strategy = BlueGreen(bake=0.2)
+    strategy = BlueGreen(bake=0.5)
     result, _, before, after = replaced(account, strategy, limits=DOUBLE)
     assert result.status.value == "succeeded"
     check_moved(account, before, after)
@@ -137,7 +137,7 @@ def test_without_a_load_balancer_shares_are_instances(emulator, monkeypatch):
 
     account = Account(emulator, Stage(emulator, None), monkeypatch)
     limits = evolve(LIMITS, drain_timeout=0)
-    strategy = Canary(stages=("25%", "100%"), bake=0.1)
+    strategy = Canary(stages=("25%", "100%"), bake=0.5)
     result, state, before, after = replaced(account, strategy, size=8, limits=limits)
     assert result.status.value == "succeeded"
     assert all(group.weight is None for group in state.groups)
@@ -150,7 +150,7 @@ def test_a_network_load_balancer_is_no_obstacle(emulator, monkeypatch):
     from backends.aws.tests.emulator import Stage
 
     account = Account(emulator, Stage(emulator, "network"), monkeypatch)
-    strategy = Canary(stages=("25%", "100%"), bake=0.1)
+    strategy = Canary(stages=("25%", "100%"), bake=0.5)
     result, _, before, after = replaced(account, strategy, size=8)
     assert result.status.value == "succeeded"
     assert after["listeners"] == before["listeners"]
@@ -229,11 +229,11 @@ def test_the_next_rollout_replaces_what_the_last_one_made(account):
     async def go():
         async with account.fleet() as fleet:
             await fleet.replace(
-                account.images[1], Canary(stages=("50%", "100%"), bake=0.1), limits=DOUBLE
+                account.images[1], Canary(stages=("50%", "100%"), bake=0.5), limits=DOUBLE
             )
             await fleet.replace(third, Rolling(), limits=LIMITS)
             await fleet.replace(
-                account.images[0], Canary(stages=("50%", "100%"), bake=0.1), limits=DOUBLE
+                account.images[0], Canary(stages=("50%", "100%"), bake=0.5), limits=DOUBLE
             )
             return await fleet.state()
 
@@ -249,7 +249,7 @@ def test_the_next_rollout_replaces_what_the_last_one_made(account):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("strategy", [Rolling(), Canary(stages=("10%", "100%"), bake=0.2)])
+@pytest.mark.parametrize("strategy", [Rolling(), Canary(stages=("10%", "100%"), bake=0.5)])
 def test_a_hundred_servers_in_three_zones(account, strategy):
     account.emulator.laws(boot=1.0)
     account.stage.emulator.quota(code="L-1216C47A", value=2000)
