@@ -14,6 +14,7 @@ from .checking import check
 from .control import COMMANDS
 from .errors import ArmError, NotEmulated
 from .routes import Routes
+from .sets import hidden
 from .world import World
 
 MEANT = {"GET": "reads", "DELETE": "deletes"}
@@ -123,11 +124,11 @@ def _unknown(world: World, call: Call) -> Answer:
 
 
 def _params(call: Call) -> dict[str, object]:
-    """What the log keeps: path, query, body, conditions; no token."""
+    """What the log keeps: path, query, body, conditions; no token, no password."""
     kept = {
         name: call.headers[name] for name in ("if-match", "if-none-match") if name in call.headers
     }
-    return {"path": call.path, "query": call.query, "body": call.body, "headers": kept}
+    return {"path": call.path, "query": call.query, "body": hidden(call.body), "headers": kept}
 
 
 def _refused(fault: Fault) -> ArmError:

@@ -119,6 +119,16 @@ SECRETS = (
 (https://learn.microsoft.com/rest/api/compute/virtual-machine-scale-sets/get)."""
 
 
+HIDDEN = frozenset({"adminPassword", "customData", "protectedSettings"})
+
+
+def hidden(value: Any) -> Any:
+    """A body as it is written down: without what nobody may read."""
+    if isinstance(value, dict):
+        return {k: "hidden" if k in HIDDEN else hidden(each) for k, each in value.items()}
+    return [hidden(each) for each in value] if isinstance(value, list) else value
+
+
 def without_secrets(profile: dict[str, Any], *, user_data: bool = False) -> dict[str, Any]:
     """A profile as it is told."""
     told = copy.deepcopy(profile)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from . import ids
-from .sets import ScaleSet
+from .sets import ScaleSet, hidden
 
 if TYPE_CHECKING:
     from .world import World
@@ -40,7 +40,7 @@ def _of_a_member(world: World, resource: str) -> bool:
 
 
 def _group(world: World, group: ScaleSet) -> dict[str, Any]:
-    said = copy.deepcopy(group.doc)
+    said = hidden(group.doc)
     for name in ("id", "name", "type", "etag"):
         said.pop(name, None)
     said["repairs"] = group.repairs

@@ -98,6 +98,18 @@ async def test_every_call_is_counted_with_what_it_said_and_without_the_token(emu
 
 
 @pytest.mark.asyncio
+async def test_no_password_is_written_down_or_told(emulator, stage, compute):
+    """`adminPassword` and protected settings are write-only."""
+    model = stage.model(0, stage.image())
+    model["properties"]["virtualMachineProfile"]["osProfile"]["adminPassword"] = "s3cret"
+    call = compute.virtual_machine_scale_sets.begin_create_or_update
+    await (await call("rg", "web", {"location": stage.location, **model})).result()
+    told = [emulator.calls(log=True), emulator.everything()]
+    told += [emulator.arm("GET", stage.id("Microsoft.Compute", "virtualMachineScaleSets", "web"))]
+    assert "s3cret" not in str(told)
+
+
+@pytest.mark.asyncio
 async def test_twelve_writes_then_four_a_minute_for_each_set(emulator, fleet):
     """ "Compute throttling limits": Update, 12 tokens, four come back each minute; the error of
     "Troubleshooting API throttling errors"."""

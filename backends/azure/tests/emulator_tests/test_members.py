@@ -83,6 +83,12 @@ async def test_other_modes_bring_everybody_to_the_model(mode, emulator, stage, f
     await until(
         lambda: {m["image"][-5:] for m in emulator.members()}, lambda said: said == {"2.0.0"}
     )
+    if mode == "Rolling":
+        call = fleet.compute.virtual_machine_scale_set_rolling_upgrades.get_latest
+        await until(
+            lambda: call("rg", "web"),
+            lambda told: told.properties.running_status.code == "Completed",
+        )
 
 
 async def test_a_rolling_upgrade_tells_how_it_stands_and_can_be_cancelled(
