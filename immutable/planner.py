@@ -20,7 +20,16 @@ from immutable.errors import (
     PlanRefused,
 )
 from immutable.journal import Entry
-from immutable.model import FleetState, Image, ImageLike, Limits, Plan, RuntimeConfig, Strategy
+from immutable.model import (
+    FleetState,
+    Image,
+    ImageLike,
+    Limits,
+    Plan,
+    RuntimeConfig,
+    Status,
+    Strategy,
+)
 from immutable.planning.compile import (
     only_group,
     replacement,
@@ -163,7 +172,7 @@ class Planner:
     ) -> Plan:
         """Return the plan that brings a fleet of two groups whole onto one of them, checked."""
         pair = {group.number for group in state.groups}
-        last = next((each for each in reversed(history) if _pair(each.plan) == pair), None)
+        last = next((each for each in reversed(history) if _left(each, pair)), None)
         number = last.plan.stable.number if to is None and last is not None else to
         if number is None:
             reason = "this journal doesn't know from which of two groups the fleet comes"
@@ -203,7 +212,7 @@ class Planner:
         try:
             await running.abort(reason="superseded")
         except Conflict:
-            await running.promote(reason="superseded")
+            await running.promote(reason="superseded", take_over=True)
         end = await running.end()
         return (f"supersedes rollout {running.id}, which ended {end.status.value} first",)
 
@@ -218,5 +227,7 @@ class Planner:
         await running.end()
 
 
-def _pair(plan: Plan) -> set[int]:
-    return {plan.stable.number, plan.candidate.number}
+def _left(entry: Entry, pair: set[int]) -> bool:
+    """Whether a rollout has left the fleet with these two; a rolled back one left nothing."""
+    theirs = {entry.plan.stable.number, entry.plan.candidate.number}
+    return theirs == pair and entry.status is not Status.ROLLED_BACK

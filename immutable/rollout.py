@@ -134,16 +134,21 @@ class Rollout:
         """
         await self._order(Order.RESUME, reason)
 
-    async def promote(self, *, reason: str = "") -> None:
+    async def promote(self, *, reason: str = "", take_over: bool = False) -> None:
         """Go on without waiting for the rest of the bake, as long as no gate says FAIL.
 
         It is the answer that an `Approval` waits for. After the point of no return it ends the time
         for which stable is kept.
 
+        Args:
+            reason: Why.
+            take_over: Whether this process takes the rollout over where no controller is alive, and
+                returns at its end; without, the order waits for a controller.
+
         Raises:
             JournalError: The rollout has ended.
         """
-        await self._order(Order.PROMOTE, reason)
+        await self._order(Order.PROMOTE, reason, take_over=take_over)
 
     async def abort(self, *, reason: str = "", take_over: bool = True) -> None:
         """Return to stable; returns once a controller has taken that up.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from immutable.backend import (
     Backend,
@@ -49,11 +49,13 @@ class Answer:
         done: For the journal.
         zone: The zone without room, if that is the trouble.
         again: Seconds after which a retirement wants to be advanced, if it does.
+        echo: Whether an attempt got no answer: it may take effect after all that followed.
     """
 
     done: Done
     zone: str | None = None
     again: float | None = None
+    echo: bool = False
 
 
 class Calls:
@@ -102,7 +104,7 @@ class Calls:
                 raise
 
         try:
-            return await patiently(once, attempts=_ATTEMPTS)
+            return evolve(await patiently(once, attempts=_ATTEMPTS), echo=lost)
         except (CapacityShortage, QuotaExceeded) as error:
             zone = error.zone if isinstance(error, CapacityShortage) else None
             return Answer(Done(ctx.token, Outcome.SHORTAGE, str(error)), zone=zone)

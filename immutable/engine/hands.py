@@ -113,7 +113,7 @@ class Hands:
         done = answer.done
         # Whoever had the groups before may have called until our hold was there.
         doubtful = done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE) or self._session.ledger.blind
-        self._watch.acted(_now(), doubtful=doubtful)
+        self._watch.acted(_now(), doubtful=doubtful, echo=answer.echo)
         self._session.note(done)
         if done.outcome is Outcome.DONE:
             self._count(action, answer)

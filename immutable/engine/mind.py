@@ -12,6 +12,7 @@ from immutable.model import (
     Capabilities,
     Commit,
     Delete,
+    Group,
     Grow,
     HoldGroup,
     OnProtected,
@@ -84,7 +85,9 @@ class Mind:
         """Return the candidate's percentage of the traffic that is to be reached."""
         ledger, weight = self._session.ledger, self._weight()
         if not ledger.back:
-            return share(self._session.plan.steps, ledger.step)
+            # A group that was there before keeps what it has until its first Route.
+            first = weight or 0.0 if self._session.plan.kept else 0.0
+            return share(self._session.plan.steps, ledger.step, first)
         if weight is None:
             return None
         counts, plan = self._watch.census.counts, self._session.plan
@@ -148,10 +151,7 @@ class Mind:
         changed: tuple[str, ...] = ()
         if ledger.back and reached:
             after = tuple(groups.values())
-            # A group that an earlier rollout had kept is no part of the fleet as it was; without
-            # it stable is alone, with all of the traffic and no weight.
-            kept = tuple(evolve(group, weight=None) for group in ledger.groups[:1])
-            before = kept if session.plan.kept else ledger.groups
+            before = _alone(ledger.groups) if session.plan.kept else ledger.groups
             changed = differences(before, after, ledger.wanted, session.lease.rollout)
         return script.Facts(
             plan=session.plan,
@@ -169,6 +169,7 @@ class Mind:
             created=ledger.created,
             settled=watch.clear,
             answered=not ledger.pending,
+            echoing=watch.echoing,
             share=(to := self._share()),
             routable=self._routable(to),
             halted=halted,
@@ -319,3 +320,12 @@ class Mind:
         """Return why the group that grows doesn't, if the backend knows."""
         group = self._watch.census.groups.get(self._sides()[1])
         return group.trouble if group else None
+
+
+def _alone(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Return how stable is to be once the group that an earlier rollout had left is given up.
+
+    It has all of the traffic and no weight, and the fleet's settings, whichever group had them.
+    """
+    settings = {name: text for group in groups for name, text in group.settings.items()}
+    return tuple(evolve(group, weight=None, settings=settings) for group in groups[:1])

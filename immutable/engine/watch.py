@@ -43,6 +43,8 @@ class Watch:
         settled: Whether everything that was done so far must be visible.
         doubtful: Whether a size was seen for the first time that isn't as our last action left
             it: acting on it now would lose the difference.
+        echoing: Whether an attempt that got no answer, of a call that was repeated since, may have
+            taken effect after what was seen last, or may yet.
         suspended: Seconds that no deadline counts.
     """
 
@@ -57,6 +59,7 @@ class Watch:
         self._odd: dict[int, int] = {}  # By how much each size was other than expected.
         self._acted = now
         self._doubt_since = now
+        self._echo_until = -inf
         self._deficit = Lasting(plan.limits.boot_timeout)
         self._witnessed: defaultdict[int, set[str]] = defaultdict(set)
         self._most_ready = -1
@@ -64,6 +67,7 @@ class Watch:
         self._least_gap: float = inf
         self._moved = now
         self.doubtful = False
+        self.echoing = False
         self.suspended = 0.0
 
     # -- looking -------------------------------------------------------------------------------
@@ -75,6 +79,7 @@ class Watch:
             What the journal should know about it.
         """
         self.settled = not self._staleness or asked - self._staleness > self._acted
+        self.echoing = asked - self._staleness <= self._echo_until
         changes = self.census.absorb(state, groups=self.settled or not self.census.groups)
         if ledger.found:
             # Whoever sent them, the rollout did: they are advanced like those that we send.
@@ -155,9 +160,11 @@ class Watch:
 
     # -- acting --------------------------------------------------------------------------------
 
-    def acted(self, now: float, *, doubtful: bool) -> None:
-        """Note that a call ended, with or without an answer."""
+    def acted(self, now: float, *, doubtful: bool, echo: bool = False) -> None:
+        """Note that a call ended, with or without an answer, or with one to a repetition."""
         self._acted = now
+        if echo:
+            self.echoing, self._echo_until = True, now + self._late_effect
         self.settled = False
         if doubtful:
             self._doubt_since = now

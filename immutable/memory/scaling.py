@@ -12,6 +12,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from immutable.backend import InstanceState
 from immutable.errors import InvalidValue
 from immutable.memory.parts import SimulatedFleet, SimulatedGroup
 
@@ -38,9 +39,10 @@ class Scaler(Protocol):
 class Tracking:
     """Keeps the load of each READY server near a target, by making its group larger or smaller.
 
-    The new size is the old one times load over target, rounded up: a fleet of two groups is scaled
-    in proportion. It scales in only when that leaves each server with less than nine tenths of the
-    target. While the group is held it scales out only.
+    The load needs load / target servers; of two groups, this one's part is its share of the traffic
+    where there are weights, else its part of those that are READY. Who is still booting counts
+    neither way: a fleet that can't launch is not asked for ever more. It scales in only below nine
+    tenths of the target, and not while the group is held.
 
     Attributes:
         load: The load of the whole fleet at a time of the cloud's clock, in any unit; such as
@@ -58,15 +60,19 @@ class Tracking:
         if value <= 0:
             raise InvalidValue("target", value, "not above 0")
 
-    # 4 of 10 READY servers are in this group, load 1,200, target 100: 12 are needed for 10, so the
-    # group of 4 is to have 4 * 12 / 10 = 4.8, that is 5.
+    # 4 of 10 READY servers are in this group, load 1,200, target 100: 12 are needed, and 4 tenths
+    # of that, 4.8, are 5.
     def size(self, fleet: SimulatedFleet, group: SimulatedGroup, at: float) -> int:
         """Return the size that the group is to have at a time."""
-        size = group.shown.size
-        if fleet.ready == 0 or size == 0:
+        size, load = group.shown.size, self.load(at)
+        servers = fleet.servers.values()
+        ready = sum(s.group is group and s.seen.state is InstanceState.READY for s in servers)
+        if ready == 0:
             return size
-        wanted = ceil(round(size * self.load(at) / (self.target * fleet.ready), 9))
-        if wanted < size and self.load(at) >= 0.9 * self.target * fleet.ready:
+        weight = group.shown.weight
+        needed = load / self.target * (ready / fleet.ready if weight is None else weight / 100)
+        wanted = ceil(round(needed, 9))
+        if wanted < size and needed >= 0.9 * ready:
             return size
         return max(1, wanted) if group.shown.hold is None else max(size, wanted)
 

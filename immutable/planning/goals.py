@@ -76,9 +76,16 @@ def watching(steps: tuple[Step, ...], step: int) -> tuple[Gate, ...]:
 
 # Steps Shift(5, 100), Route(5), Bake, Shift(25, 100). Before the Route: 0; from it on: 5.
 # Steps of a rolling replacement: None, both groups share one pool.
-def share(steps: tuple[Step, ...], step: int) -> float | None:
-    """Return the candidate's percentage of the traffic during a step; None without weights."""
+# A cancelled canary had 10 %; back to stable, Shift(100, 100), Route(100): 90 until the Route.
+def share(steps: tuple[Step, ...], step: int, first: float = 0.0) -> float | None:
+    """Return the candidate's percentage of the traffic during a step; None without weights.
+
+    Args:
+        steps: The steps of the plan.
+        step: The number of the step.
+        first: The percentage before the first `Route`.
+    """
     if not any(isinstance(each, Route) for each in steps):
         return None
     routes = [each.candidate for each in steps[: step + 1] if isinstance(each, Route)]
-    return routes[-1] if routes else 0.0
+    return routes[-1] if routes else first

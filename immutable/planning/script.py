@@ -47,6 +47,7 @@ class Facts:
         created: Whether the candidate's group has been made, by the journal.
         settled: Whether everything that was done so far must be visible.
         answered: Whether no call is without an answer.
+        echoing: Whether an attempt that was repeated since may still take effect.
         share: The candidate's percentage of the traffic that the step leads to, or that the way
             back allows by now; None without weights.
         routable: Whether that share can be served.
@@ -73,6 +74,7 @@ class Facts:
     created: bool = False
     settled: bool = True
     answered: bool = True
+    echoing: bool = False
     share: float | None = None
     routable: bool = True
     halted: str = ""
@@ -246,7 +248,7 @@ def _after_commit(facts: Facts) -> Next:
         return Act(Release(candidate.number), "the candidate is the fleet from here on")
     if facts.stable is not None:
         return Act(Delete(facts.stable.number), "stable is empty and given up")
-    if not facts.settled:
+    if not facts.settled or facts.echoing:
         return Waits("until stable's group is seen to be gone")
     return Ends(Status.SUCCEEDED)
 
@@ -281,11 +283,13 @@ def _backward(facts: Facts) -> Next:
         return reroute
     if not facts.reached:
         return _held(facts, stable) or (candidate and _held(facts, candidate)) or Walk()
-    if candidate is not None:
+    ours = stable.hold is not None and stable.hold.rollout == facts.rollout
+    # One that was there before may have the scaling settings: they are handed over first.
+    if candidate is not None and not (ours and candidate.settings):
         return Act(Delete(candidate.number), "the candidate is empty and given up")
-    if stable.hold is not None and stable.hold.rollout == facts.rollout:
+    if ours:
         return Act(Release(stable.number), "the fleet is itself again")
-    if not facts.settled:
+    if not facts.settled or facts.echoing:
         return Waits("until the fleet can be compared with the start")
     if facts.differences:
         return Ends(Status.FAILED, facts.reason, facts.differences)
@@ -326,7 +330,7 @@ def _scaling(facts: Facts) -> Next:
         return Walk()
     if stable.hold is not None:
         return Act(Release(stable.number), "the size is reached" if facts.reached else "given up")
-    if not facts.settled:
+    if not facts.settled or facts.echoing:
         return Waits("until the group is seen as it was left")
     if facts.reached:
         return Ends(Status.SUCCEEDED)

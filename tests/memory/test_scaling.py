@@ -241,3 +241,26 @@ async def test_a_candidate_gets_no_scaler_of_its_own():
     place.cloud.autoscale(NAME, Tracking(lambda at: 200.0, target=100))
     await place.backend.create_revision(NAME, revision(2), Pool.SHARED, place.now + 9, context())
     assert (await place.group(2)).settings == {}
+
+
+@virtual
+async def test_a_fleet_that_cant_launch_is_not_asked_for_ever_more():
+    place = Place(4)
+    place.cloud.capacity = {"a": 2, "b": 1, "c": 1}
+    place.cloud.autoscale(NAME, Tracking(lambda at: 700.0, target=100))
+    await place.at(2_000)
+    assert (await place.group()).size == 7
+
+
+@virtual
+async def test_with_weights_a_group_bears_its_share_of_the_load():
+    place = Place(4)
+    place.cloud.autoscale(NAME, Tracking(lambda at: 400.0, target=100, every=100))
+    await place.backend.create_revision(NAME, revision(2), Pool.OWN, place.now + 900, context())
+    await place.grow(4, expected=0, number=2)
+    await place.at(101)
+    assert (await place.group(1)).size == 4  # What has no traffic yet bears nothing.
+    await place.backend.route(NAME, {1: 0, 2: 100}, context())
+    await place.backend.release(NAME, 2, context())
+    await place.at(201)
+    assert (await place.group(2)).size == 4

@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -20,7 +19,16 @@ from immutable.gates import Analysis, Check, Gate, Health
 from immutable.memory import Behaviour, Laws, fixed
 from immutable.model import Event, Order, Strategy
 from immutable.model.records import Claimed, Done, Ended, Intended
-from tests.support.mortal import Killed, Life, Moment, MortalBackend, MortalJournal, Point, Witness
+from tests.support.mortal import (
+    Life,
+    Moment,
+    MortalBackend,
+    MortalJournal,
+    Point,
+    Witness,
+    mortally,
+    say_unless_killed,
+)
 from tests.support.world import URL, World, world
 
 SIZE = 4
@@ -178,18 +186,12 @@ async def stage(scenario: Scenario) -> AsyncIterator[World]:
         )
         w.backend.begin(scenario.limits, SIZE)
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_say_unless_killed)
+        loop.set_exception_handler(say_unless_killed)
         operator = asyncio.ensure_future(_operate(w, scenario))
         try:
             yield w
         finally:
             operator.cancel()
-
-
-def _say_unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A dead controller's tasks end without anybody who would ask them."""
-    if not isinstance(context.get("exception"), Killed):
-        loop.default_exception_handler(context)
 
 
 async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
@@ -222,17 +224,7 @@ async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
 
 async def live(w: World, scenario: Scenario, life: Life) -> None:
     """Let one controller begin the rollout, or carry it on, until it has ended or dies."""
-    task = asyncio.ensure_future(_control(w, scenario, life))
-    dead = asyncio.ensure_future(life.dead.wait())
-    try:
-        await asyncio.wait({task, dead}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        dead.cancel()
-        task.cancel()
-        await asyncio.wait({task})
-    error = None if task.cancelled() else task.exception()
-    if error is not None and not life.dead.is_set():
-        raise error
+    await mortally(_control(w, scenario, life), life)
 
 
 async def _control(w: World, scenario: Scenario, life: Life) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -151,6 +151,10 @@ class Life:
             else:
                 await self._awake()
 
+    def doom(self, calls: int, moment: Moment, late: float = 0.0) -> None:
+        """Let it die at a call that is still to come: the next one, when *calls* is 0."""
+        self._end = Point(len(self.calls) + calls, moment, late)
+
     async def read(self, effect: Callable[[], Awaitable[T]]) -> T:
         """Make a call that changes nothing and at which nobody dies."""
         await self._awake()
@@ -183,6 +187,27 @@ class Life:
                 await effect()
 
         self._landing = asyncio.ensure_future(land())
+
+
+async def mortally(doing: Coroutine[Any, Any, object], life: Life) -> None:
+    """Let a controller do something, until that is done or the controller dies."""
+    task = asyncio.ensure_future(doing)
+    dead = asyncio.ensure_future(life.dead.wait())
+    try:
+        await asyncio.wait({task, dead}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        dead.cancel()
+        task.cancel()
+        await asyncio.wait({task})
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not life.dead.is_set():
+        raise error
+
+
+def say_unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A dead controller's tasks end without anybody who would ask them."""
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)
 
 
 def _journaled(name: str) -> Any:

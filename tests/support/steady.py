@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from immutable.testing import VirtualLoop
 
-__all__ = ["run_steadily"]
+__all__ = ["SteadyLoop", "run_steadily"]
 
 T = TypeVar("T")
 
 
-class _Loop(VirtualLoop):
+class SteadyLoop(VirtualLoop):
     """A virtual loop that does itself, in its turn, what others give to a thread."""
 
     def run_in_executor(
@@ -37,5 +37,5 @@ def _settle(future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, 
 
 def run_steadily(main: Coroutine[Any, Any, T]) -> T:
     """Run *main* as `immutable.testing.run` does; for a process in which nothing minds blocking."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with asyncio.Runner(loop_factory=SteadyLoop) as runner:
         return runner.run(main)

@@ -5,8 +5,12 @@ The watcher looks at the cloud itself, past everything that the engine believes.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from math import inf
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
@@ -25,6 +29,9 @@ READY, DRAINING, GONE = InstanceState.READY, InstanceState.DRAINING, InstanceSta
 NAME = "web"
 URL = f"memory://{NAME}"
 
+asker: ContextVar[object] = ContextVar("asker", default=None)
+"""Which controller looks, where there are several: each decides on what it has seen itself."""
+
 
 class WatchedBackend(MemoryBackend):
     """The memory backend, with an eye on what the rollout's own calls do to the fleet.
@@ -37,33 +44,39 @@ class WatchedBackend(MemoryBackend):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.limits: Limits | None = None
-        self.wanted = 0
+        self.least_wanted = self.most_wanted = 0
         self.ready_at_start = 0
-        self.follows_size = False
         self.breaches: list[str] = []
         self._begun = False
-        self._told = 0.0
+        self._acting = False
+        self._told: dict[object, float] = {}
         self._decided = 0.0
         self._lost: list[float] = []
-        self._states: dict[str, Instance] = {}
+        self._states: dict[str, Instance] = {
+            name: server.seen for f in cloud.fleets.values() for name, server in f.servers.items()
+        }
         cloud.watchers.append(self._notice)
 
     def begin(self, limits: Limits, wanted: int) -> None:
         """Start to watch a rollout with these limits."""
-        self.limits, self.wanted = limits, wanted
+        self.limits, self.least_wanted, self.most_wanted = limits, wanted, wanted
         self.ready_at_start = self.cloud.fleets[NAME].ready
 
     @property
     def floor(self) -> int:
         assert self.limits is not None
-        sizes = window(self.limits, self.wanted)
+        sizes = window(self.limits, self.least_wanted)
         return min(sizes.wanted - sizes.unavailable, self.ready_at_start)
 
     @property
     def ceiling(self) -> int:
         assert self.limits is not None
-        sizes = window(self.limits, self.wanted)
+        sizes = window(self.limits, self.most_wanted)
         return sizes.wanted + sizes.surge
+
+    def _unseen(self) -> int:
+        """How many READY ones were lost that the one who decided could not have seen."""
+        return len(self._lost) - bisect_left(self._lost, self._decided)
 
     def _notice(self, fleet: SimulatedFleet, instance: Instance) -> None:
         before = self._states.get(instance.id)
@@ -72,8 +85,8 @@ class WatchedBackend(MemoryBackend):
             return
         if instance.state is not DRAINING:
             self._lost.append(self.cloud.at)
-        elif self.limits is not None and before.ready_since <= self._decided:
-            unseen = sum(at >= self._decided for at in self._lost)
+        elif self._acting and self.limits is not None and before.ready_since <= self._decided:
+            unseen = self._unseen()
             if fleet.ready + unseen < self.floor:
                 self.breaches.append(
                     f"{self.cloud.at}: {instance.id} retired with {fleet.ready} READY left"
@@ -82,42 +95,64 @@ class WatchedBackend(MemoryBackend):
 
     async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
         state = await super().observe(fleet, since=since)
-        self._told = self.cloud.at - self.cloud.faults.stale
+        self._told[asker.get()] = self.cloud.at - self.cloud.faults.stale
         return state
 
     def _call(self, name: str, effect: Callable[[], T]) -> T:
-        told = self._told
+        told = self._told.get(asker.get(), 0.0)
 
         if name == "hold" and not self._begun:
             self._begun = True
             self.ready_at_start = min(self.ready_at_start, self.cloud.fleets[NAME].ready)
 
         def watched() -> T:
-            self._decided = told
-            before = self._total()
+            self._decided, self._acting = told, True
+            retires = name == "retire"
+            before, hunger = self._total(), self._hunger(known=retires)
             try:
                 return effect()
             finally:
+                self._acting = False
                 after = self._total()
-                if name == "route":
-                    self._check_shares()
+                if retires or name == "route":
+                    self._check_shares(hunger, self._hunger(known=retires))
                 grown = name == "grow" and self.limits is not None and after > before
                 if grown and after > self.ceiling:
-                    self.breaches.append(f"{after} servers, ceiling {self.ceiling}")
+                    self.breaches.append(
+                        f"{self.cloud.at}: {after} servers, ceiling {self.ceiling}"
+                    )
 
         return super()._call(name, watched)
 
-    def _check_shares(self) -> None:
-        """No group gets more traffic than its READY servers can take, as far as could be seen."""
-        fleet = self.cloud.fleets[NAME]
-        unseen = sum(at >= self._decided for at in self._lost)
-        for number, group in fleet.groups.items():
-            share = group.shown.weight or 0.0
-            ready = sum(
-                s.seen.state is READY and s.seen.revision == number for s in fleet.servers.values()
-            )
-            if self.limits is not None and ready + unseen < needed(share, self.floor):
-                self.breaches.append(f"r{number} gets {share:g} % with {ready} READY")
+    def _hunger(self, *, known: bool) -> dict[int, int]:
+        """How many READY servers each group lacks for the traffic that it gets.
+
+        With *known* only those count that the one who decided must have seen to be READY: nobody is
+        blamed for ending one that was not when it was last seen.
+        """
+        fleet = self.cloud.fleets.get(NAME)
+        if fleet is None or self.limits is None:
+            return {}
+        latest = self._decided if known else inf
+        ready = Counter(
+            s.seen.revision
+            for s in fleet.servers.values()
+            if s.seen.state is READY and (s.seen.ready_since or 0.0) <= latest
+        )
+        return {
+            number: max(0, needed(group.shown.weight or 0.0, self.floor) - ready[number])
+            for number, group in fleet.groups.items()
+        }
+
+    def _check_shares(self, before: dict[int, int], after: dict[int, int]) -> None:
+        """No call gives a group more traffic than it can take, as far as could be seen."""
+        unseen = self._unseen()
+        for number, lacks in after.items():
+            if lacks > max(before.get(number, 0), unseen):
+                share = self.cloud.fleets[NAME].groups[number].shown.weight
+                self.breaches.append(
+                    f"{self.cloud.at}: {lacks} READY are missing in r{number} for its {share:g} %"
+                )
 
     def _total(self) -> int:
         fleet = self.cloud.fleets.get(NAME)
@@ -198,6 +233,7 @@ async def world(
     zones: tuple[str, ...] = ("a", "b", "c"),
     group: Group | None = None,
     journal: str = ":memory:",
+    watch: type[WatchedBackend] | None = None,
 ) -> AsyncIterator[World]:
     """A fleet of *size* long-READY servers of image v1, revision 1."""
     clock = LoopClock()
@@ -209,7 +245,7 @@ async def world(
     )
     cloud.settled_fleet(NAME, group or Group(revision(), 0), size)
     cloud.faults.stale = stale
-    backend = WatchedBackend(cloud)
+    backend = (watch or WatchedBackend)(cloud)
     book = await open_journal(journal, clock=clock)
     try:
         async with Fleet.connect(URL, backend=backend, journal=book, clock=clock) as fleet:
