@@ -27,8 +27,10 @@ from immutable_aws.reading import (
     Sight,
     group_of,
     instance_of,
+    is_calm,
     is_leaving,
     live,
+    moves,
     size_of,
     state_of,
     trouble_of,
@@ -42,6 +44,7 @@ __all__ = ["WHOLE", "Eyes", "Scaling", "rules_of"]
 WHOLE = f"{PREFIX}whole"
 """Under this name a launch template's tags keep the whole revision."""
 
+_TRIES = 4
 _FILTER = 200
 """How many values a filter of EC2 may have."""
 
@@ -145,13 +148,21 @@ class Eyes:
             Gone: There is no such fleet.
             Transient: A part of it can't be seen, or parts contradict each other.
         """
-        groups = await self.groups(fleet)
-        at = self._calls.now()
+        why: Gone | None = None
+        for _ in range(_TRIES):
+            groups = await self.groups(fleet)
+            try:
+                return await self._look(fleet, groups)
+            except Gone as error:
+                why = error  # A group was deleted meanwhile; the fleet is still there.
+        raise Transient(f"{fleet} changes while it is looked at: {why}") from why
+
+    async def _look(self, fleet: str, first: list[Described]) -> FleetState:
+        groups, healths, at = await self._at_one_time(fleet, first)
         known = self._fleets.setdefault(fleet, _Known())
         self._check_sizes(known, groups)
-        revisions, healths, _, scalings, troubles, table = await together(
+        revisions, _, scalings, troubles, table = await together(
             self._all_revisions(groups),
-            self._healths({arn for group in groups for arn in group.target_groups}),
             self._new_sights(known, groups),
             together(*(self.scaling(group) for group in groups)),
             together(*(self._trouble(known, group) for group in groups)),
@@ -188,6 +199,26 @@ class Eyes:
             ),
             last_revision=max(max(g.marks.last[0], g.marks.revision) for g in groups),
         )
+
+    async def _at_one_time(
+        self, fleet: str, groups: list[Described]
+    ) -> tuple[list[Described], dict[str, dict[str, str]], float]:
+        """Return groups and the health of their members as they were together, and when.
+
+        Two services tell them, one after the other. Somebody who is retired in between would be
+        counted by the size and found draining. So while members move the groups are read again, and
+        everything is if they have changed.
+        """
+        at = self._calls.now()
+        for _ in range(_TRIES):
+            arns = {arn for group in groups for arn in group.target_groups}
+            healths = await self._healths(arns)
+            if is_calm(groups, healths):
+                break
+            before, groups, at = groups, await self.groups(fleet), self._calls.now()
+            if moves(before) == moves(groups):
+                break
+        return groups, healths, at
 
     def _instances(
         self,

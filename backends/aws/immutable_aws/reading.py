@@ -26,7 +26,6 @@ State = InstanceState
 STANDBY = "Standby"
 _LEAVING = ("Terminating", "Terminated", "Detaching", "Detached", "EnteringStandby")
 _GONE = ("Terminated", "Detached")
-_ANY_DRAINING = ("draining", "unhealthy.draining")
 
 
 @frozen
@@ -104,6 +103,32 @@ def standby(members: Iterable[Description]) -> int:
     return sum(member["LifecycleState"] == STANDBY for member in members)
 
 
+def moves(groups: Iterable[Described]) -> dict[str, tuple[int, dict[str, str]]]:
+    """Return what has to be the same in two readings between which nobody has moved."""
+    return {
+        group.arn: (
+            size_of(group),
+            {each["InstanceId"]: str(each["LifecycleState"]) for each in group.members},
+        )
+        for group in groups
+    }
+
+
+def is_calm(groups: Iterable[Described], healths: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether all members are in service and healthy: nobody comes and nobody goes."""
+    return all(
+        size_of(group) == len(group.members)
+        and all(
+            each["LifecycleState"] == "InService"
+            and all(
+                healths[arn].get(each["InstanceId"]) == "healthy" for arn in group.target_groups
+            )
+            for each in group.members
+        )
+        for group in groups
+    )
+
+
 # Desired 3 and one in standby: 4. Entering standby takes one off the desired capacity.
 def size_of(group: Described) -> int:
     """Return how many members the cloud is asked to keep, those in standby included."""
@@ -114,6 +139,9 @@ def state_of(
     member: Description, healths: Sequence[str] | None, checks_passed: bool, before: Sight | None
 ) -> InstanceState:
     """Return where an instance is in its life.
+
+    Only Auto Scaling says who is leaving: health is asked a moment later, and who drains by then
+    is counted by the size that was told before.
 
     Args:
         member: Auto Scaling's description of it.
@@ -137,8 +165,6 @@ def state_of(
         return State.READY if checks_passed else waiting
     if all(health == "healthy" for health in healths):
         return State.READY
-    if all(health in _ANY_DRAINING for health in healths):
-        return State.DRAINING
     if all(health in ("", "initial", "healthy") for health in healths):
         return waiting
     # It fails: one that we have seen start has not served yet, of others nobody can tell.
