@@ -24,6 +24,7 @@ class Handler(WSGIRequestHandler):
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # One segment an answer: header and body apart would wait for each other.
+    disable_nagle_algorithm = True  # Nor would a long one, piece by piece.
 
     def make_environ(self) -> dict[str, Any]:
         """Let the application reach the connection."""

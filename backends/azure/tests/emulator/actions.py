@@ -10,10 +10,11 @@ from . import (
     pools,
     set_actions,
     set_calls,
+    upgrades,
     vm_calls,
 )
 
 MODULES = (
     account, autoscale, images, member_calls, networks, operations, pools, set_actions, set_calls,
-    vm_calls,
+    upgrades, vm_calls,
 )  # fmt: skip

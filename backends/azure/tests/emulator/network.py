@@ -70,14 +70,13 @@ class Network:
 
     def configurations(self, machine: Machine) -> list[dict[str, Any]]:
         """Of a machine of a Uniform set: its own, or the profile's."""
-        found = machine.nics if machine.nics is not None else _configurations(machine.profile)
-        return copy.deepcopy(found)
+        return copy.deepcopy(_own(machine))
 
     def nic_ids(self, machine: Machine) -> list[str]:
         """The long names of a machine's network interfaces."""
         if "networkInterfaces" in machine.data:
             return [nic["id"] for nic in machine.data["networkInterfaces"]]
-        return [f"{machine.id}/networkInterfaces/{c['name']}" for c in self.configurations(machine)]
+        return [f"{machine.id}/networkInterfaces/{c['name']}" for c in _own(machine)]
 
     def ports(self, machine: Machine) -> list[Port]:
         """A machine's IP configurations with their pools."""
@@ -87,7 +86,7 @@ class Network:
         else:
             told = [
                 (f"{machine.id}/networkInterfaces/{conf['name']}", conf.get("properties", {}))
-                for conf in self.configurations(machine)
+                for conf in _own(machine)
             ]
         return [port for nic, properties in told for port in _ports(nic, properties)]
 
@@ -138,6 +137,10 @@ def address(port: str) -> str:
     """A private address, the same for the same IP configuration."""
     number = int(ids.steady(ids.key(port))[:8], 16)
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+def _own(machine: Machine) -> list[dict[str, Any]]:
+    return machine.nics if machine.nics is not None else _configurations(machine.profile)
 
 
 def _configurations(profile: dict[str, Any]) -> list[dict[str, Any]]:

@@ -105,7 +105,7 @@ class Operations:
         ]
 
     def failing(self, call: Call, target: str) -> Operation | None:
-        """An operation that the test wants to fail, having done nothing; None if it wants none."""
+        """An operation that the test wants to fail, with no machine moved; None if it wants none."""
         fault = self.world.failing.pop(call.request_id, None)
         if fault is None:
             return None

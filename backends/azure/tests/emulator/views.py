@@ -110,7 +110,9 @@ def told_member(
 
 
 def _common(world: World, machine: Machine, user_data: bool) -> dict[str, Any]:
-    profile = without_secrets(machine.profile, user_data=user_data)
+    kept = ("osProfile", "storageProfile", "userData")
+    mine = {name: machine.profile[name] for name in kept if name in machine.profile}
+    profile = without_secrets(mine, user_data=user_data)
     system = dict(profile.get("osProfile", {}))
     system.pop("computerNamePrefix", None)
     system["computerName"] = _computer(machine)

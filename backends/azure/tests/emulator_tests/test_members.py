@@ -91,6 +91,29 @@ async def test_other_modes_bring_everybody_to_the_model(mode, emulator, stage, f
         )
 
 
+async def test_a_rolling_upgrade_tells_how_it_stands_and_can_be_cancelled(
+    emulator, stage, fleet, refused
+):
+    """ "Virtual Machine Scale Set Rolling Upgrades - Get Latest", "- Cancel"."""
+    fleet.make(3)
+    call = fleet.compute.virtual_machine_scale_set_rolling_upgrades
+    await refused(404, "NotFound", call.get_latest("rg", "web"))
+    emulator.laws(boot=0.3)
+    profile = {"storageProfile": {"imageReference": {"id": stage.image("2.0.0")}}}
+    await fleet.patch(
+        {"properties": {"upgradePolicy": {"mode": "Rolling"}, "virtualMachineProfile": profile}}
+    )
+    told = await call.get_latest("rg", "web")
+    assert told.properties.running_status.code == "RollingForward"
+    assert told.properties.progress.in_progress_instance_count == 1
+    await (await call.begin_cancel("rg", "web")).result()
+    emulator.skip(seconds=2)
+    told = await call.get_latest("rg", "web")
+    assert told.properties.running_status.code == "Cancelled"
+    assert told.properties.progress.pending_instance_count == 2
+    await refused(409, "OperationNotAllowed", call.begin_cancel("rg", "web"))
+
+
 async def test_a_network_of_its_own_takes_a_member_out_of_the_pool(emulator, fleet):
     """How cloud-provider-azure takes a machine out of a pool: PUT of it; its etag goes up."""
     await fleet.make(2).settled(2)
