@@ -89,7 +89,10 @@ def queries(places: Mapping[int, tuple[str, str]]) -> tuple[Query, ...]:
     for number, (target_group, balancer) in sorted(places.items()):
         where = dimensions(target_group, balancer)
         found += [Query(number, metric, "Sum", where) for metric in (*_REQUESTS, *_ERRORS)]
-        found += [Query(number, "TargetResponseTime", f"PR(:{bound:g})", where) for bound in BOUNDS]
+        found += [
+            Query(number, "TargetResponseTime", statistic, where)
+            for statistic in (*_COUNTS, "SampleCount")
+        ]
     return tuple(found)
 
 

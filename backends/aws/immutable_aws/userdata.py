@@ -7,6 +7,7 @@ systemd's ``EnvironmentFile=`` reads, ``/etc/immutable/secrets.json`` with refer
 
 from __future__ import annotations
 
+import hashlib
 import json
 from base64 import b64decode, b64encode
 from email.message import EmailMessage
@@ -41,7 +42,11 @@ def with_config(encoded: str, config: RuntimeConfig) -> str:
     message.make_mixed()
     if base:
         message.attach(_base_part(base))
-    message.attach(_our_part(config))
+    ours = _our_part(config)
+    message.attach(ours)
+    # Not a random one: a request that is repeated has to be the same to the last letter.
+    digits = hashlib.sha256(base + ours.as_bytes()).hexdigest()[:24]
+    message.set_boundary(f"immutable-{digits}")
     text = message.as_bytes()
     if len(text) > MOST:
         raise Invalid(
