@@ -25,7 +25,7 @@ def target_group_name(fleet: str, revision: int) -> str:
         return plain + end
     digits = f"-{hashlib.sha256(fleet.encode()).hexdigest()[:8]}"
     room = _TARGET_GROUP - len(digits) - len(end)
-    return plain[:room].rstrip("-") + digits + end
+    return (plain[:room].rstrip("-") + digits + end).lstrip("-")
 
 
 def token(given: str, *request: object) -> str:
