@@ -59,7 +59,7 @@ class Clients:
             kind = getattr(compute_v1, "".join(map(str.capitalize, service.split("_"))) + "Client")
             options = {"api_endpoint": self._place.endpoint} if self._place.endpoint else {}
             client = kind(credentials=self._whose(), client_options=options, transport="rest")
-            # The way to an answer's headers; without it the clock is ours, and all else is the same.
+            # The way to an answer's headers; without it the clock is ours, all else is the same.
             session = getattr(client.transport, "_session", None)
             if session is not None:
                 session.hooks["response"].append(self._listen)

@@ -8,7 +8,7 @@ from typing import Any
 
 from immutable.backend import Invalid, Revision, RuntimeConfig, to_json
 
-__all__ = ["REVISION_KEY", "boot_image", "group_body", "template_properties"]
+__all__ = ["REVISION_KEY", "boot_image", "group_body", "settings_of", "template_properties"]
 
 REVISION_KEY = "immutable-revision"
 """Under this key a template's metadata keeps the whole revision."""
@@ -108,29 +108,37 @@ def _quoted(value: str) -> str:
     return "".join(f"\\{letter}" if letter in '"\\$`' else letter for letter in value)
 
 
-def group_body(
-    pattern: Mapping[str, Any], name: str, template: str, description: str
-) -> dict[str, Any]:
-    """Return the request that makes an empty group like the one that serves.
+def settings_of(pattern: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a new group takes over from the one that serves.
 
-    Args:
-        pattern: The group that serves.
-        name: The new group's name.
-        template: The link of its template.
-        description: Our marks.
+    Nothing replaces or moves its members by itself: redistribution is off until it is released.
     """
-    body = {field: pattern[field] for field in _COPIED if field in pattern}
     policy = dict(pattern.get("update_policy", {}))
     policy["type_"] = "OPPORTUNISTIC"
     if "region" in pattern:
         policy["instance_redistribution_type"] = "NONE"
+    kept: dict[str, Any] = {name: pattern[name] for name in _COPIED if name in pattern}
+    settings: dict[str, Any] = _without_outputs({**kept, "update_policy": policy})
+    return settings
+
+
+def group_body(
+    settings: Mapping[str, Any], name: str, template: str, description: str
+) -> dict[str, Any]:
+    """Return the request that makes an empty group.
+
+    Args:
+        settings: What isn't said below.
+        name: The new group's name.
+        template: The link of its template.
+        description: Our marks.
+    """
     return {
-        **_without_outputs(body),
+        **settings,
         "name": name,
         "base_instance_name": name,
         "description": description,
         "versions": [{"instance_template": template}],
         "target_size": 0,
-        "update_policy": _without_outputs(policy),
         "list_managed_instances_results": "PAGINATED",
     }

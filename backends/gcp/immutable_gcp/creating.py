@@ -9,7 +9,7 @@ from attrs import evolve
 
 from immutable.backend import Conflict, Context, Gone, Hold, Pool, Revision, Transient
 from immutable_gcp import marks as marking
-from immutable_gcp.copying import group_body, template_properties
+from immutable_gcp.copying import group_body, settings_of, template_properties
 from immutable_gcp.faults import is_stale
 from immutable_gcp.hands import Hands
 from immutable_gcp.holding import redistribution
@@ -88,7 +88,8 @@ async def _make_group(
         saved=_saved_at_birth(pattern),
     )
     await hands.owned(fleet, pattern.marks.revision, ctx)
-    body = group_body(pattern.group, name, template, marking.described("", marks))
+    text = marking.described("", marks)
+    body = group_body(settings_of(pattern.group), name, template, text)
     await _insert(hands, fleet, name, body, ctx.rollout)
     return await hands.owned(fleet, revision.number, ctx)
 
@@ -250,9 +251,8 @@ async def _join_service(hands: Hands, link: str, group: Described, pattern: Desc
     if path_of(group.instance_group) in members_of(service):
         return
     backends = list(service.get("backends", ()))
-    like: Mapping[str, Any] = next(
-        (b for b in backends if path_of(b["group"]) == path_of(pattern.instance_group)), {}
-    )
+    path = path_of(pattern.instance_group)
+    like: Mapping[str, Any] = next((b for b in backends if path_of(b["group"]) == path), {})
     backends.append({**like, "group": group.instance_group})
     resource = {"fingerprint": service["fingerprint"], "backends": backends}
     await hands.serve("patch", service, backend_service_resource=resource)

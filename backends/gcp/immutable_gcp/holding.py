@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from immutable.backend import Context, Hold, Transient
+from immutable.backend import Context, Hold, Invalid, Transient
 from immutable_gcp.calls import Answer
 from immutable_gcp.hands import Hands
 from immutable_gcp.marks import Marks, Saved
@@ -104,15 +104,30 @@ async def release(hands: Hands, fleet: str, revision: int, ctx: Context) -> None
             moved = await _hand_over(hands, other, scalers, group, ctx)
             group = await hands.owned(fleet, revision, ctx)
     scaler = (await hands.eyes.scalers()).get(group.name)
-    await _restore(hands, fleet, revision, ctx, scaler, [*groups, moved])
+    if scaler is not None:
+        # In this order: an autoscaler acts only where redistribution is on.
+        await _even_out(hands, group, group.marks)
+        await _restore(hands, fleet, revision, ctx, scaler, [*groups, moved])
     group = await hands.owned(fleet, revision, ctx)
     if group.marks.hold is not None or group.marks.saved is not None:
-        saved = group.marks.saved
-        back = saved is not None and saved.redistribution
-        if back and redistribution(group) == "NONE":
-            await _redistribute(hands, group, group.marks.without_hold(), "PROACTIVE")
-        else:
-            await hands.patch(group, group.marks.without_hold())
+        plain = group.marks.without_hold()
+        if not await _even_out(hands, group, plain):
+            await hands.patch(group, plain)
+
+
+async def _even_out(hands: Hands, group: Described, marks: Marks) -> bool:
+    """Switch redistribution on again, if the hold has switched it off; whether it had to be."""
+    saved = group.marks.saved
+    if saved is None or not saved.redistribution or redistribution(group) != "NONE":
+        return False
+    try:
+        await _redistribute(hands, group, marks, saved.redistribution)
+    except Invalid as error:
+        raise Invalid(
+            f"{error}; a group that is uneven can't redistribute: resize it to a multiple of its"
+            " zones, or delete a member in the fullest one, then release it (immutable sweep)"
+        ) from error
+    return True
 
 
 async def _hand_over(
@@ -146,13 +161,13 @@ async def _restore(
     fleet: str,
     revision: int,
     ctx: Context,
-    scaler: Answer | None,
+    scaler: Answer,
     groups: list[Described],
 ) -> None:
     """Switch the autoscaler on again, with the fleet's minimum, at most the size."""
     group = await hands.owned(fleet, revision, ctx)
     saved = group.marks.saved
-    if scaler is None or saved is None:
+    if saved is None:
         return
     least = max((each.marks.saved.minimum for each in groups if each.marks.saved), default=0)
     minimum = min(max(least, saved.minimum), group.size)

@@ -158,39 +158,46 @@ class Eyes:
             Gone: There is no such fleet.
             Transient: A part of it can't be seen, or parts contradict each other.
         """
+        for turn in range(_TORN):
+            groups = await self.groups(fleet)
+            try:
+                return await self._parts(fleet, groups)
+            except (Gone, Invalid) as error:
+                # A group that was listed is gone meanwhile, or out of its backend service.
+                self.pools.forget()
+                if turn + 1 == _TORN:
+                    raise Transient(f"{fleet} changed while it was seen: {error}") from error
+        raise AssertionError
+
+    async def _parts(self, fleet: str, listed: list[Described]) -> FleetState:
         known = self._fleets.setdefault(fleet, _Known())
-        groups = await self.groups(fleet)
-        try:
-            (groups, members, at), scalers = await together(self._whole(groups), self.scalers())
-            revisions, pools = await together(
-                self._all_revisions(groups),
-                self.pools.of([group.instance_group for group in groups]),
+        (groups, members, at), scalers = await together(self._whole(listed), self.scalers())
+        revisions, pools = await together(
+            self._all_revisions(groups),
+            self.pools.of([group.instance_group for group in groups]),
+        )
+        self._check_sizes(known, groups, members)
+        healths, _, shares = await together(
+            self._healths(groups, pools),
+            self._new_sights(known, groups, members),
+            self._shares(groups, pools),
+        )
+        told = [
+            group_of(
+                group,
+                revisions[group.id],
+                scalers.get(group.name),
+                at,
+                trouble=trouble_of(members[group.name]),
+                weight=shares.get(group.marks.revision),
             )
-            self._check_sizes(known, groups, members)
-            healths, _, shares = await together(
-                self._healths(groups, pools),
-                self._new_sights(known, groups, members),
-                self._shares(groups, pools),
-            )
-        except (Gone, Invalid) as error:
-            self.pools.forget()
-            raise Transient(f"{fleet} changed while it was looked at: {error}") from error
-        instances = tuple(self._instances(known, groups, members, healths, at))
+            for group in groups
+        ]
         return FleetState(
             fleet=fleet,
             at=at,
-            groups=tuple(
-                group_of(
-                    group,
-                    revisions[group.id],
-                    scalers.get(group.name),
-                    at,
-                    trouble=trouble_of(members[group.name]),
-                    weight=shares.get(group.marks.revision),
-                )
-                for group in groups
-            ),
-            instances=instances,
+            groups=tuple(told),
+            instances=tuple(self._instances(known, groups, members, healths, at)),
             last_revision=max(max(g.marks.last[0], g.marks.revision) for g in groups),
         )
 

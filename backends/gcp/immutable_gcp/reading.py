@@ -128,7 +128,7 @@ def member_at(link: str) -> str:
 
 def zone_of(link: str) -> str:
     """Return the zone of an instance's link."""
-    return scope_of(link).get("zone", "")
+    return str(scope_of(link).get("zone", ""))
 
 
 def exists(member: Description) -> bool:

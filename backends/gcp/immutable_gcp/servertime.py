@@ -12,8 +12,8 @@ _RESOLUTION = 1.0
 
 
 # Sent at 10.0, answered at 10.3 with a Date of 12: Google read its clock between 10.0 and 10.3,
-# when it showed 12.0 to 13.0, so it is 1.7 to 3.0 s ahead. Sent 10.8, answered 11.0, Date 13: 2.0 to
-# 3.2 s. Both: 2.0 to 3.0 s (Marzullo's intersection; RFC 5905 uses it for NTP).
+# when it showed 12.0 to 13.0, so it is 1.7 to 3.0 s ahead. Sent 10.8, answered 11.0, Date 13: 2.0
+# to 3.2 s. Both: 2.0 to 3.0 s (Marzullo's intersection; RFC 5905 uses it for NTP).
 @define
 class ServerTime:
     """How far Google's clock is ahead of ours: an interval that every answer narrows.

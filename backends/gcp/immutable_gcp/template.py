@@ -29,9 +29,11 @@ _KNOWN = {
     "network_tags": "network_tags=web,blue",
     "zones": "zones=europe-west1-b,europe-west1-c, of a regional fleet",
     "spread": "spread=EVEN, BALANCED, ANY or ANY_SINGLE_ZONE, of a regional fleet",
+    "redistribute": "redistribute=true, which autoscaling needs in a region, or false",
     "maximum": "maximum=100, the most servers",
 }
 _NUMBERS = ("disk_gb", "initial_delay", "maximum", "port")
+_FLAGS = ("public_ip", "redistribute")
 _SPREADS = ("EVEN", "BALANCED", "ANY", "ANY_SINGLE_ZONE")
 _MACHINE = re.compile(r"[a-z][a-z0-9-]*")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -61,6 +63,8 @@ class FleetTemplate:
         network_tags: For firewall rules.
         zones: Where, in a region; empty for Google's choice.
         spread: How evenly, in a region.
+        redistribute: Whether a regional group evens out its zones by ending members; a rollout
+            switches that off while it holds the group. Google's autoscaling needs it.
         maximum: How many there may ever be; None for any number.
         labels: Labels of the servers.
     """
@@ -80,6 +84,7 @@ class FleetTemplate:
     network_tags: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     spread: str = ""
+    redistribute: bool = False
     maximum: int | None = None
     labels: Mapping[str, str] = field(factory=dict)
 
@@ -96,8 +101,7 @@ class FleetTemplate:
         given: dict[str, Any] = dict(plain)
         given |= {name: int(plain[name]) for name in _NUMBERS if name in plain}
         given |= {n: _list(plain[n]) for n in ("network_tags", "zones") if n in plain}
-        if "public_ip" in plain:
-            given["public_ip"] = plain["public_ip"] == "true"
+        given |= {name: plain[name] == "true" for name in _FLAGS if name in plain}
         labels = {k[len(_TAG) :]: v for k, v in settings.items() if k.startswith(_TAG)}
         return cls(labels=labels, **given)
 
@@ -129,7 +133,7 @@ class FleetTemplate:
         return told
 
     def group(self, regional: bool, project: str) -> dict[str, Any]:
-        """Return the settings of its group, as another group's could be copied."""
+        """Return the settings of its group."""
         told: dict[str, Any] = {"named_ports": [{"name": self.port_name, "port": self.port}]}
         if self.health_check:
             told["auto_healing_policies"] = [
@@ -143,7 +147,11 @@ class FleetTemplate:
             policy["target_shape"] = self.spread
         if policy:
             told["distribution_policy"] = policy
-        return told | ({"region": ""} if regional else {})
+        update: dict[str, Any] = {"type_": "OPPORTUNISTIC"}
+        if regional:
+            how = "PROACTIVE" if self.redistribute else "NONE"
+            update["instance_redistribution_type"] = how
+        return told | {"update_policy": update}
 
 
 def _number(text: str) -> bool:
@@ -152,7 +160,7 @@ def _number(text: str) -> bool:
 
 _CHECKS: Mapping[str, Callable[[str], bool]] = {
     "machine_type": lambda text: bool(_MACHINE.fullmatch(text)),
-    "public_ip": lambda text: text in ("", "true", "false"),
+    **dict.fromkeys(_FLAGS, lambda text: text in ("", "true", "false")),
     "spread": lambda text: text in ("", *_SPREADS),
     **dict.fromkeys(_NUMBERS, _number),
 }

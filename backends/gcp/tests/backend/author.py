@@ -150,6 +150,7 @@ class GcpAuthor(Accessors):
                 }
             )
         else:
+            self._redistribute(group)
             resource = {
                 "name": group,
                 "target": self.cloud.told(group).self_link,
@@ -157,6 +158,20 @@ class GcpAuthor(Accessors):
             }
             call = scalers.insert_unary(project="acme", autoscaler_resource=resource, **where)
         self.cloud.done(call)
+
+    def _redistribute(self, group):
+        """What the owner of a regional group does first: Google's autoscaling needs it."""
+        if not self.cloud.regional:
+            return
+        resource = {"update_policy": {"instance_redistribution_type": "PROACTIVE"}}
+        self.cloud.done(
+            self.cloud.groups.patch_unary(
+                project="acme",
+                instance_group_manager=group,
+                instance_group_manager_resource=resource,
+                **self.cloud.where,
+            )
+        )
 
     def _scalers(self):
         return list(self.cloud.scalers.list(project="acme", **self.cloud.where))
