@@ -31,7 +31,11 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
     groups = await hands.eyes.groups(fleet)
     group = next((each for each in groups if each.marks.revision == revision), None)
     if group is None:
-        await _remove_rest(hands, fleet, revision, ctx)
+        # A number below the last one was whole once: nobody is about to make it. The last one's
+        # rest is its rollout's alone.
+        last = max(each.marks.last[0] for each in groups)
+        maker = None if revision < last else ctx.rollout
+        await _remove_rest(hands, fleet, revision, maker)
         raise Gone(f"fleet {fleet} has no group of r{revision}")
     check_owner(group.marks, group.name, ctx, hands.calls.now())
     await check_empty(hands, group)
@@ -123,14 +127,14 @@ async def _leave_service(hands: Hands, service: Answer, group: Described) -> Non
         await hands.serve("update", now, backend_service_resource=whole)
 
 
-async def delete_template(hands: Hands, fleet: str, link: str, rollout: str) -> None:
-    """Delete an instance template, if it was made for this fleet by this rollout."""
+async def delete_template(hands: Hands, fleet: str, link: str, rollout: str | None) -> None:
+    """Delete an instance template, if it was made for this fleet by this rollout; None: by any."""
     try:
         found = await hands.eyes.template(link)
     except Gone:
         return
     theirs = marking.read(str(found.get("description", "")))
-    if (theirs.fleet, theirs.rollout) != (fleet, rollout):
+    if theirs.fleet != fleet or rollout not in (None, theirs.rollout):
         return
     where = scope_of(link)
     service = "region_instance_templates" if where else "instance_templates"
@@ -141,26 +145,26 @@ async def delete_template(hands: Hands, fleet: str, link: str, rollout: str) -> 
         return
 
 
-async def _remove_rest(hands: Hands, fleet: str, revision: int, ctx: Context) -> None:
-    """Remove what a creation or a deletion that was cut off has left, if it is this rollout's."""
+async def _remove_rest(hands: Hands, fleet: str, revision: int, maker: str | None) -> None:
+    """Remove what a creation or a deletion that was cut off has left.
+
+    Args:
+        hands: How things are changed.
+        fleet: The fleet.
+        revision: The number whose group is not there.
+        maker: Whose rest may be removed; None for anybody's.
+    """
     name = group_name(fleet, revision)
-    own = await _own_service(hands, fleet, name, ctx)
-    if own is not None:
-        await hands.serve("delete", own)
-    region = hands.calls.place.region
-    for where in ("global", f"regions/{region}"):
-        link = f"projects/{hands.calls.place.project}/{where}/instanceTemplates/{name}"
-        await delete_template(hands, fleet, link, ctx.rollout)
-
-
-async def _own_service(hands: Hands, fleet: str, name: str, ctx: Context) -> Answer | None:
     found: Sequence[Answer] = await hands.eyes.pools.services(anew=True)
     for service in found:
         theirs = marking.read(str(service.get("description", "")))
-        ours = (theirs.fleet, theirs.rollout) == (fleet, ctx.rollout)
+        ours = theirs.fleet == fleet and maker in (None, theirs.rollout)
         if service["name"] == name and ours and not members_of(service):
-            return service
-    return None
+            await hands.serve("delete", service)
+    region = hands.calls.place.region
+    for where in ("global", f"regions/{region}"):
+        link = f"projects/{hands.calls.place.project}/{where}/instanceTemplates/{name}"
+        await delete_template(hands, fleet, link, maker)
 
 
 async def _keep(hands: Hands, group: Described, ctx: Context) -> None:

@@ -44,13 +44,13 @@ _OUTPUTS = (
     "region",
     "fingerprint",
     "used_by",
-    "edge_security_policy",
-    "security_policy",
 )
+_POLICIES = ("security_policy", "edge_security_policy")
+"""They are attached by requests of their own."""
 
 
 def without_outputs(service: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a backend service was made with; security policies have requests of their own."""
+    """Return what a backend service was made with."""
     return {name: value for name, value in service.items() if name not in _OUTPUTS}
 
 
@@ -82,6 +82,12 @@ async def serving_service(pools: Pools, group: Described) -> Answer:
         raise Invalid(
             f"backend service {service['name']} has session affinity {affinity}, which weights"
             f" don't keep; {out}"
+        )
+    policies = [name for name in _POLICIES if service.get(name)]
+    if policies:
+        raise Invalid(
+            f"backend service {service['name']} has a {policies[0].replace('_', ' ')}, which a new"
+            f" service would not have; {out}"
         )
     return service
 

@@ -8,11 +8,11 @@ from collections import Counter
 from contextlib import asynccontextmanager
 
 from attrs import evolve
-from immutable_gcp import GcpBackend
-from immutable_gcp.marks import Marks, described, read
 
 from backends.gcp.tests.backend.author import QUICK, SCALE
 from immutable import Fleet, Limits
+from immutable_gcp import GcpBackend
+from immutable_gcp.marks import Marks, described, read
 
 LIMITS = Limits(
     max_surge="25%",

@@ -6,11 +6,10 @@ import asyncio
 import math
 from typing import ClassVar
 
-from immutable_gcp import GcpBackend
-from immutable_gcp.tables import STEP
-
 from immutable.backend import Capabilities, FrozenMap, Limits
 from immutable.testing import Accessors, Mishap
+from immutable_gcp import GcpBackend
+from immutable_gcp.tables import STEP
 
 QUICK = Capabilities(
     create_fleet=True,

@@ -9,10 +9,10 @@ import asyncio
 
 import pytest
 from attrs import evolve
-from immutable_gcp.marks import Marks
 
 from backends.gcp.tests.backend.account import DOUBLE, LIMITS, until
 from immutable import BlueGreen, Canary, RolledBack, Rolling
+from immutable_gcp.marks import Marks
 
 SIZE = 20
 
