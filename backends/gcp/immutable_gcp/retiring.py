@@ -50,15 +50,17 @@ async def retire(
     there = await hands.eyes.members(group)
     named = [each for each in there if exists(each) and str(each["id"]) in wanted]
     new = [each for each in named if not is_leaving(each)]
-    size = group.size
     if new:
-        size = await _begin(hands, group, new, ctx)
+        await _begin(hands, group, new, ctx)
+    # Read after the members: an earlier request, whose answer was lost, may just have taken effect;
+    # and those that somebody else ended meanwhile are left out by Google, who knows the size.
+    size = (await hands.eyes.group(fleet, revision)).size
     again = await _advance(hands, drains, group, named, drain_timeout, ctx)
     return Retiring(size, again)
 
 
-async def _begin(hands: Hands, group: Described, new: Sequence[Answer], ctx: Context) -> int:
-    """Send members off; their places go with them. Returns the size that is left."""
+async def _begin(hands: Hands, group: Described, new: Sequence[Answer], ctx: Context) -> None:
+    """Send members off; their places go with them."""
     fleet, revision = group.marks.fleet, group.marks.revision
     if group.marks.hold is None or group.marks.hold.until <= hands.calls.now():
         await lower_minimum(hands, group, group.size - len(new))
@@ -74,8 +76,6 @@ async def _begin(hands: Hands, group: Described, new: Sequence[Answer], ctx: Con
                 raise
             raise Transient(f"{begun} of {len(new)} members of {group.name}: {error}") from error
         begun += len(part)
-    # Members that were ended by somebody else meanwhile are left out by Google: it knows the size.
-    return (await hands.eyes.group(fleet, revision)).size
 
 
 async def _advance(
