@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 from attrs import Attribute, field, fields, frozen
 
@@ -160,7 +160,7 @@ def parse(text: str) -> Scenario:
     kind = _NAMES.get(name)
     if kind is None:
         raise InvalidValue("fault", name, "unknown", f"one of: {', '.join(_NAMES)}")
-    known = {each.name: each for each in fields(kind)}
+    known, types = [each.name for each in fields(kind)], get_type_hints(kind)
     given: dict[str, Any] = {}
     for word in filter(None, rest.split(",")):
         key, equals, value = word.partition("=")
@@ -168,7 +168,7 @@ def parse(text: str) -> Scenario:
         if key not in known or not equals:
             ways = ", ".join(known)
             raise InvalidValue("fault", text, f"{name} has no {word!r}", f"fields: {ways}")
-        given[key] = _value(known[key], value.strip())
+        given[key] = _value(key, types[key], value.strip())
     try:
         made: Scenario = kind(**given)
     except TypeError:
@@ -192,13 +192,13 @@ def _word(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _value(attribute: Attribute[Any], text: str) -> Any:
-    kind = str(attribute.type)
+def _value(name: str, kind: object, text: str) -> Any:
     try:
-        if kind == "bool":
+        if kind is bool:
             return {"yes": True, "true": True, "no": False, "false": False}[text.lower()]
-        if kind == "str" or text.endswith("%"):
+        if kind is str or text.endswith("%"):
             return text
-        return int(text) if kind == "int" else float(text)
+        return int(text) if kind is int else float(text)
     except (KeyError, ValueError):
-        raise InvalidValue(attribute.name, text, f"not a {kind}") from None
+        words: dict[object, str] = {bool: "yes or no", int: "a whole number"}
+        raise InvalidValue(name, text, f"not {words.get(kind, 'a number')}") from None

@@ -144,6 +144,7 @@ def test_every_edit_of_any_field_of_any_record_is_found_in_its_place_by_verify(a
         assert all(f.first >= index for f in found)
 
 
+@pytest.mark.timeout(300)
 def test_every_edit_of_any_field_of_any_record_is_found_in_its_place_by_the_script(auditor):
     for index, path in EDITS:
         found = auditor.by_script(auditor.export(honest().edit(index, changed(*path))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from immutable import BlueGreen, Canary, InvalidValue, Limits, Rolling
+from immutable.backend import to_json
 from immutable.simulation import (
     Autoscaler,
     BadImage,
@@ -152,3 +153,13 @@ def test_words_that_mean_nothing(words):
 def test_words_say_what_differs_from_the_usual_and_can_be_read_again(scenario, words):
     assert spelled(scenario) == words
     assert parse(words) == scenario
+
+
+def test_words_are_read_the_same_once_a_scenario_was_told_as_json():
+    """cattrs replaces the types that attrs knows by name with what they name."""
+    to_json(BadImage())
+    assert parse("bad-image:never_ready=yes") == BadImage(never_ready=True)
+    with pytest.raises(InvalidValue, match="never_ready='maybe': not yes or no"):
+        parse("bad-image:never_ready=maybe")
+    with pytest.raises(InvalidValue, match="to='many': not a whole number"):
+        parse("autoscaler:to=many")

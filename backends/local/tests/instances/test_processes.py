@@ -356,7 +356,8 @@ async def test_many_starts_leak_neither_descriptors_nor_zombies(make_image, star
     gc.collect()
 
     assert descriptors() == before
-    assert children_of(os.getpid()) == family
+    # Children of other tests may have ended meanwhile.
+    assert set(children_of(os.getpid())) <= set(family)
 
 
 @pytest.mark.asyncio
