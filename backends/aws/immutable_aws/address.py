@@ -52,7 +52,7 @@ class Place:
     role: str | None = field(default=None)
     endpoint: str | None = field(default=None)
     account: str | None = field(default=None)
-    traffic: Shares = field(default=Shares.AUTO)
+    traffic: Shares = field(default=Shares.AUTO, converter=Shares)
 
     @region.validator
     def _is_region(self, _: object, value: str) -> None:

@@ -20,6 +20,7 @@ from immutable.backend import (
     FleetURL,
     Gone,
     Image,
+    Invalid,
     Limits,
     Plan,
     Pool,
@@ -242,6 +243,8 @@ class AwsBackend(Backend):
 
     async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
         """Write the whole table into each rule of the load balancer that divides the traffic."""
+        if not self.capabilities.weighted_traffic:
+            raise Invalid(f"the traffic of {fleet} is divided by instances, not by weights")
         async with self._deed(fleet) as hands:
             await route(hands, fleet, weights, await self._eyes.look(fleet), ctx)
 

@@ -13,12 +13,12 @@ from immutable.backend import (
     Gone,
     Image,
     Instance,
-    InstanceState,
     Revision,
     Transient,
     Trouble,
     from_json,
 )
+from immutable_aws.asking import healths_of, launched, passing, terminated
 from immutable_aws.calls import Answer, Calls, together
 from immutable_aws.marks import FLEET, PREFIX, Marks, Rule, tags_of
 from immutable_aws.packing import unpack
@@ -45,8 +45,8 @@ WHOLE = f"{PREFIX}whole"
 """Under this name a launch template's tags keep the whole revision."""
 
 _TRIES = 4
-_FILTER = 200
-"""How many values a filter of EC2 may have."""
+_FORGOTTEN = 1000
+"""How many members that are gone may be remembered."""
 
 
 @frozen
@@ -170,7 +170,7 @@ class Eyes:
         )
         ended = await self._ended(known, groups)
         shares = weights(groups, table)
-        passed = await self._passed(known, groups)
+        passed = await self._passed(groups)
         told = [
             group_of(
                 group,
@@ -212,7 +212,7 @@ class Eyes:
         at = self._calls.now()
         for _ in range(_TRIES):
             arns = {arn for group in groups for arn in group.target_groups}
-            healths = await self._healths(arns)
+            healths = await healths_of(self._calls, arns)
             if is_calm(groups, healths):
                 break
             before, groups, at = groups, await self.groups(fleet), self._calls.now()
@@ -243,7 +243,10 @@ class Eyes:
                     member, group.marks.revision, state, sight, max(at, sight.launched_at)
                 )
                 yield instance
-        known.sights = sights
+        # Others may look at the same time, and know members that weren't there for us yet.
+        known.sights.update(sights)
+        if len(known.sights) > 2 * len(sights) + _FORGOTTEN:
+            known.sights = sights
 
     @staticmethod
     def _check_unseen(member: Mapping[str, Any]) -> None:
@@ -268,79 +271,24 @@ class Eyes:
 
     # -- parts of a look -----------------------------------------------------------------------
 
-    async def _healths(self, arns: Iterable[str]) -> dict[str, dict[str, str]]:
-        ordered = sorted(arns)
-        answers = await together(*(self._health(arn) for arn in ordered))
-        return dict(zip(ordered, answers, strict=True))
-
-    async def _health(self, arn: str) -> dict[str, str]:
-        """Return the state of each target of a target group; the worst of several ports."""
-        answer = await self._calls.ask(
-            "elbv2", "DescribeTargetHealth", about=arn, TargetGroupArn=arn
-        )
-        told: dict[str, str] = {}
-        for each in answer.get("TargetHealthDescriptions", ()):
-            name, state = each["Target"]["Id"], each["TargetHealth"]["State"]
-            if told.get(name, "healthy") == "healthy":
-                told[name] = state
-        return told
-
     async def _new_sights(self, known: _Known, groups: Sequence[Described]) -> None:
         """Ask EC2 about the members that nobody has seen before: when they were launched."""
-        new = [
+        members = [member["InstanceId"] for group in groups for member in group.members]
+        new = [name for name in members if name not in known.sights]
+        known.sights.update(await launched(self._calls, new))
+
+    async def _passed(self, groups: Sequence[Described]) -> set[str]:
+        """Return which members without a target group pass EC2's status checks.
+
+        Auto Scaling watches these too, but says nothing of them in a grace period.
+        """
+        serving = [
             member["InstanceId"]
             for group in groups
             for member in group.members
-            if member["InstanceId"] not in known.sights
+            if not group.target_groups and member["LifecycleState"] == "InService"
         ]
-        parts = [new[start : start + _FILTER] for start in range(0, len(new), _FILTER)]
-        # By filter: with a list of ids one that EC2 doesn't show yet makes the whole call fail.
-        answers = await together(
-            *(
-                self._calls.pages(
-                    "ec2",
-                    "DescribeInstances",
-                    "Reservations",
-                    Filters=[{"Name": "instance-id", "Values": part}],
-                )
-                for part in parts
-            )
-        )
-        for reservations in answers:
-            for each in (i for found in reservations for i in found["Instances"]):
-                known.sights[each["InstanceId"]] = Sight(
-                    each["LaunchTime"].timestamp(), each.get("PrivateIpAddress", "")
-                )
-
-    async def _passed(self, known: _Known, groups: Sequence[Described]) -> set[str]:
-        """Return which members without a target group pass EC2's status checks.
-
-        Only those are asked about that weren't READY before: Auto Scaling watches the rest.
-        """
-        passed: set[str] = set()
-        asked: list[str] = []
-        for group in groups:
-            if group.target_groups:
-                continue
-            for member in group.members:
-                sight = known.sights.get(member["InstanceId"])
-                if sight is None or member["LifecycleState"] != "InService":
-                    continue
-                ready = sight.known is InstanceState.READY
-                (passed.add if ready else asked.append)(member["InstanceId"])
-        for start in range(0, len(asked), _FILTER):
-            statuses = await self._calls.pages(
-                "ec2",
-                "DescribeInstanceStatus",
-                "InstanceStatuses",
-                Filters=[
-                    {"Name": "instance-status.status", "Values": ["ok"]},
-                    {"Name": "system-status.status", "Values": ["ok"]},
-                ],
-                InstanceIds=asked[start : start + _FILTER],
-            )
-            passed |= {each["InstanceId"] for each in statuses}
-        return passed
+        return await passing(self._calls, serving)
 
     async def _ended(self, known: _Known, groups: Sequence[Described]) -> set[str]:
         """Return who is terminated, though the group still waits for the end of its drain.
@@ -354,19 +302,7 @@ class Eyes:
             for member in group.members
             if is_leaving(member) and self._is_doubtful(known, member["InstanceId"])
         ]
-        ended: set[str] = set()
-        for start in range(0, len(doubtful), _FILTER):
-            found = await self._calls.pages(
-                "ec2",
-                "DescribeInstances",
-                "Reservations",
-                Filters=[
-                    {"Name": "instance-id", "Values": doubtful[start : start + _FILTER]},
-                    {"Name": "instance-state-name", "Values": ["terminated"]},
-                ],
-            )
-            ended |= {each["InstanceId"] for told in found for each in told["Instances"]}
-        return ended
+        return await terminated(self._calls, doubtful)
 
     def _is_doubtful(self, known: _Known, name: str) -> bool:
         sight = known.sights.get(name)

@@ -69,6 +69,8 @@ class AwsAuthor(Accessors):
         ),
     }
     timeout = 10.0
+    traffic = "auto"
+    lost_page = "elbv2:DescribeTargetHealth"
 
     def make(self, emulator, stage, monkeypatch):
         """Return a backend, with a pool, two images and a template on its cloud."""
@@ -86,7 +88,9 @@ class AwsAuthor(Accessors):
         return self.second()
 
     def second(self):
-        return AwsBackend(Place("eu-west-1"), capabilities=QUICK, timeout=self.timeout)
+        return AwsBackend(
+            Place("eu-west-1", traffic=self.traffic), capabilities=QUICK, timeout=self.timeout
+        )
 
     # -- what there really is ------------------------------------------------------------------
 
@@ -196,7 +200,7 @@ class AwsAuthor(Accessors):
                 action=REQUESTS[call], kind="error", code="AccessDenied", message="no", status=403
             )
         elif kind is Mishap.MISSING_PAGE and call == "observe":
-            self.emulator.fault(action="elbv2:DescribeTargetHealth", kind="reset")
+            self.emulator.fault(action=self.lost_page, kind="reset")
         elif kind is Mishap.HALF_MADE and call == "create_revision":
             self.emulator.fault(action=REQUESTS[call], kind="reset")
         elif kind is Mishap.PARTLY and call == "retire":

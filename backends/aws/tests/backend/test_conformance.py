@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from backends.aws.tests.backend.author import AwsAuthor
 from backends.aws.tests.emulator import Stage
-from immutable.testing import BackendConformance
+from immutable.testing import Accessors, BackendConformance
 
 
 class TestBehindALoadBalancer(AwsAuthor, BackendConformance):
@@ -19,6 +21,24 @@ class TestBehindALoadBalancer(AwsAuthor, BackendConformance):
 
 @pytest.mark.slow
 class TestWithoutALoadBalancer(AwsAuthor, BackendConformance):
+    traffic = "instances"
+    expected_failures: ClassVar = {
+        **AwsAuthor.expected_failures,
+        "abilities_are_offered_as_they_are": (
+            "whether traffic can be weighted is up to the fleet's load balancer (P4)"
+        ),
+    }
+    lost_page = "autoscaling:DescribePolicies"
+    send = Accessors.send  # Nobody sends them requests.
+    slow_drains = Accessors.slow_drains
+
+    async def raw_serving(self, fleet):
+        there = self.emulator.members()
+        return {e["id"] for e in there if e["lifecycle"] == "InService"}
+
+    async def raw_fail_health(self, fleet, instance):
+        self.emulator.impair(instance=instance)
+
     @pytest.fixture
     def backend(self, emulator, monkeypatch, request):
         self.timeout = 1.0 if "late" in request.node.name else 10.0

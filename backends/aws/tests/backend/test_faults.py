@@ -64,6 +64,7 @@ def faults_fired(account):
     return Counter(each["action"] for each in account.emulator.clear_faults() if each["fired"])
 
 
+@pytest.mark.slow
 def test_all_changes_of_a_rollout_are_named_here(account):
     replaced(account, SHARES, size=2, limits=DOUBLE)
     third = account.stage.image("web-3")
@@ -85,7 +86,7 @@ def test_all_changes_of_a_rollout_are_named_here(account):
     "strategy",
     [
         pytest.param(Rolling(), marks=pytest.mark.slow, id="rolling"),
-        pytest.param(SHARES, id="canary"),
+        pytest.param(SHARES, marks=pytest.mark.slow, id="canary"),
     ],
 )
 def test_the_first_answer_of_every_change_is_lost(account, strategy):

@@ -222,6 +222,7 @@ def test_an_adopted_group_is_deleted_when_that_was_said(account):
     assert after["templates"]["web-theirs"] == before["templates"]["web-theirs"]
 
 
+@pytest.mark.slow
 def test_the_next_rollout_replaces_what_the_last_one_made(account):
     account.group(4)
     third = account.stage.image("web-3")

@@ -1,0 +1,88 @@
+"""What a look asks beside the groups: health of targets, and what EC2 knows of members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from immutable_aws.calls import Answer, Calls, together
+from immutable_aws.reading import Sight
+
+__all__ = ["healths_of", "launched", "passing", "terminated"]
+
+_FILTER = 200
+"""How many values a filter of EC2 may have."""
+
+
+async def healths_of(calls: Calls, arns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the state of each target of some target groups; the worst of several ports."""
+    ordered = sorted(arns)
+    answers = await together(
+        *(
+            calls.ask("elbv2", "DescribeTargetHealth", about=arn, TargetGroupArn=arn)
+            for arn in ordered
+        )
+    )
+    return {arn: _states(answer) for arn, answer in zip(ordered, answers, strict=True)}
+
+
+def _states(answer: Answer) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for each in answer.get("TargetHealthDescriptions", ()):
+        name, state = each["Target"]["Id"], each["TargetHealth"]["State"]
+        if told.get(name, "healthy") == "healthy":
+            told[name] = state
+    return told
+
+
+async def launched(calls: Calls, names: Sequence[str]) -> dict[str, Sight]:
+    """Return when instances were launched, and where they are; those that EC2 shows already.
+
+    By filter: with a list of ids one that EC2 doesn't show yet makes the whole call fail.
+    """
+    found = await _instances(calls, names)
+    return {
+        each["InstanceId"]: Sight(each["LaunchTime"].timestamp(), each.get("PrivateIpAddress", ""))
+        for each in found
+    }
+
+
+async def terminated(calls: Calls, names: Sequence[str]) -> set[str]:
+    """Return which instances are terminated."""
+    state = {"Name": "instance-state-name", "Values": ["terminated"]}
+    return {each["InstanceId"] for each in await _instances(calls, names, state)}
+
+
+async def _instances(calls: Calls, names: Sequence[str], *more: dict[str, Any]) -> list[Answer]:
+    answers = await together(
+        *(
+            calls.pages(
+                "ec2",
+                "DescribeInstances",
+                "Reservations",
+                Filters=[{"Name": "instance-id", "Values": part}, *more],
+            )
+            for part in _parts(names)
+        )
+    )
+    return [each for told in answers for found in told for each in found["Instances"]]
+
+
+async def passing(calls: Calls, names: Sequence[str]) -> set[str]:
+    """Return which instances pass both of EC2's status checks."""
+    answers = await together(
+        *(
+            calls.pages("ec2", "DescribeInstanceStatus", "InstanceStatuses", InstanceIds=part)
+            for part in _parts(names)
+        )
+    )
+    return {
+        each["InstanceId"]
+        for told in answers
+        for each in told
+        if each["InstanceStatus"]["Status"] == each["SystemStatus"]["Status"] == "ok"
+    }
+
+
+def _parts(names: Sequence[str]) -> list[list[str]]:
+    return [list(names[start : start + _FILTER]) for start in range(0, len(names), _FILTER)]
