@@ -21,7 +21,7 @@ __all__ = ["fleet", "visible"]
 
 @click.group()
 def fleet() -> None:
-    """Make, list, look at, resize and delete fleets."""
+    """Make, adopt, list, look at, resize and delete fleets."""
 
 
 @fleet.command("create")
@@ -65,6 +65,27 @@ async def create(
         show_json(documents.fleet(made.address, state))
     else:
         console().print(fleet_table(made.address, state))
+
+
+@fleet.command("adopt")
+@click.argument("url")
+@click.option(
+    "--on-replace", type=click.Choice(["keep", "delete"]), default="keep", show_default=True,
+    help="What becomes of the group once a rollout has replaced it.",
+)  # fmt: skip
+@where
+@as_json
+@command
+async def adopt(
+    url: str, on_replace: str, journal: str | None, actor: str | None, as_json: bool
+) -> None:
+    """Take the group at URL, which was there before, as a fleet; nothing but its marks changes."""
+    async with Fleet.adopt(url, on_replace=on_replace, journal=journal, actor=actor) as taken:
+        state = await taken.state()
+    if as_json:
+        show_json(documents.fleet(taken.address, state))
+    else:
+        console().print(fleet_table(taken.address, state))
 
 
 @fleet.command("list")

@@ -12,12 +12,14 @@ from attrs import field, frozen
 from immutable.backend import FleetURL
 from immutable.errors import InvalidValue
 
-__all__ = ["Place", "Shares"]
+__all__ = ["EVERY", "Place", "Shares"]
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 _ACCOUNT = re.compile(r"\d{12}")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+EVERY = "*"
+"""Stands for a name where a region's fleets are listed."""
 _OPTIONS = ("account", "endpoint", "profile", "role", "traffic")
 
 
@@ -92,7 +94,7 @@ class Place:
             if name not in _OPTIONS:
                 known = ", ".join(_OPTIONS)
                 raise InvalidValue("option", name, "unknown", f"aws:// knows {known}")
-        if not _NAME.fullmatch(url.name):
+        if url.name != EVERY and not _NAME.fullmatch(url.name):
             raise InvalidValue(
                 "name", url.name, "letters, digits and . _ - only, up to 100", "rename the fleet"
             )

@@ -32,7 +32,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
-from immutable_aws.address import Place, Shares
+from immutable_aws.address import EVERY, Place, Shares
 from immutable_aws.adopting import adopt_fleet, create_fleet, delete_fleet
 from immutable_aws.calls import READ_TIMEOUT, Calls
 from immutable_aws.creating import create_revision, pattern_of, watch_alike
@@ -108,7 +108,7 @@ class AwsBackend(Backend):
     @classmethod
     def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
         """Return the backend of a region; imports and connects to nothing."""
-        return cls(Place.of(url), clock=clock, fleet=url.name)
+        return cls(Place.of(url), clock=clock, fleet="" if url.name == EVERY else url.name)
 
     async def open(self) -> None:
         """Import boto3, prove the credentials and the way, and look what the traffic allows."""
