@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PACKAGES = -e '.[cli,dev]' -e backends/aws -e backends/gcp -e backends/local
-SOURCES = immutable immutable_pytest.py backends/aws/immutable_aws backends/gcp/immutable_gcp \
+PACKAGES = -e '.[cli,dev]' -e backends/aws -e backends/azure -e backends/gcp -e backends/local
+SOURCES = immutable immutable_pytest.py backends/aws/immutable_aws backends/azure/immutable_azure \
+  backends/gcp/immutable_gcp \
   backends/local/immutable_local examples/backend-template/immutable_acme
-CODE = $(SOURCES) tests backends/aws/tests backends/gcp/tests backends/local/tests examples benchmarks docs
+CODE = $(SOURCES) tests backends/aws/tests backends/azure/tests backends/gcp/tests backends/local/tests examples benchmarks docs
 
 .PHONY: help install demo test slow explore soak coverage servers check lint format bench docs wheels clean
 
@@ -25,7 +26,7 @@ help:
 
 install: $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml backends/aws/pyproject.toml backends/gcp/pyproject.toml backends/local/pyproject.toml \
+$(VENV)/installed: pyproject.toml backends/aws/pyproject.toml backends/azure/pyproject.toml backends/gcp/pyproject.toml backends/local/pyproject.toml \
     constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=python3.11"; exit 1; }

@@ -15,7 +15,7 @@ from pathlib import Path
 import template
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECTS = (ROOT, *(ROOT / "backends" / name for name in ("aws", "gcp", "local")))
+PROJECTS = (ROOT, *(ROOT / "backends" / name for name in ("aws", "azure", "gcp", "local")))
 TESTS = (
     "tests/api",
     "tests/planning",

@@ -1,0 +1,320 @@
+"""Seeing a fleet: its sets, their members, what their load balancer and autoscaling say."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from immutable.backend import (
+    FleetState,
+    Gone,
+    Image,
+    Invalid,
+    Revision,
+    Throttled,
+    Transient,
+    Trouble,
+    from_json,
+)
+from immutable_azure.calls import MEMBERS, SETS, Calls, together
+from immutable_azure.marks import Marks
+from immutable_azure.names import key, member_name
+from immutable_azure.pools import Pools
+from immutable_azure.reading import (
+    Described,
+    Sight,
+    group_of,
+    instance_of,
+    is_husk,
+    is_leaving,
+    member_id,
+    nic_ids,
+    size_of,
+    state_of,
+    trouble_of,
+)
+from immutable_azure.scaling import bounds_of, settings_of, target_of
+
+__all__ = ["Eyes"]
+
+_TRIES = 3
+_MINUTE = 60.0
+_OURS = "immutable"
+
+
+class Eyes:
+    """Sees fleets. What it remembers can't change, or may start anew.
+
+    Args:
+        calls: The door to Azure.
+        staleness: How old what is seen may be, in seconds.
+    """
+
+    def __init__(self, calls: Calls, staleness: float) -> None:
+        self.calls = calls
+        self.pools = Pools(calls)
+        self._fresh = min(staleness, _MINUTE)
+        self._sights: dict[str, Sight] = {}
+        self._revisions: dict[str, Revision] = {}
+        self._scaling: tuple[float, dict[str, Any]] | None = None
+
+    # -- sets ----------------------------------------------------------------------------------
+
+    async def sets(self) -> list[Described]:
+        """Return all scale sets of the resource group that aren't being deleted."""
+        place = self.calls.place.group
+        found = await self.calls.pages(f"{SETS}.list", place, about=place)
+        told = [Described(each, Marks.read(each.get("tags") or {})) for each in found]
+        return [each for each in told if each.state != "deleting"]
+
+    async def fleets(self) -> tuple[str, ...]:
+        """Return the names of the fleets, sorted."""
+        return tuple(sorted({each.marks.fleet for each in await self.sets() if each.marks.fleet}))
+
+    async def groups(self, fleet: str) -> list[Described]:
+        """Return the sets of a fleet, without their members.
+
+        Raises:
+            Gone: There is none.
+        """
+        found = [each for each in await self.sets() if each.marks.fleet == fleet]
+        if not found:
+            raise Gone(f"no fleet {fleet} in resource group {self.calls.place.group}")
+        return sorted(found, key=lambda each: each.marks.revision)
+
+    async def named(self, name: str) -> Described | None:
+        """Return the set of a name as it is now, without members; None when there is none."""
+        try:
+            told = await self.calls.ask(f"{SETS}.get", self.calls.place.group, name, about=name)
+        except Gone:
+            return None
+        described = Described(told, Marks.read(told.get("tags") or {}))
+        return None if described.state == "deleting" else described
+
+    async def group(self, fleet: str, revision: int) -> Described:
+        """Return one set of a fleet, without members.
+
+        Raises:
+            Gone: There is none.
+        """
+        for each in await self.groups(fleet):
+            if each.marks.revision == revision:
+                return each
+        raise Gone(f"fleet {fleet} has no scale set of r{revision}")
+
+    async def members(self, group: Described) -> list[dict[str, Any]]:
+        """Return the members of a set, with their instance views; those of a deletion too."""
+        place = self.calls.place.group
+        if group.flexible:
+            found: list[dict[str, Any]] = await self.calls.pages(
+                "compute.virtual_machines.list",
+                place,
+                about=group.name,
+                filter=f"'virtualMachineScaleSet/id' eq '{group.id}'",
+                expand="instanceView",
+            )
+            return found
+        return await self.calls.pages(
+            f"{MEMBERS}.list", place, group.name, about=group.name, expand="instanceView"
+        )
+
+    async def whole(self, fleet: str, revision: int) -> Described:
+        """Return one set as it is now, with members that fit to what is told of it.
+
+        Raises:
+            Gone: There is none.
+            Transient: It changes faster than it can be read.
+        """
+        group = await self.group(fleet, revision)
+        for _ in range(_TRIES):
+            members = await self.members(group)
+            again = await self.named(group.name)
+            if again is None or again.marks.fleet != fleet:
+                raise Gone(f"scale set {group.name} is being deleted")
+            if _alike(group, again):
+                return evolve(again, members=members)
+            group = again
+        raise Transient(f"scale set {group.name} changes faster than it can be read")
+
+    # -- the whole fleet -----------------------------------------------------------------------
+
+    async def look(self, fleet: str) -> FleetState:
+        """Return everything that there is of a fleet.
+
+        Raises:
+            Gone: There is none.
+            Transient: What is told doesn't fit together.
+        """
+        groups = await self._consistent(fleet)
+        scaling = await self.scaling()
+        revisions = await together(*(self.revision(each) for each in groups))
+        ups = await together(*(self.pools.up(each) for each in groups))
+        troubles = await together(*(self._trouble(each) for each in groups))
+        repairs = await together(*(self.repairs(each) for each in groups))
+        at = self.calls.now()
+        told, instances = [], []
+        for number, group in enumerate(groups):
+            setting = scaling.get(key(group.id))
+            told.append(
+                group_of(
+                    group,
+                    revisions[number],
+                    at,
+                    bounds=bounds_of(setting, group.marks, at),
+                    settings=settings_of(setting, group.marks, repairs[number]),
+                    trouble=troubles[number],
+                )
+            )
+            instances += self._instances(group, ups[number], at)
+        numbers = [max(each.marks.last[0], each.marks.revision) for each in groups]
+        return FleetState(
+            fleet,
+            at,
+            tuple(told),
+            tuple(sorted(instances, key=lambda each: each.id)),
+            last_revision=max(numbers),
+        )
+
+    async def _consistent(self, fleet: str) -> list[Described]:
+        """Return the sets with members; asked for once more if they changed meanwhile."""
+        groups = await self.groups(fleet)
+        for _ in range(_TRIES):
+            members = await together(*(self.members(each) for each in groups))
+            seen = [
+                evolve(each, members=found) for each, found in zip(groups, members, strict=True)
+            ]
+            still = all(not each.marks.draining and not each.busy for each in groups)
+            if still and all(_fits(each) for each in seen):
+                return seen
+            again = await self.groups(fleet)
+            if len(again) == len(groups) and all(map(_alike, groups, again)):
+                for each in seen:
+                    if not _fits(each):
+                        raise Transient(
+                            f"scale set {each.name}: a capacity of {each.capacity} doesn't fit"
+                            f" to {len(each.members)} members"
+                        )
+                return seen
+            groups = again
+        raise Transient(f"fleet {fleet} changes faster than it can be read")
+
+    def _instances(self, group: Described, up: set[str] | None, at: float) -> list[Any]:
+        found = []
+        for member in group.members:
+            if is_husk(member):
+                continue
+            name = member_id(member)
+            before = self._sights.get(name)
+            state = state_of(
+                member,
+                draining=member_name(group.name, member) in group.marks.draining,
+                watched=group.watched,
+                probed=None if up is None else bool(up & set(nic_ids(member))),
+                before=before,
+            )
+            instance, sight = instance_of(
+                member, group.marks.revision, state, before or Sight(), at
+            )
+            self._sights[name] = sight
+            found.append(instance)
+        return found
+
+    async def _trouble(self, group: Described) -> Trouble | None:
+        """Return why a set doesn't get its members: of a launch, or of the whole change."""
+        for member in group.members:
+            if is_husk(member):
+                return trouble_of((member["properties"].get("instanceView") or {})["statuses"])
+        if group.state != "failed":
+            return None
+        view = await self._view(group)
+        return trouble_of(view.get("statuses") or ())
+
+    async def repairs(self, group: Described) -> str:
+        """Return the state of a set's automatic repairs; empty where there are none."""
+        policy = group.properties.get("automaticRepairsPolicy") or {}
+        if not policy.get("enabled"):
+            return ""
+        services = (await self._view(group)).get("orchestrationServices") or ()
+        states = [e["serviceState"] for e in services if e["serviceName"] == "AutomaticRepairs"]
+        return str(states[0]) if states else "Running"
+
+    async def _view(self, group: Described) -> Mapping[str, Any]:
+        name = f"{SETS}.get_instance_view"
+        try:
+            told: Mapping[str, Any] = await self.calls.ask(
+                name, self.calls.place.group, group.name, about=group.name
+            )
+        except Throttled:
+            return {}  # What it tells explains; nothing is decided by it.
+        return told
+
+    # -- what can't change, or changes seldom ---------------------------------------------------
+
+    async def scaling(self, *, anew: bool = False) -> dict[str, Any]:
+        """Return the resource group's autoscale settings by what they scale."""
+        now = asyncio.get_running_loop().time()
+        if self._scaling is not None and not anew and now - self._scaling[0] < self._fresh:
+            return self._scaling[1]
+        place = self.calls.place.group
+        found = await self.calls.pages(
+            "monitor.autoscale_settings.list_by_resource_group", place, about=place
+        )
+        told = {target_of(each): each for each in found}
+        self._scaling = now, told
+        return told
+
+    async def permissions(self, place: str) -> list[Any]:
+        """Return what the caller may do in a resource group.
+
+        "Permissions - List For Resource Group", of Microsoft.Authorization.
+        """
+        above = f"/subscriptions/{self.calls.place.subscription}/resourceGroups/{place}"
+        path = f"{above}/providers/Microsoft.Authorization/permissions"
+        return await self.calls.read(path, "2022-04-01")
+
+    async def revision(self, group: Described) -> Revision:
+        """Return the revision of a set: from its tags, the configuration from its user data."""
+        unique = f"{key(group.id)}/{group.properties.get('uniqueId', '')}"
+        if unique not in self._revisions:
+            self._revisions[unique] = await self._read_revision(group)
+        return self._revisions[unique]
+
+    async def _read_revision(self, group: Described) -> Revision:
+        what = group.marks.what
+        if not isinstance(what, dict):
+            image = (group.profile.get("storageProfile") or {}).get("imageReference") or {}
+            return Revision(group.marks.revision, Image.of_artifact("azure", str(image.get("id"))))
+        if what.pop("configured", False):
+            told = await self.user_data(group)
+            try:
+                what["config"] = json.loads(base64.b64decode(told))[_OURS]
+            except (ValueError, KeyError, TypeError) as error:
+                raise Invalid(f"scale set {group.name}: its user data isn't ours") from error
+        return from_json(Revision, what)
+
+    async def user_data(self, group: Described) -> str:
+        """Return a set's user data, in Base64; empty for none."""
+        told = await self.calls.ask(
+            f"{SETS}.get", self.calls.place.group, group.name, about=group.name, expand="userData"
+        )
+        profile = (told.get("properties") or {}).get("virtualMachineProfile") or {}
+        return str(profile.get("userData") or "")
+
+
+def _alike(one: Described, other: Described) -> bool:
+    """Return whether nothing happened between two looks at a set that would change its size."""
+    facts = [(each.name, each.etag, each.state, each.capacity) for each in (one, other)]
+    return facts[0] == facts[1]
+
+
+def _fits(group: Described) -> bool:
+    """Return whether a set's size and its members can be true at the same time."""
+    if group.marks.draining or group.busy or any(is_leaving(each) for each in group.members):
+        return True
+    live = sum(not is_husk(each) for each in group.members)
+    return size_of(group) >= live

@@ -1,0 +1,149 @@
+"""Backend pools of load balancers: who is sent new connections, and who isn't any more."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from immutable.backend import Gone
+from immutable_azure.calls import POOLS, Calls
+from immutable_azure.names import key, short
+from immutable_azure.reading import Described
+
+__all__ = ["Pools"]
+
+_RULES = "network.load_balancer_load_balancing_rules"
+
+
+class Pools:
+    """Reads pools and sets administrative states in them.
+
+    A member that is set Down gets no new connections, those that are open stay ("Administrative
+    state", Azure Load Balancer). One request does so for any number of members.
+
+    Args:
+        calls: The door to Azure.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    async def _get(self, pool: str) -> dict[str, Any]:
+        place, balancer, name = _parts(pool)
+        told: dict[str, Any] = await self.calls.ask(
+            f"{POOLS}.get", place, balancer, name, about=name
+        )
+        return told
+
+    async def up(self, group: Described) -> set[str] | None:
+        """Return the network interfaces to which all pools of a set send; None without a pool.
+
+        Where the set has the health extension that is what it says, else the probe is asked: a
+        member that no probe looks at is not known to be well.
+        """
+        found: set[str] | None = None
+        for pool in dict.fromkeys(group.pools):
+            told = await self._get(pool)
+            well = {_nic(port) for port in _open(told)}
+            if not group.watched:
+                well &= await self._probed(told)
+            found = well if found is None else found & well
+        return found
+
+    async def _probed(self, told: dict[str, Any]) -> set[str]:
+        """Return the network interfaces that a probe says are Up."""
+        up: set[str] | None = None
+        for rule in told["properties"].get("loadBalancingRules") or ():
+            place, balancer = (
+                short(rule["id"], "resourceGroups"),
+                short(rule["id"], "loadBalancers"),
+            )
+            name = short(rule["id"], "loadBalancingRules")
+            described = await self.calls.ask(f"{_RULES}.get", place, balancer, name, about=name)
+            if not described["properties"].get("probe"):
+                continue
+            health = await self.calls.begin(
+                f"{_RULES}.begin_health", place, balancer, name, about=name, wait=True
+            )
+            well = {
+                _nic(str(each.get("networkInterfaceIPConfigurationId", "")))
+                for each in (health or {}).get("loadBalancerBackendAddresses") or ()
+                if each.get("state") == "Up"
+            }
+            up = well if up is None else up & well
+        return up or set()
+
+    async def is_probed(self, pool: str) -> bool:
+        """Return whether a rule with a probe sends to a pool."""
+        told = await self._get(pool)
+        for rule in told["properties"].get("loadBalancingRules") or ():
+            place, balancer = (
+                short(rule["id"], "resourceGroups"),
+                short(rule["id"], "loadBalancers"),
+            )
+            name = short(rule["id"], "loadBalancingRules")
+            described = await self.calls.ask(f"{_RULES}.get", place, balancer, name, about=name)
+            if described["properties"].get("probe"):
+                return True
+        return False
+
+    async def closed(self, pools: Iterable[str], nics: set[str]) -> set[str]:
+        """Return those of *nics* that no pool sends new connections to."""
+        reached: set[str] = set()
+        for pool in dict.fromkeys(pools):
+            reached |= {_nic(port) for port in _open(await self._get(pool))}
+        return nics - reached
+
+    async def shut(self, pool: str, nics: set[str]) -> bool:
+        """Set network interfaces Down in a pool; returns whether that took a change.
+
+        Raises:
+            Conflict: Somebody else changed the load balancer meanwhile.
+        """
+        told = await self._get(pool)
+        addresses = copy.deepcopy(told["properties"].get("loadBalancerBackendAddresses") or [])
+        changed = False
+        for each in addresses:
+            said = each["properties"]
+            if _nic(_port(each)) in nics and said.get("adminState") != "Down":
+                said["adminState"] = "Down"
+                changed = True
+        if not changed:
+            return False
+        place, balancer, name = _parts(pool)
+        body = {"properties": {"loadBalancerBackendAddresses": addresses}}
+        await self.calls.begin(
+            f"{POOLS}.begin_create_or_update",
+            place,
+            balancer,
+            name,
+            body,
+            about=name,
+            wait=True,
+            headers={"If-Match": str(told.get("etag", ""))},
+        )
+        return True
+
+
+def _parts(pool: str) -> tuple[str, str, str]:
+    parts = tuple(
+        short(pool, kind) for kind in ("resourceGroups", "loadBalancers", "backendAddressPools")
+    )
+    if not all(parts):
+        raise Gone(f"{pool} is no backend pool of a load balancer")
+    return parts[0], parts[1], parts[2]
+
+
+def _port(address: dict[str, Any]) -> str:
+    return str((address["properties"].get("networkInterfaceIPConfiguration") or {}).get("id", ""))
+
+
+def _open(told: dict[str, Any]) -> list[str]:
+    addresses = told["properties"].get("loadBalancerBackendAddresses") or ()
+    return [_port(each) for each in addresses if each["properties"].get("adminState") != "Down"]
+
+
+# "/…/networkInterfaces/nic/ipConfigurations/ip": what stands before the last two.
+def _nic(port: str) -> str:
+    return key(port.rsplit("/ipConfigurations/", 1)[0])

@@ -1,0 +1,332 @@
+"""From what Azure describes to what the engine understands. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve, frozen
+
+from immutable.backend import Group, Instance, InstanceState, Revision, Trouble, TroubleKind
+from immutable_azure.faults import CAPACITY, kind_of, without_secrets
+from immutable_azure.marks import Marks
+from immutable_azure.names import key, member_name
+
+__all__ = [
+    "Described",
+    "Sight",
+    "group_of",
+    "instance_of",
+    "is_husk",
+    "is_leaving",
+    "member_id",
+    "nic_ids",
+    "size_of",
+    "state_of",
+    "trouble_of",
+]
+
+Description = Mapping[str, Any]
+State = InstanceState
+
+_HEALTH_PUBLISHER = "Microsoft.ManagedServices"
+_RUNNING = "PowerState/running"
+_ZONE = re.compile(r"Zone:? '?(\d)")
+
+
+@frozen
+class Described:
+    """A scale set as Azure describes it, with what its tags say and who is in it.
+
+    Attributes:
+        group: The set's description.
+        marks: What our tags on it say.
+        members: The descriptions of its members, with their instance views.
+    """
+
+    group: Description
+    marks: Marks
+    members: Sequence[Description] = ()
+
+    @property
+    def name(self) -> str:
+        """The set's name."""
+        return str(self.group["name"])
+
+    @property
+    def id(self) -> str:
+        """The set's long name."""
+        return str(self.group["id"])
+
+    @property
+    def etag(self) -> str:
+        """What the set's next change is held against."""
+        return str(self.group.get("etag", ""))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """All of its tags."""
+        return dict(self.group.get("tags") or {})
+
+    @property
+    def properties(self) -> Description:
+        """What else is told."""
+        return self.group.get("properties") or {}
+
+    @property
+    def profile(self) -> Description:
+        """What its members are made from."""
+        return self.properties.get("virtualMachineProfile") or {}
+
+    @property
+    def flexible(self) -> bool:
+        """Whether its members are virtual machines of their own."""
+        return str(self.properties.get("orchestrationMode", "Uniform")).lower() == "flexible"
+
+    @property
+    def capacity(self) -> int:
+        """What the cloud calls its capacity."""
+        return int((self.group.get("sku") or {}).get("capacity") or 0)
+
+    @property
+    def state(self) -> str:
+        """Its provisioning state, lower-case."""
+        return str(self.properties.get("provisioningState", "")).lower()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation runs on it."""
+        return self.state not in ("succeeded", "failed", "canceled", "")
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The long names of the backend pools that its members join."""
+        return tuple(_pools(self.profile))
+
+    @property
+    def watched(self) -> bool:
+        """Whether its members have the Application Health extension."""
+        extensions = (self.profile.get("extensionProfile") or {}).get("extensions") or ()
+        return any(
+            said.get("publisher") == _HEALTH_PUBLISHER
+            and str(said.get("type", "")).startswith("ApplicationHealth")
+            for said in (each.get("properties") or {} for each in extensions)
+        )
+
+    @property
+    def leaving(self) -> set[str]:
+        """Names of members that were marked as draining and are still there."""
+        there = {member_name(self.name, dict(each)) for each in self.members}
+        return there & self.marks.draining.keys()
+
+
+@frozen
+class Sight:
+    """What is known of an instance beside what Azure says.
+
+    Attributes:
+        ready_since: Since when it is READY, as far as this process knows.
+        known: The state in which this process saw it last.
+        served: Whether it was READY once, as far as this process knows.
+    """
+
+    ready_since: float | None = None
+    known: InstanceState | None = None
+    served: bool = False
+
+
+def _pools(profile: Description) -> Iterable[str]:
+    network = profile.get("networkProfile") or {}
+    for nic in network.get("networkInterfaceConfigurations") or ():
+        for config in (nic.get("properties") or {}).get("ipConfigurations") or ():
+            for pool in (config.get("properties") or {}).get(
+                "loadBalancerBackendAddressPools"
+            ) or ():
+                yield str(pool["id"])
+
+
+def _properties(member: Description) -> Description:
+    return member.get("properties") or {}
+
+
+def _codes(member: Description) -> list[str]:
+    view = _properties(member).get("instanceView") or {}
+    return [str(each.get("code", "")) for each in view.get("statuses") or ()]
+
+
+def is_leaving(member: Description) -> bool:
+    """Return whether somebody deletes a member."""
+    return str(_properties(member).get("provisioningState", "")).lower() == "deleting"
+
+
+# Failed with ZonalAllocationFailed, and no power state: no server was ever there.
+def is_husk(member: Description) -> bool:
+    """Return whether a member is what a launch without room has left: a name, and no server."""
+    if str(_properties(member).get("provisioningState", "")).lower() != "failed":
+        return False
+    codes = _codes(member)
+    failed = any(code.rsplit("/", 1)[-1] in CAPACITY for code in codes)
+    return failed and not any(code.startswith("PowerState/") for code in codes)
+
+
+def member_id(member: Description) -> str:
+    """Return a member's identifier: its name, and what no other machine of that name ever had."""
+    return f"{member['name']}.{str(_properties(member).get('vmId', ''))[:8]}"
+
+
+def nic_ids(member: Description) -> list[str]:
+    """Return the long names of a member's network interfaces, to be compared."""
+    network = _properties(member).get("networkProfile") or {}
+    return [key(each["id"]) for each in network.get("networkInterfaces") or ()]
+
+
+# Capacity 10; 4 and 5 drain and are listed, 6 drained and is gone, while its deletion runs: 7.
+# Capacity 5 of a set that failed to get there, and 3 members: 3, the other two come no more.
+def size_of(group: Described) -> int:
+    """Return how many members the cloud is asked to keep, without those that retire.
+
+    Azure lowers the capacity when a deletion is over, so until then it counts who was marked. A
+    launch that failed is not repeated by Azure, so its places count no more.
+    """
+    marked = group.marks.draining
+    names = [member_name(group.name, dict(each)) for each in group.members]
+    husks = [is_husk(each) for each in group.members]
+    live = sum(
+        name not in marked and not husk and not is_leaving(each)
+        for name, husk, each in zip(names, husks, group.members, strict=True)
+    )
+    if group.state == "failed":
+        return min(live, group.capacity)
+    going = set(marked) if group.busy else set(marked) & set(names)
+    dead = sum(husk and name not in marked for name, husk in zip(names, husks, strict=True))
+    return max(0, group.capacity - len(going) - dead)
+
+
+def state_of(
+    member: Description, *, draining: bool, watched: bool, probed: bool | None, before: Sight | None
+) -> InstanceState:
+    """Return where an instance is in its life.
+
+    Args:
+        member: Azure's description of it.
+        draining: Whether it was sent to retire.
+        watched: Whether it has the Application Health extension.
+        probed: Whether it is in all pools, not set Down, and the probe says Up; None without pool.
+        before: What this process knew of it.
+    """
+    if draining or is_leaving(member):
+        return State.DRAINING
+    served = before is not None and before.served
+    waiting = State.UNREADY if served else State.STARTING
+    provisioning = str(_properties(member).get("provisioningState", "")).lower()
+    if provisioning == "creating":
+        return waiting
+    running = _RUNNING in _codes(member)
+    if provisioning == "failed" or not running:
+        known = before is None or before.known is State.STARTING
+        return waiting if provisioning != "failed" and known else State.UNREADY
+    health = _health(member)
+    if watched:
+        if health == "healthy" and probed is not False:
+            return State.READY
+        if health in ("", "initializing", "healthy"):
+            return waiting
+    elif probed:
+        return State.READY
+    # It fails: one that we have seen start has not served yet, of others nobody can tell.
+    starting = before is not None and before.known is State.STARTING
+    return State.STARTING if starting and not served else State.UNREADY
+
+
+def _health(member: Description) -> str:
+    view = _properties(member).get("instanceView") or {}
+    code = str(((view.get("vmHealth") or {}).get("status") or {}).get("code", ""))
+    return code.removeprefix("HealthState/").lower()
+
+
+def instance_of(
+    member: Description, revision: int, state: InstanceState, sight: Sight, at: float
+) -> tuple[Instance, Sight]:
+    """Return a member as the engine sees it, and what is to be remembered of it.
+
+    Args:
+        member: Azure's description of it.
+        revision: The number of its group's revision.
+        state: Its state.
+        sight: What was known of it.
+        at: When this is true.
+    """
+    ready, said = state is State.READY, _properties(member)
+    launched = datetime.fromisoformat(str(said["timeCreated"])).timestamp()
+    since = (sight.ready_since or max(at, launched)) if ready else None
+    policy = said.get("protectionPolicy") or {}
+    instance = Instance(
+        id=member_id(member),
+        revision=revision,
+        state=state,
+        zone=(member.get("zones") or [""])[0],
+        launched_at=launched,
+        ready_since=since,
+        protected=bool(
+            policy.get("protectFromScaleIn") or policy.get("protectFromScaleSetActions")
+        ),
+    )
+    return instance, evolve(sight, ready_since=since, known=state, served=sight.served or ready)
+
+
+def group_of(
+    described: Described,
+    revision: Revision,
+    at: float,
+    *,
+    bounds: tuple[int, int | None],
+    settings: Mapping[str, str],
+    trouble: Trouble | None,
+) -> Group:
+    """Return a group as the engine sees it; an expired hold's changes as if undone.
+
+    Args:
+        described: The set.
+        revision: Its revision.
+        at: When this is true.
+        bounds: Automatic scaling's bounds.
+        settings: What else has to be as before.
+        trouble: Why it doesn't get its members.
+    """
+    marks, hold, lapsed = described.marks, described.marks.hold, None
+    if hold is not None and hold.until <= at:
+        lapsed, hold = hold, None
+    minimum, maximum = bounds
+    return Group(
+        revision=revision,
+        size=size_of(described),
+        origin=marks.origin,
+        minimum=minimum,
+        maximum=maximum,
+        hold=hold,
+        lapsed=lapsed,
+        rollout=marks.rollout,
+        plan=marks.plan,
+        trouble=trouble,
+        settings=dict(settings),
+    )
+
+
+def trouble_of(statuses: Iterable[Description]) -> Trouble | None:
+    """Return why a launch failed, by the statuses of an instance view; None if none did."""
+    for each in statuses:
+        code = str(each.get("code", ""))
+        if code.startswith("ProvisioningState/failed/"):
+            name = code.rsplit("/", 1)[-1]
+            said = without_secrets(str(each.get("message", "")))
+            kind = kind_of([name], said, 200)
+            passing = kind.__name__ in ("CapacityShortage", "QuotaExceeded", "Throttled")
+            zone = _ZONE.search(said)
+            return Trouble(
+                TroubleKind.SHORTAGE if passing else TroubleKind.REFUSED,
+                f"{name}: {said}",
+                zone.group(1) if zone else "",
+            )
+    return None

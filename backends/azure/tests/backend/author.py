@@ -1,0 +1,228 @@
+"""How the conformance suite gets at the emulated Azure, past the backend on it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from immutable.backend import Capabilities, FrozenMap, Limits
+from immutable.testing import Accessors, Mishap
+from immutable_azure import AzureBackend
+
+QUICK = Capabilities(
+    create_fleet=True,
+    heals=False,
+    poll=0.1,
+    staleness=0.0,
+    late_effect=3.0,
+    boot=0.5,
+    drain=0.3,
+    terminate=0.3,
+    limits=Limits(min_ready=0, boot_timeout=20, drain_timeout=0.3, progress_deadline=30),
+)
+"""What the emulated subscription is like: everything is quick, and seen at once."""
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGV2ZXJ5Ym9keWtub3dzdGhpc29uZQ== tests"
+SETS = "compute:virtual_machine_scale_sets"
+
+REQUESTS = {
+    "grow": f"{SETS}.update",
+    "retire": f"{SETS}.update",
+    "hold": f"{SETS}.update",
+    "create_revision": f"{SETS}.create_or_update",
+    "delete_revision": f"{SETS}.delete",
+    "observe": f"{SETS}.list",
+}
+"""The request of each call that does what it is for."""
+
+FIRST = {**REQUESTS, "create_revision": f"{SETS}.update"}
+"""The first request of each call that changes something."""
+
+
+class AzureAuthor(Accessors):
+    """What the author of this backend declares; `emulator` and `stage` are the fixtures."""
+
+    release = "0.1"
+    drain_timeout = 0.3
+    patience = 8.0
+    poll = 0.05
+    late = 2.0
+    missing = "gallery/web/9.9.9"
+    flexible = False
+    timeout = 10.0
+
+    def make(self, emulator, stage):
+        """Return a backend, with a pool, two images and a template on its cloud."""
+        self.emulator, self.cloud = emulator, stage
+        quick = {"boot": 0.1, "answers": 0.05, "shutdown": 0.05, "settle": 0.005}
+        emulator.laws(**quick, replicate=0.01, minute=None, overlap="supersede")
+        self.url = f"azure://{emulator.subscription}/{stage.place}/{{fleet}}"
+        for version in ("1.0.0", "2.0.0"):
+            stage.image(version)
+        self.images = ("gallery/web/1.0.0", "gallery/web/2.0.0")
+        (self.pool,) = stage.balancer()
+        self.template = FrozenMap(
+            {
+                "location": emulator.location,
+                "subnet": stage.subnet,
+                "vm_size": "Standard_B2s",
+                "ssh_key": KEY,
+                "pool": self.pool,
+                "zones": "1, 2, 3",
+                "health_port": "80",
+                "orchestration": "flexible" if self.flexible else "uniform",
+            }
+        )
+        return self.second()
+
+    def second(self):
+        return backend_on(self.emulator, self.cloud, timeout=self.timeout)
+
+    # -- what there really is ------------------------------------------------------------------
+
+    def _group(self, fleet, revision):
+        names = self.emulator.everything()["groups"]
+        return fleet if fleet in names and revision == 1 else f"{fleet}-r{revision}"
+
+    async def raw_members(self, fleet, revision):
+        group = self._group(fleet, revision)
+        return {_id(each) for each in self.emulator.members(group=group)}
+
+    async def raw_serving(self, fleet):
+        there = self.emulator.members()
+        mine = [e for e in there if e["group"] and e["group"].startswith(fleet)]
+        return {_id(each) for each in mine if each["serving"]}
+
+    async def raw_kept(self, fleet):
+        found = self.emulator.everything()["groups"].get(fleet)
+        return None if found is None else found["sku"]["capacity"]
+
+    # -- what others do ------------------------------------------------------------------------
+
+    async def raw_kill(self, fleet, instance):
+        self.emulator.kill(machine=_name(instance))
+
+    async def raw_fail_health(self, fleet, instance):
+        self.emulator.sicken(machine=_name(instance))
+
+    async def raw_resize(self, fleet, revision, size):
+        self.emulator.resize(group=self._group(fleet, revision), capacity=size)
+
+    def _setting(self, group, minimum=1, maximum=100, rules=()):
+        path = self.cloud.id("Microsoft.Insights", "autoscalesettings", f"{group}-theirs")
+        target = self.cloud.id("Microsoft.Compute", "virtualMachineScaleSets", group)
+        bounds = {"minimum": str(minimum), "maximum": str(maximum), "default": str(minimum)}
+        profile = {"name": "usual", "capacity": bounds, "rules": list(rules)}
+        said = {"targetResourceUri": target, "enabled": True, "profiles": [profile]}
+        self.cloud.put(path, properties=said)
+
+    async def raw_scale_in(self, fleet, revision):
+        group = self._group(fleet, revision)
+        path = f"{group}-theirs"
+        size = self.emulator.everything()["groups"][group]["sku"]["capacity"]
+        try:
+            self.emulator.alarm(setting=path, capacity=size - 1)
+        except RuntimeError as error:
+            assert "is disabled" in str(error)
+
+    async def raw_protect(self, fleet, instance):
+        if self.flexible:
+            # "Orchestration modes": a Flexible set has no instance protection.
+            await super().raw_protect(fleet, instance)
+        policy = {"protectFromScaleIn": True}
+        (member,) = [e for e in self.emulator.members() if e["name"] == _name(instance)]
+        self.emulator.arm(
+            "PUT",
+            member["id"],
+            {"location": self.emulator.location, "properties": {"protectionPolicy": policy}},
+        )
+
+    async def raw_bounds(self, fleet, revision, minimum, maximum):
+        self._setting(self._group(fleet, revision), minimum, maximum or 100)
+
+    async def raw_scaling(self, fleet, revision):
+        group = self._group(fleet, revision)
+        target = self.cloud.id("Microsoft.Compute", "virtualMachineScaleSets", group)
+        self._setting(group, 1, 5, [rule_of(target)])
+
+    async def make_fleet(self, backend, fleet, revision, size):
+        name = await super().make_fleet(backend, fleet, revision, size)
+        self._setting(f"{fleet}-r1", 0)
+        return name
+
+    async def raw_foreign_group(self, name, size):
+        image = f"{self.cloud.gallery}/images/web/versions/1.0.0"
+        self.cloud.group(name, size, image, pools=[self.pool], flexible=self.flexible)
+        while len([e for e in self.emulator.members(group=name) if e["serving"]]) < size:
+            await asyncio.sleep(0.05)
+
+    # -- what goes wrong -----------------------------------------------------------------------
+
+    async def mishap(self, call, kind):
+        if kind is Mishap.THROTTLED and call in FIRST:
+            self.emulator.fault(
+                action=FIRST[call], kind="error", status=429, code="TooManyRequests"
+            )
+        elif kind is Mishap.LOST and call in REQUESTS:
+            self.emulator.fault(action=REQUESTS[call], kind="lost")
+        elif kind is Mishap.LATE and call in ("grow", "retire"):
+            self.emulator.fault(action=REQUESTS[call], kind="latency", seconds=self.late)
+        elif kind is Mishap.DENIED and call in REQUESTS:
+            self.emulator.fault(
+                action=REQUESTS[call], kind="error", code="AuthorizationFailed", status=403
+            )
+        elif kind is Mishap.MISSING_PAGE and call == "observe":
+            action = "virtual_machines" if self.flexible else "virtual_machine_scale_set_vms"
+            self.emulator.fault(action=f"compute:{action}.list", kind="reset")
+        elif kind is Mishap.HALF_MADE and call == "create_revision":
+            self.emulator.fault(action=REQUESTS[call], kind="reset")
+        else:
+            await super().mishap(call, kind)
+
+    async def no_room(self, fleet, full):
+        for zone in ("1", "2", "3"):
+            there = [e for e in self.emulator.members() if e["zone"] == zone]
+            self.emulator.capacity(zone=zone, machines=len(there) if full else None)
+
+
+def rule_of(target):
+    """An autoscale rule on the processors of a set."""
+    return {
+        "metricTrigger": {
+            "metricName": "Percentage CPU",
+            "metricResourceUri": target,
+            "timeGrain": "PT1M",
+            "statistic": "Average",
+            "timeWindow": "PT5M",
+            "timeAggregation": "Average",
+            "operator": "GreaterThan",
+            "threshold": 70,
+        },
+        "scaleAction": {
+            "direction": "Increase",
+            "type": "ChangeCount",
+            "value": "1",
+            "cooldown": "PT5M",
+        },
+    }
+
+
+def backend_on(emulator, stage, *, timeout=10.0, capabilities=QUICK):
+    """Return a backend, not open, on the emulator."""
+    return AzureBackend(
+        emulator.subscription,
+        stage.place,
+        credential=emulator.credential(),
+        endpoint=emulator.url,
+        ca_bundle=emulator.trusted,
+        capabilities=capabilities,
+        timeout=timeout,
+        interval=0.02,
+    )
+
+
+def _id(member):
+    return f"{member['name']}.{member['vm_id'][:8]}"
+
+
+def _name(instance):
+    return instance.rsplit(".", 1)[0]

@@ -1,0 +1,25 @@
+"""The conformance suite on the emulated Azure, over HTTPS, on both kinds of scale sets."""
+
+from __future__ import annotations
+
+import pytest
+
+from backends.azure.tests.backend.author import AzureAuthor
+from immutable.testing import BackendConformance
+
+
+class TestUniform(AzureAuthor, BackendConformance):
+    @pytest.fixture
+    def backend(self, emulator, stage, request):
+        # Only who sends requests that arrive late gives up on them soon.
+        self.timeout = 1.0 if "late" in request.node.name else 10.0
+        return self.make(emulator, stage)
+
+
+class TestFlexible(AzureAuthor, BackendConformance):
+    flexible = True
+
+    @pytest.fixture
+    def backend(self, emulator, stage, request):
+        self.timeout = 1.0 if "late" in request.node.name else 10.0
+        return self.make(emulator, stage)
