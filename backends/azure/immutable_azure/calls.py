@@ -121,7 +121,8 @@ class Calls:
         from azure.core.rest import HttpRequest
 
         async def send(operation: Callable[..., Any], extra: dict[str, Any]) -> list[Any]:
-            found, place, query = [], path, {"api-version": version}
+            found: list[Any] = []
+            place, query = path, {"api-version": version}
             while place:
                 answer = await operation(HttpRequest("GET", place, params=query), **extra)
                 answer.raise_for_status()

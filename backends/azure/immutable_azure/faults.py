@@ -87,8 +87,10 @@ _BY_CODE: tuple[tuple[frozenset[str], type[BackendError]], ...] = (
     (UNSURE, Transient),
 )
 _TOKEN = re.compile(r"\b(?:eyJ[\w-]+\.[\w-]+\.[\w-]*|sig=[^&\s]+|[Bb]earer \S+)")
-_CONCURRENT = re.compile(r"concurrent|another operation|in progress|marked for deletion", re.I)
-_LIMIT = re.compile(r"quota|limit", re.I)
+_CONCURRENT = re.compile(
+    r"concurrent|another operation|in progress|marked for deletion", re.IGNORECASE
+)
+_LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
 _LONGEST = 400
 
 
@@ -172,7 +174,7 @@ def translated(error: Exception, call: str, about: str) -> BackendError:
     if getattr(error, "response", None) is None or not hasattr(error, "status_code"):
         return _without_answer(error, name, where)
     codes = codes_of(error)
-    said = without_secrets(str(getattr(error.error, "message", "") or "")) if codes else ""
+    said = without_secrets(_message(error)) if codes else ""
     status = getattr(error, "status_code", None)
     kind = kind_of(codes, said, status)
     text = ": ".join([where, "/".join(codes) or str(status), *([said] if said else [])])
@@ -180,6 +182,10 @@ def translated(error: Exception, call: str, about: str) -> BackendError:
         headers = getattr(error.response, "headers", None) or {}  # type: ignore[attr-defined]
         return Throttled(text, retry_after=retry_after(headers))
     return kind(text)
+
+
+def _message(error: Any) -> str:
+    return str(getattr(error.error, "message", "") or "")
 
 
 def _without_answer(error: Exception, name: str, where: str) -> BackendError:

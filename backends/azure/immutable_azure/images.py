@@ -14,7 +14,7 @@ from immutable_azure.names import short
 __all__ = ["is_exact", "launchable_here", "plain", "resolve"]
 
 _LONG = re.compile(
-    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute/.+", re.I
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute/.+", re.IGNORECASE
 )
 _URN = re.compile(r"[^/:\s]+:[^/:\s]+:[^/:\s]+:[^/:\s]+")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")

@@ -295,7 +295,8 @@ class Eyes:
                 what["config"] = json.loads(base64.b64decode(told))[_OURS]
             except (ValueError, KeyError, TypeError) as error:
                 raise Invalid(f"scale set {group.name}: its user data isn't ours") from error
-        return from_json(Revision, what)
+        found: Revision = from_json(Revision, what)
+        return found
 
     async def user_data(self, group: Described) -> str:
         """Return a set's user data, in Base64; empty for none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 __all__ = ["autoscale_name", "key", "member_name", "set_name", "short"]
 
 
@@ -31,7 +33,7 @@ def short(resource: str, kind: str) -> str:
 
 
 # Uniform: instance "4" of web is "web_4". Flexible: the machine's own name, "web_1a2b3c4d".
-def member_name(group: str, described: dict[str, object]) -> str:
+def member_name(group: str, described: Mapping[str, object]) -> str:
     """Return the name by which an action of the set names a member, without the set's own.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["pack", "packed_keys", "unpack"]
 
 _VALUE = 256
-"""What a tag's value may have at most ("Use tags to organize your Azure resources", limitations)."""
+"""What a tag's value may have at most ("Use tags to organize your Azure resources")."""
 
 
 # {"a": 1} under "saved": {"saved.0": "1.eJyrVkpU…"}: the number of parts, then the data.

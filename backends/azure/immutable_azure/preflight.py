@@ -41,7 +41,7 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
         _bounds(hands, pattern, plan),
     )
     problems = [each for part in found for each in part]
-    return tuple([*problems, *_settings(pattern), *_members(pattern)])
+    return (*problems, *_settings(pattern), *_members(pattern))
 
 
 async def _images(hands: Hands, pattern: Described, plan: Plan) -> list[Problem]:
@@ -142,17 +142,17 @@ async def _zones(hands: Hands, pattern: Described) -> list[Problem]:
 
 
 async def _traffic(hands: Hands, pattern: Described) -> list[Problem]:
-    problems = []
     pools = dict.fromkeys(pattern.pools)
-    for pool in pools:
-        if not await hands.eyes.pools.is_probed(pool):
-            problems.append(
-                Problem(
-                    f"no rule with a probe sends to pool {pool.rsplit('/', 1)[-1]}: members can't be"
-                    " taken out of the traffic before they end",
-                    "give its rule a health probe",
-                )
-            )
+    probed = await together(*(hands.eyes.pools.is_probed(pool) for pool in pools))
+    problems = [
+        Problem(
+            f"no rule with a probe sends to pool {pool.rsplit('/', 1)[-1]}:"
+            " members can't be taken out of the traffic before they end",
+            "give its rule a health probe",
+        )
+        for pool, fine in zip(pools, probed, strict=True)
+        if not fine
+    ]
     if not pattern.watched and not pools:
         problems.append(
             Problem(

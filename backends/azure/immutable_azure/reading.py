@@ -16,6 +16,7 @@ from immutable_azure.names import key, member_name
 
 __all__ = [
     "Described",
+    "Description",
     "Sight",
     "group_of",
     "instance_of",
@@ -118,7 +119,7 @@ class Described:
     @property
     def leaving(self) -> set[str]:
         """Names of members that were marked as draining and are still there."""
-        there = {member_name(self.name, dict(each)) for each in self.members}
+        there = {member_name(self.name, each) for each in self.members}
         return there & self.marks.draining.keys()
 
 
@@ -191,7 +192,7 @@ def size_of(group: Described) -> int:
     launch that failed is not repeated by Azure, so its places count no more.
     """
     marked = group.marks.draining
-    names = [member_name(group.name, dict(each)) for each in group.members]
+    names = [member_name(group.name, each) for each in group.members]
     husks = [is_husk(each) for each in group.members]
     live = sum(
         name not in marked and not husk and not is_leaving(each)

@@ -21,7 +21,7 @@ from immutable_azure.faults import is_code
 from immutable_azure.hands import Hands
 from immutable_azure.marks import drain_tags, fits
 from immutable_azure.names import member_name
-from immutable_azure.reading import Described, is_leaving, member_id, nic_ids, size_of
+from immutable_azure.reading import Described, Description, is_leaving, member_id, nic_ids, size_of
 from immutable_azure.scaling import enabled, minimum_of, with_minimum
 from immutable_azure.sizing import delete_members
 
@@ -60,7 +60,7 @@ async def retire(
     group = await hands.owned(fleet, revision, ctx)
     wanted = set(ids)
     new = [
-        member_name(group.name, dict(each))
+        member_name(group.name, each)
         for each in group.members
         if member_id(each) in wanted and not is_leaving(each)
     ]
@@ -106,9 +106,9 @@ async def _advance(
 ) -> float | None:
     """Set those that drain Down, delete those that have for long enough; when to look again."""
     there = {
-        member_name(group.name, dict(each)): each
+        member_name(group.name, each): each
         for each in group.members
-        if member_name(group.name, dict(each)) in group.marks.draining
+        if member_name(group.name, each) in group.marks.draining
     }
     if not there:
         return None
@@ -117,14 +117,16 @@ async def _advance(
     loop = asyncio.get_running_loop().time()
     for name in closed:
         drains.since.setdefault(member_id(staying[name]), _since(hands, group, name, loop))
-    due, rest = [], []
+    due: list[tuple[str, float]] = []
+    rest: list[tuple[str, float]] = []
     for name, each in staying.items():
         since = drains.since.get(member_id(each))
         left = _SOON if since is None else since + drain_timeout - loop
         (due if left <= 0 else rest).append((name, left))
     if due and not await _end(hands, group, [name for name, _ in due], ctx):
         return _SOON
-    return max(0.05, min([_LONGEST, *(left for _, left in rest), *([_SOON] if due else [])]))
+    soonest = min([_LONGEST, *(left for _, left in rest), *([_SOON] if due else [])])
+    return max(0.05, float(soonest))
 
 
 def _since(hands: Hands, group: Described, name: str, loop: float) -> float:
@@ -133,11 +135,11 @@ def _since(hands: Hands, group: Described, name: str, loop: float) -> float:
     return loop - (age if 0 <= age < _SOON else 0.0)
 
 
-async def _close(hands: Hands, group: Described, members: Mapping[str, object]) -> set[str]:
+async def _close(hands: Hands, group: Described, members: Mapping[str, Description]) -> set[str]:
     """Set members Down in all pools; returns the names of those that are."""
     if not members:
         return set()
-    nics = {name: set(nic_ids(each)) for name, each in members.items()}  # type: ignore[arg-type]
+    nics = {name: set(nic_ids(each)) for name, each in members.items()}
     every = set().union(*nics.values())
     try:
         await together(*(hands.eyes.pools.shut(pool, every) for pool in dict.fromkeys(group.pools)))

@@ -73,7 +73,7 @@ def _live(group: Described) -> int:
     return sum(
         not is_husk(each)
         and not is_leaving(each)
-        and member_name(group.name, dict(each)) not in group.marks.draining
+        and member_name(group.name, each) not in group.marks.draining
         for each in group.members
     )
 
@@ -83,7 +83,7 @@ async def remove_husks(hands: Hands, group: Described, ctx: Context) -> bool:
 
     They are marked first, so that they count no more whatever their deletion does.
     """
-    names = [member_name(group.name, dict(each)) for each in group.members if is_husk(each)]
+    names = [member_name(group.name, each) for each in group.members if is_husk(each)]
     if not names:
         return False
     fleet, revision = group.marks.fleet, group.marks.revision

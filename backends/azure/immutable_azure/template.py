@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from attrs import field, frozen
@@ -29,7 +29,9 @@ _KNOWN = {
     "security_group": "the long name of a network security group",
 }
 _TAG = "tag."
-_LONG = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+(/[^/]+){2,}", re.I)
+_LONG = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+(/[^/]+){2,}", re.IGNORECASE
+)
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -94,10 +96,16 @@ class FleetTemplate:
         if wrong:
             raise Invalid("; ".join(wrong))
         port, most = settings.get("health_port", ""), settings.get("maximum", "")
-        plain = ("location", "subnet", "vm_size", "ssh_key", "pool", "disk", "admin_user")
-        plain += ("health_path", "security_group")
         return cls(
-            **{name: settings[name] for name in plain if settings.get(name)},
+            location=settings["location"],
+            subnet=settings["subnet"],
+            vm_size=settings["vm_size"],
+            ssh_key=settings["ssh_key"],
+            admin_user=settings.get("admin_user") or "azureuser",
+            pool=settings.get("pool", ""),
+            disk=settings.get("disk") or "StandardSSD_LRS",
+            health_path=settings.get("health_path", ""),
+            security_group=settings.get("security_group", ""),
             zones=_list(settings.get("zones", "")),
             flexible=settings.get("orchestration", "uniform") == "flexible",
             identities=_list(settings.get("identities", "")),
@@ -194,7 +202,7 @@ def _number(text: str) -> bool:
     return not text or (text.isdigit() and 0 < int(text) < 100_000)
 
 
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[str], bool]] = {
     "location": lambda text: bool(re.fullmatch(r"[a-z0-9]+", text)),
     "subnet": _long,
     "vm_size": lambda text: bool(re.fullmatch(r"\w+", text)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from immutable.backend import Capabilities, FrozenMap, Limits
 from immutable.testing import Accessors, Mishap
@@ -119,10 +120,8 @@ class AzureAuthor(Accessors):
         group = self._group(fleet, revision)
         path = f"{group}-theirs"
         size = self.emulator.everything()["groups"][group]["sku"]["capacity"]
-        try:
+        with suppress(RuntimeError):  # It is disabled.
             self.emulator.alarm(setting=path, capacity=size - 1)
-        except RuntimeError as error:
-            assert "is disabled" in str(error)
 
     async def raw_protect(self, fleet, instance):
         if self.flexible:
@@ -195,7 +194,7 @@ def rule_of(target):
             "timeWindow": "PT5M",
             "timeAggregation": "Average",
             "operator": "GreaterThan",
-            "threshold": 70,
+            "threshold": 70.0,
         },
         "scaleAction": {
             "direction": "Increase",

@@ -61,11 +61,16 @@ class Network:
         machine.data["networkInterfaces"] = made
 
     def unplug(self, machine: Machine) -> None:
-        """Remove those that go with the machine."""
+        """Remove those that go with the machine, and what a pool says of them.
+
+        A pool's addresses are IP configurations of network interfaces that exist
+        (https://learn.microsoft.com/azure/load-balancer/backend-pool-management).
+        """
+        gone = tuple(f"{ids.key(nic)}/" for nic in self.nic_ids(machine))
         for nic in machine.data.get("networkInterfaces", []):
             if (nic.get("properties") or {}).get("deleteOption") == "Delete":
                 self.world.store.pop(nic["id"])
-        for key in [key for key in self.admin if key[1].startswith(ids.key(machine.id))]:
+        for key in [key for key in self.admin if key[1].startswith(gone)]:
             del self.admin[key]
 
     def configurations(self, machine: Machine) -> list[dict[str, Any]]:

@@ -1,0 +1,241 @@
+"""What goes wrong between a rollout and Azure: lost answers, throttling, no room, sudden deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from backends.azure.tests.backend.account import LIMITS, marks, until
+from backends.azure.tests.backend.test_rollouts import _end, check_moved, replaced, run
+from immutable import RolledBack, Rolling
+
+ROOT = Path(__file__).parents[4]
+
+SETS = "compute:virtual_machine_scale_sets"
+SETTINGS = "monitor:autoscale_settings"
+CHANGES = (
+    f"{SETS}.create_or_update",
+    f"{SETS}.update",
+    f"{SETS}.delete",
+    f"{SETS}.delete_instances",
+    f"{SETS}.set_orchestration_service_state",
+    "network:load_balancer_backend_address_pools.create_or_update",
+    f"{SETTINGS}.create_or_update",
+    f"{SETTINGS}.delete",
+)
+"""Every request that changes something."""
+
+
+def fired(account):
+    return [each["action"] for each in account.emulator.clear_faults() if each["fired"]]
+
+
+def test_all_changes_of_a_rollout_are_named_here(account):
+    replaced(account, Rolling(), size=2, on_replace="delete")
+    made = {name for name in account.emulator.calls() if name.split(":")[0] != "resources"}
+    reads = (".get", ".list", ".get_instance_view", ".list_by_resource_group", ".health")
+    assert {name for name in made if not name.endswith(reads)} == set(CHANGES)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("flexible", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_first_answer_of_every_change_is_lost(account, flexible):
+    """Each took effect and nobody knew: nothing is made twice, and the end is the same."""
+
+    def lose():
+        for action in CHANGES:
+            account.emulator.fault(action=action, kind="lost")
+
+    result, _, before, after = replaced(
+        account, Rolling(), size=4, first=lose, late_effect=0.5, flexible=flexible
+    )
+    assert result.status.value == "succeeded"
+    assert len(fired(account)) >= 6
+    check_moved(account, before, after, size=4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("which", range(3))
+def test_a_later_answer_of_every_change_is_lost(account, which):
+    def lose():
+        for action in CHANGES:
+            account.emulator.fault(action=action, kind="lost", skip=which + 1)
+
+    result, _, before, after = replaced(account, Rolling(), size=4, first=lose, late_effect=0.5)
+    assert result.status.value == "succeeded"
+    account.emulator.clear_faults()
+    check_moved(account, before, after, size=4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_lost_answers_on_the_way_back_leave_no_trace(account):
+    account.group(4)
+    before = account.everything()
+    account.emulator.fate(image=account.images[1], answers=None)
+    limits = evolve(LIMITS, boot_timeout=1.5, max_failures=1)
+
+    async def go():
+        async with account.fleet(late_effect=0.5) as fleet:
+            for action in CHANGES:
+                account.emulator.fault(action=action, kind="lost")
+            with pytest.raises(RolledBack):
+                await fleet.replace(account.images[1], Rolling(), limits=limits)
+
+    run(go())
+    assert account.everything() == before
+
+
+@pytest.mark.timeout(180)
+def test_throttled_at_every_change_it_is_slower_and_ends_the_same(account):
+    def throttle():
+        for action in CHANGES:
+            account.emulator.fault(
+                action=action, kind="error", status=429, code="TooManyRequests", times=2
+            )
+
+    result, _, before, after = replaced(account, Rolling(), size=4, first=throttle)
+    assert result.status.value == "succeeded"
+    assert len(fired(account)) >= 6
+    check_moved(account, before, after, size=4)
+
+
+@pytest.mark.timeout(120)
+def test_a_set_that_others_change_meanwhile_is_read_again(account):
+    """Somebody writes a tag again and again: our ETags are stale, and nothing is overwritten."""
+    account.group(4)
+    before = account.everything()
+
+    async def go():
+        async with account.fleet() as fleet:
+            task = asyncio.ensure_future(
+                _end(fleet.replace(account.images[1], Rolling(), limits=LIMITS))
+            )
+            count = 0
+            while not task.done():
+                group = account.emulator.everything()["groups"]["web"]
+                tags = dict(group.get("tags") or {}) | {"seen": str(count)}
+                if count < 8 and "immutable:hold" in tags:
+                    account.emulator.retag(group="web", tags=tags)
+                    count += 1
+                await asyncio.sleep(0.3)
+            return await task, count
+
+    result, count = run(go())
+    assert (result.status.value, count > 0) == ("succeeded", True)
+    after = account.everything()
+    assert after["groups"]["web"]["tags"].pop("seen") == str(count - 1)
+    check_moved(account, before, after, size=4)
+
+
+@pytest.mark.timeout(120)
+def test_an_operation_that_fails_is_tried_again(account):
+    def fail():
+        for action in CHANGES[:4]:
+            account.emulator.fault(action=action, kind="fails", code="InternalExecutionError")
+
+    result, _, before, after = replaced(account, Rolling(), size=4, first=fail, late_effect=0.5)
+    assert result.status.value == "succeeded"
+    check_moved(account, before, after, size=4)
+
+
+@pytest.mark.timeout(120)
+def test_changes_that_pre_empt_each_other_end_the_same(account):
+    account.emulator.laws(overlap="supersede", boot=0.5)
+    result, _, before, after = replaced(account, Rolling(), size=4)
+    assert result.status.value == "succeeded"
+    check_moved(account, before, after, size=4)
+
+
+@pytest.mark.timeout(120)
+def test_a_zone_without_room_is_waited_for(account):
+    """Launches of one zone fail until there is room again; what they left is removed."""
+    size = 6
+    account.group(size, zones=("1",))
+    before = account.everything()
+    account.emulator.capacity(zone="1", machines=size)
+
+    async def go():
+        async with account.fleet() as fleet:
+            task = asyncio.ensure_future(
+                _end(fleet.replace(account.images[1], Rolling(), limits=LIMITS))
+            )
+            await until(lambda: len(account.emulator.members(group="web-r2")) > 0)
+            await asyncio.sleep(1)
+            account.emulator.capacity(zone="1", machines=None)
+            return await task
+
+    assert run(go()).status.value == "succeeded"
+    check_moved(account, before, account.everything(), size=size)
+
+
+@pytest.mark.timeout(120)
+def test_a_quota_that_stays_exceeded_turns_the_rollout(account):
+    account.group(4)
+    before = account.everything()
+    account.emulator.quota(name="cores", limit=8)
+    limits = evolve(LIMITS, progress_deadline=4)
+
+    async def go():
+        async with account.fleet() as fleet:
+            return await _end(fleet.replace(account.images[1], Rolling(), limits=limits))
+
+    assert not hasattr(run(go()), "status")
+    assert account.everything() == before
+
+
+def _controller(account, journal):
+    environment = {
+        **os.environ,
+        "AZURE_TEST_TOKEN": account.emulator.token,
+        "AZURE_TEST_ENDPOINT": account.emulator.url,
+        "AZURE_TEST_CA": account.emulator.trusted,
+    }
+    words = [account.address, str(journal), account.images[1]]
+    module = "backends.azure.tests.backend.controller"
+    return subprocess.Popen([sys.executable, "-m", module, *words], cwd=ROOT, env=environment)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("size", "members"),
+    [
+        (4, 1),
+        pytest.param(4, 3, marks=pytest.mark.slow),
+        pytest.param(20, 10, marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, size, members):
+    account.group(size)
+    before = account.everything()
+    journal = tmp_path / "journal.db"
+
+    async def adopt():
+        async with account.fleet(journal):
+            pass
+
+    async def recover():
+        async with account.fleet(journal, adopt=False) as fleet:
+            return await fleet.recover()
+
+    run(adopt())
+    process = _controller(account, journal)
+    try:
+        run(until(lambda: len(account.serving("web-r2")) >= members or process.poll(), 60))
+        assert process.poll() is None, "it was quicker than this test"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.wait()
+    assert run(recover()).status.value == "succeeded"
+    check_moved(account, before, account.everything(), size=size)
+    assert marks(account, "web").keys() == {"retired"}
