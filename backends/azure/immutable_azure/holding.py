@@ -20,7 +20,7 @@ from immutable_azure.scaling import (
     with_switch,
 )
 
-__all__ = ["hold", "release", "restore"]
+__all__ = ["hold", "keep_still", "release", "restore"]
 
 _RUNNING, _SUSPENDED = "Running", "Suspended"
 
@@ -36,11 +36,26 @@ async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Conte
     saved = _saved(before, setting, repairs)
     mark = Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=size)
     await hands.tag(group, {**current_tags(group), **hold_tags(mark, saved)})
+    await keep_still(hands, group, saved, mark)
+
+
+async def keep_still(hands: Hands, group: Described, saved: Saved, mark: Hold) -> None:
+    """Stop what fights with a rollout, as far as that isn't done yet.
+
+    Args:
+        hands: How sets are changed.
+        group: The set; it is marked as held.
+        saved: What the mark says that is to be restored.
+        mark: Who holds it.
+    """
+    fleet, revision = group.marks.fleet, group.marks.revision
+    ctx = Context(mark.rollout, mark.plan, mark.fence, "", 0)
+    setting = await hands.setting(group) if saved.enabled else None
     if setting is not None and enabled(setting):
         await hands.owned(fleet, revision, ctx)
-        by = f"{ctx.rollout}/{until:.0f}"
+        by = f"{mark.rollout}/{mark.until:.0f}"
         await hands.put_setting(setting["name"], with_switch(setting, on=False, by=by))
-    if repairs == _RUNNING:
+    if saved.repairs and await hands.eyes.repairs(group) == _RUNNING:
         await hands.owned(fleet, revision, ctx)
         await _service(hands, group, "Suspend")
 

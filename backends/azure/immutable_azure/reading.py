@@ -9,7 +9,17 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from immutable.backend import Group, Instance, InstanceState, Revision, Trouble, TroubleKind
+from immutable.backend import (
+    Denied,
+    Gone,
+    Group,
+    Instance,
+    InstanceState,
+    Invalid,
+    Revision,
+    Trouble,
+    TroubleKind,
+)
 from immutable_azure.faults import CAPACITY, kind_of, without_secrets
 from immutable_azure.marks import Marks
 from immutable_azure.names import key, member_name
@@ -34,6 +44,8 @@ State = InstanceState
 
 _HEALTH_PUBLISHER = "Microsoft.ManagedServices"
 _RUNNING = "PowerState/running"
+_BAD_MEMBER = ("VMExtension", "OSProvisioning", "VMStartTimedOut")
+"""What is wrong with one server, which its own state tells, and not with the launch."""
 _ZONE = re.compile(r"Zone:? '?(\d)")
 
 
@@ -322,11 +334,12 @@ def trouble_of(statuses: Iterable[Description]) -> Trouble | None:
         if code.startswith("ProvisioningState/failed/"):
             name = code.rsplit("/", 1)[-1]
             said = without_secrets(str(each.get("message", "")))
-            kind = kind_of([name], said, 200)
-            passing = kind.__name__ in ("CapacityShortage", "QuotaExceeded", "Throttled")
+            if name.startswith(_BAD_MEMBER):
+                continue
+            refused = issubclass(kind_of([name], said, 200), (Denied, Gone, Invalid))
             zone = _ZONE.search(said)
             return Trouble(
-                TroubleKind.SHORTAGE if passing else TroubleKind.REFUSED,
+                TroubleKind.REFUSED if refused else TroubleKind.SHORTAGE,
                 f"{name}: {said}",
                 zone.group(1) if zone else "",
             )

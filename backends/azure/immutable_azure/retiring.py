@@ -19,6 +19,7 @@ from immutable.backend import (
 from immutable_azure.calls import together
 from immutable_azure.faults import is_code
 from immutable_azure.hands import Hands
+from immutable_azure.holding import keep_still
 from immutable_azure.marks import drain_tags, fits
 from immutable_azure.names import member_name
 from immutable_azure.reading import Described, Description, is_leaving, member_id, nic_ids, size_of
@@ -68,7 +69,11 @@ async def retire(
     if not new:
         return Retiring(size_of(group), await _advance(hands, drains, group, drain_timeout, ctx))
     size = size_of(group) - len(new)
-    await _lower_minimum(hands, group, size)
+    marks = group.marks
+    if marks.hold is not None and marks.saved is not None and marks.hold.rollout == ctx.rollout:
+        await keep_still(hands, group, marks.saved, marks.hold)
+    else:
+        await _lower_minimum(hands, group, size)
     if await _mark(hands, group, new):
         raise Transient(f"{group.name}: only a part of {len(new)} members fits into its tags")
     try:

@@ -15,6 +15,9 @@ from attrs import evolve
 from backends.azure.tests.backend.account import LIMITS, marks, until
 from backends.azure.tests.backend.test_rollouts import _end, check_moved, replaced, run
 from immutable import RolledBack, Rolling
+from immutable.errors import Conflict
+from immutable_azure.hands import Hands
+from immutable_azure.looking import Eyes
 
 ROOT = Path(__file__).parents[4]
 
@@ -38,7 +41,7 @@ def fired(account):
 
 
 def test_all_changes_of_a_rollout_are_named_here(account):
-    replaced(account, Rolling(), size=2, on_replace="delete")
+    replaced(account, Rolling(), size=2, on_replace="delete", first=account.emulator.clear_calls)
     made = {name for name in account.emulator.calls() if name.split(":")[0] != "resources"}
     reads = (".get", ".list", ".get_instance_view", ".list_by_resource_group", ".health")
     assert {name for name in made if not name.endswith(reads)} == set(CHANGES)
@@ -108,31 +111,36 @@ def test_throttled_at_every_change_it_is_slower_and_ends_the_same(account):
     check_moved(account, before, after, size=4)
 
 
-@pytest.mark.timeout(120)
-def test_a_set_that_others_change_meanwhile_is_read_again(account):
-    """Somebody writes a tag again and again: our ETags are stale, and nothing is overwritten."""
-    account.group(4)
-    before = account.everything()
+def test_what_somebody_else_changed_is_not_overwritten(account):
+    """Our change carries the ETag of what we read: it is refused, and theirs stays."""
+    account.group(2)
 
     async def go():
-        async with account.fleet() as fleet:
-            task = asyncio.ensure_future(
-                _end(fleet.replace(account.images[1], Rolling(), limits=LIMITS))
-            )
-            count = 0
-            while not task.done():
-                group = account.emulator.everything()["groups"]["web"]
-                tags = dict(group.get("tags") or {}) | {"seen": str(count)}
-                if count < 8 and "immutable:hold" in tags:
-                    account.emulator.retag(group="web", tags=tags)
-                    count += 1
-                await asyncio.sleep(0.3)
-            return await task, count
+        async with account.fleet():
+            backend = account.backend()
+            hands = Hands(backend.calls, Eyes(backend.calls, 0.0))
+            group = await hands.eyes.whole("web", 1)
+            account.emulator.retag(group="web", tags={**group.tags, "seen": "yes"})
+            with pytest.raises(Conflict):
+                await hands.tag(group, {**group.tags, "mine": "yes"})
+            assert not hands.changed
+            await backend.close()
 
-    result, count = run(go())
-    assert (result.status.value, count > 0) == ("succeeded", True)
-    after = account.everything()
-    assert after["groups"]["web"]["tags"].pop("seen") == str(count - 1)
+    run(go())
+    tags = account.emulator.everything()["groups"]["web"]["tags"]
+    assert (tags.get("seen"), tags.get("mine")) == ("yes", None)
+
+
+@pytest.mark.timeout(120)
+def test_stale_etags_are_read_again(account):
+    def stale():
+        account.emulator.fault(
+            action=CHANGES[1], kind="error", status=412, code="PreconditionFailed", times=5
+        )
+
+    result, _, before, after = replaced(account, Rolling(), size=4, first=stale)
+    assert result.status.value == "succeeded"
+    assert fired(account) == [CHANGES[1]]
     check_moved(account, before, after, size=4)
 
 
@@ -181,12 +189,13 @@ def test_a_zone_without_room_is_waited_for(account):
 def test_a_quota_that_stays_exceeded_turns_the_rollout(account):
     account.group(4)
     before = account.everything()
-    account.emulator.quota(name="cores", limit=8)
     limits = evolve(LIMITS, progress_deadline=4)
 
     async def go():
         async with account.fleet() as fleet:
-            return await _end(fleet.replace(account.images[1], Rolling(), limits=limits))
+            plan = await fleet.plan(account.images[1], Rolling(), limits=limits)
+            account.emulator.quota(name="cores", limit=8)
+            return await _end(fleet.apply(plan))
 
     assert not hasattr(run(go()), "status")
     assert account.everything() == before
