@@ -193,9 +193,11 @@ def test_a_quota_that_stays_exceeded_turns_the_rollout(account):
 
     async def go():
         async with account.fleet() as fleet:
-            plan = await fleet.plan(account.images[1], Rolling(), limits=limits)
+            rollout = fleet.replace(account.images[1], Rolling(), limits=limits)
+            task = asyncio.ensure_future(_end(rollout))
+            await until(lambda: "web-r2" in account.emulator.everything()["groups"])
             account.emulator.quota(name="cores", limit=8)
-            return await _end(fleet.apply(plan))
+            return await task
 
     assert not hasattr(run(go()), "status")
     assert account.everything() == before
