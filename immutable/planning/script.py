@@ -244,7 +244,7 @@ def _after_commit(facts: Facts) -> Next:
         return keep(facts, facts.stable, candidate)
     if facts.stable is not None and not facts.reached:
         return _held(facts, facts.stable) or _held(facts, candidate) or Walk()
-    if candidate.hold is not None:
+    if candidate.mark is not None:
         return Act(Release(candidate.number), "the candidate is the fleet from here on")
     if facts.stable is not None:
         return Act(Delete(facts.stable.number), "stable is empty and given up")
@@ -255,14 +255,14 @@ def _after_commit(facts: Facts) -> Next:
 
 def _keeping(facts: Facts, stable: Group, candidate: Group) -> Next:
     """Keep stable's instances, without traffic, while the candidate is the fleet."""
-    if candidate.hold is not None:
+    if candidate.mark is not None:
         return Act(Release(candidate.number), "the candidate is the fleet from here on")
     return _held(facts, stable) or Waits("while stable is kept for a way back", patient=True)
 
 
 def _left(facts: Facts, stable: Group, candidate: Group) -> Next:
     """Let go of both groups as they are, so that the next rollout can take them."""
-    if candidate.hold is not None:
+    if candidate.mark is not None:
         return Act(Release(candidate.number), "the candidate is the fleet from here on")
     if stable.hold is not None and stable.hold.until > facts.at:
         return Act(HoldGroup(stable.number, facts.at), "the hold ends: another rollout takes over")
@@ -283,7 +283,8 @@ def _backward(facts: Facts) -> Next:
         return reroute
     if not facts.reached:
         return _held(facts, stable) or (candidate and _held(facts, candidate)) or Walk()
-    ours = stable.hold is not None and stable.hold.rollout == facts.rollout
+    # What a hold has changed is undone also when nobody was there until its time was over.
+    ours = stable.mark is not None and stable.mark.rollout == facts.rollout
     # One that was there before may have the scaling settings: they are handed over first.
     if candidate is not None and not (ours and candidate.settings):
         return Act(Delete(candidate.number), "the candidate is empty and given up")
@@ -328,7 +329,7 @@ def _scaling(facts: Facts) -> Next:
         return hold
     if not done:
         return Walk()
-    if stable.hold is not None:
+    if stable.mark is not None:
         return Act(Release(stable.number), "the size is reached" if facts.reached else "given up")
     if not facts.settled or facts.echoing:
         return Waits("until the group is seen as it was left")

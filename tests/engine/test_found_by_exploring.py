@@ -120,3 +120,24 @@ def test_a_hold_that_was_repeated_and_comes_late_does_not_outlive_the_rollout():
             assert w.truth.groups[1].shown.hold is None
 
     run(main())
+
+
+def test_a_hold_whose_time_is_over_is_undone_by_who_takes_the_rollout_up():
+    # Its controller was gone, the cloud did the rest, and the hold's time passed. It bound nobody
+    # any more, so whoever ended the rollout left it there, with all that it had changed.
+    async def main():
+        async with world(4) as w:
+            w.cloud.capacity.update(dict.fromkeys(w.cloud.zones, 0))
+            scaling = asyncio.ensure_future(w.fleet.scale(6, limits=LIMITS))
+            await asyncio.sleep(30)
+            await w.fleet.stop()
+            await asyncio.gather(scaling, return_exceptions=True)
+            w.cloud.capacity.clear()
+            await asyncio.sleep(2 * 3_600)
+            left = (await w.fleet.state()).group(1)
+            assert (left.size, left.hold, left.lapsed is None) == (6, None, False)
+            async with w.other_process() as other:
+                assert (await other.recover().end()).status is Status.SUCCEEDED
+            assert (await w.fleet.state()).group(1).lapsed is None
+
+    run(main())
