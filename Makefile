@@ -42,7 +42,7 @@ demo: install
 PYTEST = $(BIN)/pytest
 
 # Most tests wait for processes of their own: more workers than cores wait at the same time.
-WORKERS ?= 3
+WORKERS ?= 4
 
 test: install
 	$(PYTEST) -n $(WORKERS) -m "not slow"
@@ -54,6 +54,7 @@ slow: install
 EVENTS ?= 1000000
 explore: install
 	$(BIN)/python -m tests.exploration --events $(EVENTS) $(if $(SEED),--seed $(SEED))
+	EXPLORE=1 $(BIN)/pytest -n $(WORKERS) -m slow tests/engine/test_races.py tests/exploration/test_machine.py
 
 # A hundred replacements and forty killed controllers in a row, of which `make check` does a part.
 soak: install
