@@ -30,12 +30,13 @@ async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Conte
     group = await hands.owned(fleet, revision, ctx)
     before = group.marks
     setting = await hands.setting(group)
-    repairs = await hands.eyes.repairs(group)
+    repairs = await hands.eyes.repairs(group, anew=True)
     mine = before.hold is not None and before.hold.rollout == ctx.rollout
     size = before.hold.size if before.hold is not None and mine else size_of(group)
     saved = _saved(before, setting, repairs)
     mark = Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=size)
     await hands.tag(group, {**current_tags(group), **hold_tags(mark, saved)})
+    hands.eyes.still.discard(f"{group.id}/{mark.rollout}/{mark.fence}")
     await keep_still(hands, group, saved, mark)
 
 
@@ -49,15 +50,19 @@ async def keep_still(hands: Hands, group: Described, saved: Saved, mark: Hold) -
         mark: Who holds it.
     """
     fleet, revision = group.marks.fleet, group.marks.revision
+    unique = f"{group.id}/{mark.rollout}/{mark.fence}"
+    if unique in hands.eyes.still:
+        return
     ctx = Context(mark.rollout, mark.plan, mark.fence, "", 0)
     setting = await hands.setting(group) if saved.enabled else None
     if setting is not None and enabled(setting):
         await hands.owned(fleet, revision, ctx)
         by = f"{mark.rollout}/{mark.until:.0f}"
         await hands.put_setting(setting["name"], with_switch(setting, on=False, by=by))
-    if saved.repairs and await hands.eyes.repairs(group) == _RUNNING:
+    if saved.repairs and await hands.eyes.repairs(group, anew=True) == _RUNNING:
         await hands.owned(fleet, revision, ctx)
         await _service(hands, group, "Suspend")
+    hands.eyes.still.add(unique)
 
 
 def _saved(before: Marks, setting: Any, repairs: str) -> Saved:
@@ -74,6 +79,7 @@ def _saved(before: Marks, setting: Any, repairs: str) -> Saved:
 
 
 async def _service(hands: Hands, group: Described, action: str) -> None:
+    hands.eyes.forget_repairs(group)
     await hands.begin(
         f"{SETS}.begin_set_orchestration_service_state",
         hands.calls.place.group,
@@ -121,7 +127,7 @@ async def restore(
         body = with_switch(with_minimum(setting, min(least, size_of(group))), on=on)
         if body["properties"] != setting["properties"] or body["tags"] != setting.get("tags", {}):
             await hands.put_setting(setting["name"], body)
-    if saved.repairs and await hands.eyes.repairs(group) == _SUSPENDED:
+    if saved.repairs and await hands.eyes.repairs(group, anew=True) == _SUSPENDED:
         await hands.owned(fleet, revision, ctx)
         await _service(hands, group, "Resume")
 

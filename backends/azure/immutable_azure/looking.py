@@ -44,6 +44,7 @@ __all__ = ["Eyes"]
 
 _TRIES = 3
 _MINUTE = 60.0
+_SELDOM = 0.5
 _OURS = "immutable"
 
 
@@ -53,6 +54,9 @@ class Eyes:
     Args:
         calls: The door to Azure.
         staleness: How old what is seen may be, in seconds.
+
+    Attributes:
+        still: Holds of which this process knows that everything was stopped that fights with them.
     """
 
     def __init__(self, calls: Calls, staleness: float) -> None:
@@ -61,6 +65,8 @@ class Eyes:
         self._fresh = min(staleness, _MINUTE)
         self._sights: dict[str, Sight] = {}
         self._revisions: dict[str, Revision] = {}
+        self._repairs: dict[str, tuple[float, str]] = {}
+        self.still: set[str] = set()
         self._scaling: tuple[float, dict[str, Any]] | None = None
 
     # -- sets ----------------------------------------------------------------------------------
@@ -231,26 +237,51 @@ class Eyes:
                 return trouble_of((member["properties"].get("instanceView") or {})["statuses"])
         if group.state != "failed":
             return None
-        view = await self._view(group)
+        try:
+            view = await self._view(group)
+        except Throttled:
+            return None  # It explains; the missing members are counted without it.
         return trouble_of(view.get("statuses") or ())
 
-    async def repairs(self, group: Described) -> str:
-        """Return the state of a set's automatic repairs; empty where there are none."""
+    async def repairs(self, group: Described, *, anew: bool = False) -> str:
+        """Return the state of a set's automatic repairs; empty where there are none.
+
+        Azure tells it in the instance view, of which it gives ten a minute and set.
+
+        Args:
+            group: The set.
+            anew: Whether something is decided by it: then it is asked for, and not remembered.
+
+        Raises:
+            Throttled: It was to be asked for, and can't be now.
+        """
         policy = group.properties.get("automaticRepairsPolicy") or {}
         if not policy.get("enabled"):
             return ""
-        services = (await self._view(group)).get("orchestrationServices") or ()
+        now, unique = asyncio.get_running_loop().time(), key(group.id)
+        at, known = self._repairs.get(unique, (float("-inf"), "Running"))
+        if not anew and now - at < max(self._fresh, _SELDOM):
+            return known
+        try:
+            services = (await self._view(group)).get("orchestrationServices") or ()
+        except Throttled:
+            if anew:
+                raise
+            return known
         states = [e["serviceState"] for e in services if e["serviceName"] == "AutomaticRepairs"]
-        return str(states[0]) if states else "Running"
+        found = str(states[0]) if states else "Running"
+        self._repairs[unique] = now, found
+        return found
+
+    def forget_repairs(self, group: Described) -> None:
+        """Ask for the state of a set's repairs at the next look: it was changed."""
+        self._repairs.pop(key(group.id), None)
 
     async def _view(self, group: Described) -> Mapping[str, Any]:
         name = f"{SETS}.get_instance_view"
-        try:
-            told: Mapping[str, Any] = await self.calls.ask(
-                name, self.calls.place.group, group.name, about=group.name
-            )
-        except Throttled:
-            return {}  # What it tells explains; nothing is decided by it.
+        told: Mapping[str, Any] = await self.calls.ask(
+            name, self.calls.place.group, group.name, about=group.name
+        )
         return told
 
     # -- what can't change, or changes seldom ---------------------------------------------------

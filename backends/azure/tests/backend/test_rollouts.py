@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 
 import pytest
 from attrs import evolve
@@ -195,3 +196,61 @@ def test_the_next_rollout_replaces_what_the_last_one_made(account):
     assert [n for n in after["resources"] if "autoscale" in n.lower()] == [
         SETTING.format("web-r3-autoscale")
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@KINDS
+def test_twenty_servers(account, flexible):
+    result, _, before, after = replaced(account, Rolling(), size=20, flexible=flexible)
+    assert result.status.value == "succeeded"
+    check_moved(account, before, after, size=20)
+
+
+WRITES = (
+    "create_or_update",
+    "update",
+    "delete",
+    "delete_instances",
+    "set_orchestration_service_state",
+)
+"""What Azure's throttling policies count as writes of one scale set."""
+
+
+def _named(path):
+    return path.lower().split("/virtualmachinescalesets/")[1].split("/")[0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_hundred_servers_within_what_azure_bears(account):
+    """A minute of Azure's lasts 4 s here: buckets of 12 writes a set and kind, 4 back a minute.
+
+    So no set gets more than 12 writes of a kind in any minute but the first, whatever is refused.
+    """
+    minute = 4.0
+    account.group(100)
+    before = account.everything()
+    account.emulator.laws(minute=minute, boot=1.0, retry_after=1)
+    account.emulator.clear_calls()
+
+    async def go():
+        async with account.fleet(poll=10 / 60 * minute) as fleet:
+            limits = evolve(LIMITS, progress_deadline=90)
+            return await fleet.replace(account.images[1], Rolling(), limits=limits)
+
+    result = run(go())
+    assert result.status.value == "succeeded"
+    check_moved(account, before, account.everything(), size=100)
+    done = [
+        (each["call"].split(".")[1], _named(each["params"]["path"]), each["at"])
+        for each in account.emulator.calls(log=True)
+        if each["call"].startswith("compute:virtual_machine_scale_sets.")
+        and each["call"].split(".")[1] in WRITES
+        and each["status"] < 300
+    ]
+    assert done
+    per_minute = Counter((kind, name, int(at // minute)) for kind, name, at in done)
+    assert max(per_minute.values()) <= 12
+    in_all = Counter((kind, name) for kind, name, _ in done)
+    assert sum(in_all.values()) < 150, in_all  # Two hundred members come and go.
