@@ -19,7 +19,7 @@ from attrs import evolve
 from click.testing import CliRunner
 
 from immutable import BlueGreen, Fleet, load_plan, open_journal
-from immutable.backend import Hold, SystemClock
+from immutable.backend import Group, Hold, Origin, SystemClock
 from immutable.cli.commands import cli
 from immutable.controller import Controller
 from immutable.journal import Entry
@@ -50,6 +50,17 @@ def test_a_fleet_from_its_making_to_its_end(run):
         assert part in history
     assert "is deleted" in run("fleet", "delete", "sim://web", "--yes").stdout
     assert run("fleet", "list", "sim").stdout == "no fleets\n"
+
+
+def test_a_group_that_was_there_is_adopted(run, cloud):
+    group = Group(revision(), 0, origin=Origin.ADOPTED)
+    cloud.settled_fleet("web", group, 2)
+    told = json.loads(run("fleet", "adopt", "sim://web", "--json").stdout)
+    assert told["size"] == 2
+    assert not cloud.fleets["web"].groups[1].deletable
+    assert "r1" in run("fleet", "adopt", "sim://web", "--on-replace", "delete").stdout
+    assert cloud.fleets["web"].groups[1].deletable
+    assert "no fleet" in run("fleet", "adopt", "sim://else", code=1).stderr
 
 
 def test_everything_as_json(run, cloud):

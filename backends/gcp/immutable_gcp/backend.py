@@ -20,6 +20,7 @@ from immutable.backend import (
     FleetURL,
     Gone,
     Image,
+    Invalid,
     Limits,
     Plan,
     Pool,
@@ -187,7 +188,8 @@ class GcpBackend(Backend):
         try:
             check_name(fleet)
         except InvalidValue as error:
-            raise Gone(f"there can be no fleet {fleet} here: {error}") from error
+            kind = Invalid if ctx is None else Gone
+            raise kind(f"there can be no fleet {fleet} here: {error}") from error
         hands = self._hands(fleet, ctx.token if ctx is not None else "")
         async with self.calls.turn(fleet):
             try:
