@@ -12,12 +12,15 @@ from attrs import field, frozen
 from immutable.backend import FleetURL
 from immutable.errors import InvalidValue
 
-__all__ = ["Place", "Shares", "check_name"]
+__all__ = ["EVERY", "Place", "Shares", "check_name"]
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{0,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+\d{1,2}")
 _ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
+EVERY = "*"
+"""Stands for a name where the fleets of a place are listed."""
+
 _OPTIONS = ("credentials", "endpoint", "traffic")
 
 
@@ -101,7 +104,8 @@ class Place:
                 known = ", ".join(_OPTIONS)
                 raise InvalidValue("option", name, "unknown", f"gcp:// knows {known}")
         project, _, location = url.location.partition("/")
-        check_name(url.name)
+        if url.name != EVERY:
+            check_name(url.name)
         way = url.options.get("traffic", Shares.AUTO.value)
         if way not in set(Shares):
             raise InvalidValue("traffic", way, "unknown", f"there are {', '.join(Shares)}")

@@ -32,7 +32,7 @@ from immutable.backend import (
     Transient,
 )
 from immutable.errors import InvalidValue
-from immutable_gcp.address import Place, Shares, check_name
+from immutable_gcp.address import EVERY, Place, Shares, check_name
 from immutable_gcp.adopting import adopt_fleet, create_fleet, delete_fleet
 from immutable_gcp.calls import TIMEOUT, Calls
 from immutable_gcp.creating import create_revision
@@ -125,7 +125,7 @@ class GcpBackend(Backend):
             traffic=place.traffic,
             anonymous=place.anonymous,
             clock=clock,
-            fleet=url.name,
+            fleet="" if url.name == EVERY else url.name,
         )
 
     async def open(self) -> None:
