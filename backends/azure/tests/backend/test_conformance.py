@@ -16,6 +16,7 @@ class TestUniform(AzureAuthor, BackendConformance):
         return self.make(emulator, stage)
 
 
+@pytest.mark.slow
 class TestFlexible(AzureAuthor, BackendConformance):
     flexible = True
 

@@ -131,6 +131,7 @@ def test_what_somebody_else_changed_is_not_overwritten(account):
     assert (tags.get("seen"), tags.get("mine")) == ("yes", None)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_stale_etags_are_read_again(account):
     def stale():
@@ -144,6 +145,7 @@ def test_stale_etags_are_read_again(account):
     check_moved(account, before, after, size=4)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_an_operation_that_fails_is_tried_again(account):
     def fail():
@@ -155,6 +157,7 @@ def test_an_operation_that_fails_is_tried_again(account):
     check_moved(account, before, after, size=4)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_changes_that_pre_empt_each_other_end_the_same(account):
     account.emulator.laws(overlap="supersede", boot=0.5)
@@ -163,6 +166,7 @@ def test_changes_that_pre_empt_each_other_end_the_same(account):
     check_moved(account, before, after, size=4)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_zone_without_room_is_waited_for(account):
     """Launches of one zone fail until there is room again; what they left is removed."""

@@ -17,7 +17,10 @@ from backends.azure.tests.backend.account import LIMITS, marks, until
 from immutable import Canary, RolledBack, Rolling
 
 SIZE = 6
-KINDS = pytest.mark.parametrize("flexible", [False, True], ids=["uniform", "flexible"])
+KINDS = pytest.mark.parametrize(
+    "flexible",
+    [pytest.param(False, id="uniform"), pytest.param(True, id="flexible", marks=pytest.mark.slow)],
+)
 SETTING = "Microsoft.Insights/autoscalesettings/{}"
 
 
