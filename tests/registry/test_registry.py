@@ -28,6 +28,7 @@ from immutable.registry import (
 @pytest.fixture(autouse=True)
 def _forget():
     before = dict(_registered)
+    _registered.clear()  # What other tests have looked up is known from then on.
     yield
     _registered.clear()
     _registered.update(before)
