@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -276,11 +277,12 @@ def test_what_is_read_is_of_one_moment_while_counters_grow(server, exporter):
         exporter.grow = True
         seen = set()
         end = time.monotonic() + 3
-        while time.monotonic() < end:
-            for each in reader.read().revisions[1].values():
-                assert each.requests == 2 * each.errors
-                seen.add(each.requests)
-    assert len(seen) > 5
+        while time.monotonic() < end or len(seen) <= 5:
+            # On a busy machine a scrape comes too late, and until the next one there is no data.
+            with suppress(MetricError):
+                for each in reader.read().revisions[1].values():
+                    assert each.requests == 2 * each.errors
+                    seen.add(each.requests)
 
 
 def test_a_fleet_without_a_failed_request_so_far_has_no_errors(server, processes):
