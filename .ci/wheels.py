@@ -54,6 +54,8 @@ def main() -> None:
         run(python, "-m", "pip", "install", *quiet, f"{core}[cli]", *others, *NEEDED)
         shutil.copytree(ROOT / "tests", place / "project" / "tests")
         shutil.copytree(ROOT / "examples", place / "project" / "examples")
+        (place / "project" / "docs").mkdir()
+        shutil.copy(ROOT / "docs" / "verify.py", place / "project" / "docs")
         shutil.copy(ROOT / "pyproject.toml", place / "project")
         run(
             python, "-m", "pytest", "-q", "-m", "not slow", *TESTS, cwd=place / "project"
