@@ -139,11 +139,18 @@ class Hands:
             groups[number] = evolve(groups[number], hold=Hold(done.owner, 0, until))
 
     async def advance(self) -> None:
-        """Advance the retirements that have begun and want to be called again."""
+        """Advance the retirements that have begun and want to be called again.
+
+        Whose retirement got no answer, and who still serves, may not have begun to leave: to
+        advance it would be to decide it anew, with what was known then. It waits until the sizes
+        are taken as found.
+        """
         session = self._session
+        serving = self._watch.census.serving(session.ledger.unanswered())
         for number in tuple(self._watch.census.groups):
             due = self._again.get(number, 0.0) <= _now()
             leaving = self._watch.census.leaving(number) if due else ()
+            leaving = tuple(name for name in leaving if name not in serving)
             if leaving:
                 await session.renew()
                 await session.own()  # Again, if that has taken so long that it is old news.

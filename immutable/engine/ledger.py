@@ -17,6 +17,7 @@ from immutable.model import (
     Group,
     Order,
     Record,
+    Retire,
 )
 from immutable.model.records import (
     Advanced,
@@ -105,6 +106,11 @@ class Ledger:
     refills: int = 0
     failed: frozenset[str] = frozenset()
     ended: Ended | None = None
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Return the members whose retirement got no answer: it may have begun, or may yet."""
+        retiring = (each for each in self.pending.values() if isinstance(each, Retire))
+        return tuple(name for each in retiring for name in each.ids)
 
     def size(self, revision: int) -> int:
         """Return the size that our last action left a group at."""

@@ -20,7 +20,6 @@ from immutable.model import (
     Plan,
     PlanKind,
     Record,
-    Retire,
 )
 from immutable.model.records import Failed, Proved, Resized, Resynced
 from immutable.planning.arithmetic import Counts, wanted_after
@@ -131,8 +130,7 @@ class Watch:
 
     def _forgive(self, ledger: Ledger) -> tuple[str, ...]:
         """Members whose retirement got no answer, and that still serve, were not retired."""
-        sent = (action.ids for action in ledger.pending.values() if isinstance(action, Retire))
-        spared = self.census.serving(name for ids in sent for name in ids)
+        spared = self.census.serving(ledger.unanswered())
         self.census.spare(spared)
         return spared
 

@@ -13,7 +13,7 @@ from immutable.memory import Behaviour, Fault, When
 from immutable.model import Reroute
 from immutable.model.records import Intended
 from immutable.testing import run
-from tests.support.world import LIMITS, NAME, world
+from tests.support.world import DRAINING, LIMITS, NAME, world
 
 HEALTHY = (Health(),)
 
@@ -139,5 +139,28 @@ def test_a_hold_whose_time_is_over_is_undone_by_who_takes_the_rollout_up():
             async with w.other_process() as other:
                 assert (await other.recover().end()).status is Status.SUCCEEDED
             assert (await w.fleet.state()).group(1).lapsed is None
+
+    run(main())
+
+
+def test_a_retirement_that_may_not_have_begun_is_not_begun_by_advancing_it():
+    # It was decided while one server more than needed was READY, and got no answer. Then another
+    # died: whoever went on, the same controller or a successor, sent it again as if it had begun.
+    async def main():
+        async with world(4) as w:
+            w.backend.begin(LIMITS, 4)
+            refused = Fault("retire", lambda: Transient("503"), times=4)
+            w.cloud.faults.add(refused)
+            task = asyncio.ensure_future(w.fleet.replace("v2", limits=LIMITS).end())
+            while refused.times:
+                await asyncio.sleep(0.1)
+            w.cloud.capacity.update(dict.fromkeys(w.cloud.zones, 0))
+            w.kill(w.members(revision=1)[-1])
+            await asyncio.sleep(100)
+            assert w.backend.breaches == []
+            assert w.members(DRAINING) == []
+            w.cloud.capacity.clear()
+            assert (await task).status is Status.SUCCEEDED
+            assert w.backend.breaches == []
 
     run(main())
