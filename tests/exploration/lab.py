@@ -86,7 +86,8 @@ class Lab:
         stack.push_async_callback(lab._close)
         for name in w.members()[: setting.sick]:
             w.cloud.set_state(w.truth, name, "unready")
-        w.cloud.autoscale(NAME, Tracking(lambda _: lab._now, target=100.0, every=47.0))
+        if setting.scaled:
+            w.cloud.autoscale(NAME, Tracking(lambda _: lab._now, target=100.0, every=47.0))
         return lab
 
     async def _close(self) -> None:

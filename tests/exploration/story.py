@@ -15,7 +15,17 @@ from immutable.gates import Health
 from immutable.model import Order, Strategy
 from tests.support.mortal import Moment
 
-__all__ = ["CALLS", "KINDS", "QUALITIES", "STRATEGIES", "Move", "Setting", "Story", "drawn"]
+__all__ = [
+    "CALLS",
+    "KINDS",
+    "QUALITIES",
+    "SHARES",
+    "STRATEGIES",
+    "Move",
+    "Setting",
+    "Story",
+    "drawn",
+]
 
 HEALTHY = (Health(),)
 STRATEGIES: dict[str, Strategy] = {
@@ -33,6 +43,7 @@ CALLS = (
     "settle", "*",
 )  # fmt: skip
 KINDS = ("throttled", "lost", "refused before", "late")
+SHARES = ("0%", "5%", "10%", "25%", "33%", "50%", "100%")
 
 
 @frozen
@@ -48,6 +59,7 @@ class Setting:
         stale: By how many seconds looks may be old.
         weighted: Whether the cloud has weights.
         sick: How many servers aren't READY at first.
+        scaled: Whether automatic scaling moves the fleet; if not, its size has to come out exactly.
     """
 
     size: int = 4
@@ -58,6 +70,7 @@ class Setting:
     stale: float = 0.0
     weighted: bool = True
     sick: int = 0
+    scaled: bool = False
 
 
 @frozen
@@ -91,7 +104,7 @@ class Story:
         plain, now = Setting(seed=self.setting.seed), self.setting
         changed = [
             evolve(now, **{name: getattr(plain, name)})
-            for name in ("stale", "sick", "unavailable", "surge", "boot", "weighted")
+            for name in ("stale", "sick", "unavailable", "surge", "boot", "weighted", "scaled")
         ]
         changed += [evolve(now, size=size) for size in (2, 4, now.size // 2)]
         still = {0, "0%"}
@@ -119,12 +132,12 @@ def drawn(seed: int, commands: int = 6) -> Story:
 
 
 def _setting(random: Random) -> Setting:
-    counts = (0, 1, 2, 5, "5%", "10%", "25%", "50%", "100%")
+    counts = (0, 1, 2, random.randrange(13), *(s for s in SHARES if s != "0%"))
     surge, unavailable = random.choice(counts), random.choice((0, 0, 0, *counts))
     if (surge, unavailable) == (0, 0):
         surge = 1
     return Setting(
-        size=random.choice((random.randrange(13), random.randrange(13), random.randrange(60))),
+        size=random.choice([random.randrange(most) for most in (13, 13, 60, 201)]),
         surge=surge,
         unavailable=unavailable,
         boot=round(random.uniform(2, 60), 1),
@@ -132,6 +145,7 @@ def _setting(random: Random) -> Setting:
         stale=random.choice((0.0, 0.0, 3.0, 8.0)),
         weighted=random.random() < 0.7,
         sick=random.choice((0, 0, 0, 1, 3)),
+        scaled=random.random() < 0.5,
     )
 
 

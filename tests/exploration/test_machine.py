@@ -13,14 +13,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from immutable.model import Order
 from tests.exploration.lab import Lab
-from tests.exploration.story import CALLS, KINDS, QUALITIES, STRATEGIES, WEIGHTED, Move, Setting
+from tests.exploration.story import (
+    CALLS,
+    KINDS,
+    QUALITIES,
+    SHARES,
+    STRATEGIES,
+    WEIGHTED,
+    Move,
+    Setting,
+)
 from tests.support.mortal import Moment
 from tests.support.steady import SteadyLoop
 
-counts = st.sampled_from([0, 1, 2, 5, "5%", "10%", "25%", "33%", "50%", "100%"])
+counts = st.one_of(st.integers(0, 12), st.sampled_from(SHARES))
 SETTINGS = st.builds(
     Setting,
-    size=st.one_of(st.integers(0, 12), st.integers(0, 60)),
+    size=st.one_of(st.integers(0, 12), st.integers(0, 200)),
     surge=counts,
     unavailable=counts,
     boot=st.floats(1, 60),
@@ -28,7 +37,8 @@ SETTINGS = st.builds(
     stale=st.sampled_from([0.0, 0.0, 3.0, 8.0]),
     weighted=st.booleans(),
     sick=st.sampled_from([0, 0, 0, 1, 3]),
-).filter(lambda each: not {each.surge, each.unavailable} <= {0})
+    scaled=st.booleans(),
+).filter(lambda each: not {each.surge, each.unavailable} <= {0, "0%"})
 
 pauses = st.one_of(st.floats(0, 30), st.floats(0, 2_000))
 qualities = st.sampled_from(QUALITIES)

@@ -107,15 +107,17 @@ class WatchedBackend(MemoryBackend):
 
         def watched() -> T:
             self._decided, self._acting = told, True
-            retires = name == "retire"
-            before, hunger = self._total(), self._hunger(known=retires)
+            # Who retires is held to what could be seen, too: nobody is blamed for ending one that
+            # was not READY when it was last seen.
+            views = {"route": (inf,), "retire": (inf, told)}.get(name, ())
+            before, lacked = self._total(), [self._lacks(latest) for latest in views]
             try:
                 return effect()
             finally:
                 self._acting = False
                 after = self._total()
-                if retires or name == "route":
-                    self._check_shares(hunger, self._hunger(known=retires))
+                if views:
+                    self._check_shares(lacked, [self._lacks(latest) for latest in views])
                 grown = name == "grow" and self.limits is not None and after > before
                 if grown and after > self.ceiling:
                     self.breaches.append(
@@ -124,34 +126,36 @@ class WatchedBackend(MemoryBackend):
 
         return super()._call(name, watched)
 
-    def _hunger(self, *, known: bool) -> dict[int, int]:
-        """How many READY servers each group lacks for the traffic that it gets.
-
-        With *known* only those count that the one who decided must have seen to be READY: nobody is
-        blamed for ending one that was not when it was last seen.
-        """
+    def _lacks(self, latest: float) -> Counter[int]:
+        """How many servers that are READY since *latest* each group lacks for its traffic."""
         fleet = self.cloud.fleets.get(NAME)
         if fleet is None or self.limits is None:
-            return {}
-        latest = self._decided if known else inf
+            return Counter()
         ready = Counter(
             s.seen.revision
             for s in fleet.servers.values()
             if s.seen.state is READY and (s.seen.ready_since or 0.0) <= latest
         )
-        return {
-            number: max(0, needed(group.shown.weight or 0.0, self.floor) - ready[number])
-            for number, group in fleet.groups.items()
-        }
+        return Counter(
+            {
+                number: max(0, needed(group.shown.weight or 0.0, self.floor) - ready[number])
+                for number, group in fleet.groups.items()
+            }
+        )
 
-    def _check_shares(self, before: dict[int, int], after: dict[int, int]) -> None:
-        """No call gives a group more traffic than it can take, as far as could be seen."""
+    def _check_shares(self, before: list[Counter[int]], after: list[Counter[int]]) -> None:
+        """No call gives a group more traffic than it can take, in any view of who is READY."""
         unseen = self._unseen()
-        for number, lacks in after.items():
-            if lacks > max(before.get(number, 0), unseen):
-                share = self.cloud.fleets[NAME].groups[number].shown.weight
+        for number, group in self.cloud.fleets[NAME].groups.items():
+            lacks = min(view[number] for view in after)
+            more = [
+                now[number] > max(was[number], unseen)
+                for was, now in zip(before, after, strict=True)
+            ]
+            if all(more):
                 self.breaches.append(
-                    f"{self.cloud.at}: {lacks} READY are missing in r{number} for its {share:g} %"
+                    f"{self.cloud.at}: {lacks} READY are missing in r{number}"
+                    f" for its {group.shown.weight:g} %"
                 )
 
     def _total(self) -> int:
