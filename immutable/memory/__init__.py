@@ -8,9 +8,10 @@ from immutable.memory.backend import MemoryBackend
 from immutable.memory.cloud import Cloud
 from immutable.memory.faults import Fault, Faults, When
 from immutable.memory.laws import Behaviour, Law, Laws, exponential, fixed, lognormal, vm
+from immutable.memory.parts import Scaler
 from immutable.memory.rates import Rates
 from immutable.memory.room import Quota
-from immutable.memory.scaling import Scaler, Schedule, Tracking
+from immutable.memory.scaling import Schedule, Tracking
 
 __all__ = [
     "Behaviour",

@@ -19,9 +19,9 @@ from immutable.backend import (
 from immutable.memory import looking, owning
 from immutable.memory.laws import Laws
 from immutable.memory.machines import Machines
-from immutable.memory.parts import SimulatedFleet, SimulatedGroup, is_live
+from immutable.memory.parts import Scaler, SimulatedFleet, SimulatedGroup, is_live
 from immutable.memory.room import NoRoom, Quota
-from immutable.memory.scaling import SETTING, Scaler
+from immutable.memory.scaling import SETTING
 
 __all__ = ["Cloud", "SimulatedFleet", "SimulatedGroup"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from attrs import define, field
 
@@ -12,10 +12,7 @@ from immutable.backend import FleetState, Group, Instance, InstanceState
 from immutable.memory.clients import Clients
 from immutable.memory.room import NoRoom
 
-if TYPE_CHECKING:
-    from immutable.memory.scaling import Scaler
-
-__all__ = ["SimulatedFleet", "SimulatedGroup", "SimulatedServer", "is_live"]
+__all__ = ["Scaler", "SimulatedFleet", "SimulatedGroup", "SimulatedServer", "is_live"]
 
 _LIVE = (InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY)
 
@@ -47,6 +44,19 @@ class SimulatedGroup:
     short: NoRoom | None = None
     next_try: float = -inf
     zones: Counter[str] = field(factory=Counter)
+
+
+class Scaler(Protocol):
+    """Decides on the size of a group."""
+
+    @property
+    def every(self) -> float:
+        """After how many seconds it looks again."""
+        ...
+
+    def size(self, fleet: SimulatedFleet, group: SimulatedGroup, at: float) -> int:
+        """Return the size that the group is to have at a time."""
+        ...
 
 
 @define(eq=False)

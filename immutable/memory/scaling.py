@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import ceil
-from typing import Protocol
 
 from attrs import field, frozen
 
@@ -16,23 +15,10 @@ from immutable.backend import InstanceState
 from immutable.errors import InvalidValue
 from immutable.memory.parts import SimulatedFleet, SimulatedGroup
 
-__all__ = ["SETTING", "Scaler", "Schedule", "Tracking"]
+__all__ = ["SETTING", "Schedule", "Tracking"]
 
 SETTING = "autoscaling"
 """The name of a group's setting that says that, and how, it is scaled."""
-
-
-class Scaler(Protocol):
-    """Decides on the size of a group."""
-
-    @property
-    def every(self) -> float:
-        """After how many seconds it looks again."""
-        ...
-
-    def size(self, fleet: SimulatedFleet, group: SimulatedGroup, at: float) -> int:
-        """Return the size that the group is to have at a time."""
-        ...
 
 
 @frozen

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from immutable.backend import Backend
 from immutable.testing.accessors import Accessors
-from immutable.testing.check import Check, catalogue, run_check
+from immutable.testing.check import Check, run_check
+from immutable.testing.checks import catalogue
 from immutable.testing.outcome import Breach, Skipped
 
 __all__ = ["BackendConformance"]

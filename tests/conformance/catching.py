@@ -12,7 +12,8 @@ from pathlib import Path
 
 from immutable.memory import MemoryBackend
 from immutable.testing import Breach, Skipped
-from immutable.testing.check import Check, catalogue, run_check
+from immutable.testing.check import Check, run_check
+from immutable.testing.checks import catalogue
 from immutable.testing.rules import RULES, UNCHECKED
 from immutable.testing.scrutiny import EVERY_LOOK
 from tests.conformance.memory import MemoryAuthor

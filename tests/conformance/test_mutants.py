@@ -7,7 +7,7 @@ import re
 import pytest
 
 from immutable.memory import MemoryBackend
-from immutable.testing.check import catalogue
+from immutable.testing.checks import catalogue
 from tests.conformance.catching import PAGE, failure, page, seen_by
 from tests.conformance.mutants import MUTANTS
 

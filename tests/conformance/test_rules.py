@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from immutable.testing import Accessors
-from immutable.testing.check import catalogue
+from immutable.testing.checks import catalogue
 from immutable.testing.rules import RULES, UNCHECKED
 from immutable.testing.scrutiny import EVERY_LOOK
 

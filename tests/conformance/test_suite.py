@@ -14,7 +14,8 @@ from attrs import evolve
 
 from immutable.memory import Cloud, MemoryBackend
 from immutable.testing import BackendConformance, Breach, LoopClock, Recorder, Skipped
-from immutable.testing.check import Check, catalogue, is_due, run_check
+from immutable.testing.check import Check, is_due, run_check
+from immutable.testing.checks import catalogue
 from immutable.testing.rules import RULES
 from tests.conformance.memory import MemoryAuthor
 

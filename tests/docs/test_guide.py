@@ -11,7 +11,7 @@ from textwrap import dedent
 
 import pytest
 
-from immutable.testing.check import catalogue
+from immutable.testing.checks import catalogue
 from immutable.testing.rules import RULES
 
 ROOT = Path(__file__).parents[2]

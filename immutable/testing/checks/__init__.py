@@ -1,5 +1,6 @@
 """The checks, by what they are about. Each is a coroutine that gets a `Stage`."""
 
+from immutable.testing.check import KNOWN, Check
 from immutable.testing.checks import (
     abilities,
     creating,
@@ -13,6 +14,7 @@ from immutable.testing.checks import (
 
 __all__ = [
     "abilities",
+    "catalogue",
     "creating",
     "growing",
     "holding",
@@ -21,3 +23,8 @@ __all__ = [
     "rolling",
     "weighing",
 ]
+
+
+def catalogue() -> tuple[Check, ...]:
+    """Return every check that there is, in the order in which they are run."""
+    return tuple(KNOWN.values())
