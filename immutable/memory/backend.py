@@ -255,9 +255,7 @@ class MemoryBackend(Backend):
             check_table(told, weights, ready)
             if len(home.groups) == 1:
                 return
-            self.cloud.ask(home)
-            for number, group in home.groups.items():
-                group.shown = evolve(group.shown, weight=float(weights[number]))
+            self.cloud.weigh(home, weights)
 
         self._call("route", set_weights)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -41,6 +42,7 @@ class Cloud(Machines):
         zones: Its failure domains.
         images: The artifacts that exist; None for every name.
         calls: How often each method of the backend was called.
+        weighed: Called with a fleet after every change of its table of weights.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Cloud(Machines):
         self.zones = zones
         self.images: set[str] | None = None
         self.calls: Counter[str] = Counter()
+        self.weighed: list[Callable[[SimulatedFleet], None]] = []
 
     # -- what a test sets ----------------------------------------------------------------------
 
@@ -255,6 +258,14 @@ class Cloud(Machines):
             {n: self._behaviour(group.revision.image.artifact) for n, group in groups.items()},
             self.random,
         )
+
+    def weigh(self, fleet: SimulatedFleet, weights: Mapping[int, float]) -> None:
+        """Set all weights of a fleet at once; until now its clients went by those before."""
+        self.ask(fleet)
+        for number, group in fleet.groups.items():
+            group.shown = evolve(group.shown, weight=float(weights[number]))
+        for told in self.weighed:
+            told(fleet)
 
     # -- ownership -----------------------------------------------------------------------------
 

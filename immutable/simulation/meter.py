@@ -65,8 +65,9 @@ class Meter:
         self._existing, self._share = len(fleet.servers), 0.0
         self.tick()
         cloud.watchers.append(self._changed)
+        cloud.weighed.append(self._changed)
 
-    def _changed(self, fleet: SimulatedFleet, _: Instance) -> None:
+    def _changed(self, fleet: SimulatedFleet, _: Instance | None = None) -> None:
         if fleet is self._fleet:
             self.tick()
 

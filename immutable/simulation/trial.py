@@ -14,7 +14,7 @@ from immutable.engine.driver import drive
 from immutable.engine.keeper import Keeper
 from immutable.engine.retrying import jitter
 from immutable.errors import BackendError, LeaseLost
-from immutable.memory import Behaviour, Cloud, Fault, When
+from immutable.memory import Behaviour, Cloud, Fault, MemoryBackend, When
 from immutable.memory.laws import lognormal
 from immutable.model import LoopClock, Plan, Status
 from immutable.model.frozenmap import FrozenMap
@@ -30,7 +30,7 @@ from immutable.simulation.scenarios import (
     Throttling,
 )
 from immutable.simulation.spans import Spans
-from immutable.simulation.twin import Twin, TwinBackend, built
+from immutable.simulation.twin import Twin, built
 from immutable.virtual import run
 
 __all__ = ["Job", "Point", "Trial", "attempt"]
@@ -122,7 +122,6 @@ class _Attempt:
         meter = Meter(
             cloud, cloud.fleets[state.fleet], job.plan.candidate.number, keeps=self._keeps
         )
-        backend.routed = meter.tick
         if job.twin.errors:
             usual = Behaviour(errors=job.twin.errors)
             cloud.behaviours[job.plan.candidate.image.artifact] = usual
@@ -186,7 +185,7 @@ class _Attempt:
 
     async def _carried_out(
         self,
-        backend: TwinBackend,
+        backend: MemoryBackend,
         book: Notebook,
         clock: LoopClock,
         crash: ControllerCrash | None,
@@ -209,7 +208,7 @@ class _Attempt:
     async def _crashed(
         self,
         driving: asyncio.Task[tuple[str, str]],
-        backend: TwinBackend,
+        backend: MemoryBackend,
         book: Notebook,
         clock: LoopClock,
         crash: ControllerCrash,
@@ -225,7 +224,7 @@ class _Attempt:
         return asyncio.ensure_future(self._drive(backend, book, clock, first=False))
 
     async def _drive(
-        self, backend: TwinBackend, book: Notebook, clock: LoopClock, *, first: bool
+        self, backend: MemoryBackend, book: Notebook, clock: LoopClock, *, first: bool
     ) -> tuple[str, str]:
         plan, name = self._job.plan, self._job.twin.state.fleet
         keeper = Keeper(book)

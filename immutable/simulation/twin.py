@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from itertools import count
 
 from attrs import evolve, frozen
 
-from immutable.backend import (
-    Capabilities,
-    Context,
-    FleetState,
-    Instance,
-    InstanceState,
-    Problem,
-)
+from immutable.backend import Capabilities, FleetState, Instance, InstanceState
 from immutable.memory import Behaviour, Cloud, Laws, MemoryBackend
 from immutable.memory.parts import SimulatedFleet, SimulatedGroup, SimulatedServer
-from immutable.model import Plan
 from immutable.simulation.spans import Spans
 
-__all__ = ["Twin", "TwinBackend", "built", "settle"]
+__all__ = ["Twin", "built", "settle"]
 
 
 @frozen
@@ -43,33 +34,11 @@ class Twin:
     errors: float = 0.0
 
 
-class TwinBackend(MemoryBackend):
-    """The memory backend with the abilities of another one.
+def built(twin: Twin, cloud: Cloud) -> MemoryBackend:
+    """Settle the twin on *cloud*, and return the backend that it is driven by.
 
-    Args:
-        cloud: The cloud that the twin lives on.
-        able: What the other backend can do.
+    It says that it can do what the twin's own backend can.
     """
-
-    def __init__(self, cloud: Cloud, able: Capabilities) -> None:
-        super().__init__(cloud)
-        self.capabilities = able
-        self.routed: Callable[[], None] = lambda: None
-
-    async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
-        """Find nothing: the real backend was asked when the plan was made."""
-        return ()
-
-    async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
-        """Set all weights, and tell whoever counts that shares change now."""
-        self.cloud.advance()
-        self.routed()
-        await super().route(fleet, weights, ctx)
-        self.routed()
-
-
-def built(twin: Twin, cloud: Cloud) -> TwinBackend:
-    """Settle the twin on *cloud*, and return the backend that it is driven by."""
     able, spans = twin.able, twin.spans
     cloud.laws = Laws(spans.boot, spans.drain, spans.terminate)
     cloud.rates.launches, cloud.rates.terminations = able.launches, able.terminations
@@ -80,7 +49,9 @@ def built(twin: Twin, cloud: Cloud) -> TwinBackend:
             cloud.behaviours[group.revision.image.artifact] = Behaviour(errors=twin.errors)
     fleet = settle(cloud, twin.state)
     fleet.clients.rate, fleet.clients.by_zone, fleet.clients.at = twin.traffic, True, cloud.at
-    return TwinBackend(cloud, able)
+    backend = MemoryBackend(cloud)
+    backend.capabilities = able
+    return backend
 
 
 def settle(cloud: Cloud, state: FleetState) -> SimulatedFleet:

@@ -12,8 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immutable import InvalidValue, Limits, Rolling
-from immutable.backend import Capabilities, FleetState, Group, Instance, InstanceState, Rate
-from immutable.memory import Cloud, Laws, fixed, vm
+from immutable.backend import (
+    Capabilities,
+    FleetState,
+    Group,
+    Instance,
+    InstanceState,
+    Rate,
+    Transient,
+)
+from immutable.memory import Cloud, Fault, Laws, When, fixed, vm
 from immutable.model import Event, Grow, LoopClock, Status
 from immutable.model.records import Ended, Intended, Proved
 from immutable.simulation.history import known_of, probe_boots, seen_boots
@@ -21,6 +29,7 @@ from immutable.simulation.meter import Meter
 from immutable.simulation.spans import Fixed, Lognormal, Measured, Spans, boot_span
 from immutable.simulation.twin import Twin, built
 from immutable.testing import run
+from tests.memory.support import context
 from tests.support.world import revision, world
 
 USUAL = Capabilities()
@@ -129,6 +138,24 @@ def test_the_meter_adds_up_what_is_there():
     assert meter.extra == pytest.approx(2 * 30)
     assert meter.served == pytest.approx(0.5 * 10)
     assert [(p.at, p.stable, p.candidate, p.existing) for p in meter.points()][-1] == (40, 2, 2, 4)
+
+
+def test_the_meter_goes_by_weights_from_when_they_are_set_also_if_nobody_hears_of_it():
+    servers = [Instance(f"s{n}", n, READY, "a", 0.0, 1.0) for n in (1, 2)]
+
+    async def main():
+        cloud, backend = settled(of(servers, weights=(100.0, 0.0)))
+        meter = Meter(cloud, cloud.fleets["web"], 2)
+        cloud.faults.add(Fault("route", when=When.AFTER))
+        await asyncio.sleep(10)
+        with pytest.raises(Transient):
+            await backend.route("web", {1: 75.0, 2: 25.0}, context())
+        await asyncio.sleep(10)
+        cloud.advance()
+        meter.tick()
+        return meter.served
+
+    assert run(main()) == pytest.approx(0.25 * 10)
 
 
 # -- laws ------------------------------------------------------------------------------------------
