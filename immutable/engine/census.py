@@ -45,8 +45,10 @@ class _Members:
         self.names: defaultdict[tuple[InstanceState, str], dict[str, None]] = defaultdict(dict)
         self.proven: dict[str, None] = {}
         self.overdue: dict[str, None] = {}
+        self._counted: Counts | None = None
 
     def move(self, name: str, zone: str, old: InstanceState | None, new: InstanceState) -> None:
+        self._counted = None
         if old is not None:
             self.states[old] -= 1
             del self.names[old, zone][name]
@@ -55,6 +57,28 @@ class _Members:
         if new is not InstanceState.GONE:
             self.states[new] += 1
             self.names[new, zone][name] = None
+
+    def prove(self, name: str) -> None:
+        self.proven[name] = None
+        self._counted = None
+
+    def doubt(self, name: str) -> None:
+        self.proven.pop(name, None)
+        self._counted = None
+
+    def counts(self, size: int) -> Counts:
+        """Return them counted, in a group of *size*: anew only when something has changed."""
+        if self._counted is None or self._counted.size != size:
+            of = self.states.get  # A counter is slow to say that there are none.
+            self._counted = Counts(
+                size=size,
+                starting=of(InstanceState.STARTING, 0),
+                ready=of(InstanceState.READY, 0),
+                proven=len(self.proven),
+                unready=of(InstanceState.UNREADY, 0),
+                leaving=of(InstanceState.DRAINING, 0),
+            )
+        return self._counted
 
     def of(self, state: InstanceState) -> Iterator[str]:
         for (each, _), names in list(self.names.items()):
@@ -146,7 +170,7 @@ class Census:
             if state is not InstanceState.DRAINING:
                 self._wind(new)
         elif old.ready_since != new.ready_since:
-            self._members[new.revision].proven.pop(name, None)  # It flapped between two looks.
+            self._members[new.revision].doubt(name)  # It flapped between two looks.
             self._wind(new)
 
     def _lose(self, name: str) -> None:
@@ -215,7 +239,7 @@ class Census:
             if state is not InstanceState.READY:
                 members.overdue[name] = None
             elif instance.ready_since is not None and instance.ready_since + self._min_ready <= due:
-                members.proven[name] = None
+                members.prove(name)
                 yield instance
 
     def next_timer(self) -> float | None:
@@ -250,16 +274,8 @@ class Census:
 
     def counts(self, revision: int) -> Counts:
         """Return one group, counted."""
-        members, group = self._members[revision], self.groups.get(revision)
-        of = members.states.get  # A counter is slow to say that there are none.
-        return Counts(
-            size=group.size if group else 0,
-            starting=of(InstanceState.STARTING, 0),
-            ready=of(InstanceState.READY, 0),
-            proven=len(members.proven),
-            unready=of(InstanceState.UNREADY, 0),
-            leaving=of(InstanceState.DRAINING, 0),
-        )
+        group = self.groups.get(revision)
+        return self._members[revision].counts(group.size if group else 0)
 
     def without(self, counts: Counts, ids: tuple[str, ...]) -> Counts:
         """Return *counts* as they will be when members begin to leave."""
@@ -302,12 +318,12 @@ class Census:
 
     def moving(self) -> bool:
         """Whether anything is about to change by itself."""
+        numbers = self.groups.keys() | self._members.keys()
+        counted = [(number in self.groups, self.counts(number)) for number in numbers]
         return any(
-            members.states[state]
-            for members in self._members.values()
-            for state in InstanceState
-            if state is not InstanceState.READY
-        ) or any((counts := self.counts(number)).size != counts.ready for number in self.groups)
+            each.starting or each.unready or each.leaving or (listed and each.size != each.ready)
+            for listed, each in counted
+        )
 
     def pick(self, revision: int, count: int, which: Which, *, protected: bool) -> tuple[str, ...]:
         """Return the names of at most *count* members to retire.

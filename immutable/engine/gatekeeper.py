@@ -66,6 +66,10 @@ class _Memory:
     certified: bool = False
 
 
+_Watcher = tuple[Gate, _Memory]
+"""A gate that watches, and what it remembers."""
+
+
 class Gatekeeper:
     """The gates of one rollout.
 
@@ -86,7 +90,7 @@ class Gatekeeper:
         self._asking: dict[Gate, asyncio.Task[None]] = {}
         self._news: list[Judged] = []
         self._begun = False
-        self._watchers: dict[int, tuple[Gate, ...]] = {}
+        self._watchers: dict[int, tuple[_Watcher, ...]] = {}
 
     @property
     def _ledger(self) -> Ledger:
@@ -104,6 +108,7 @@ class Gatekeeper:
         for gate in self._gates:
             if isinstance(gate, (Health, Check)):
                 self._minds[gate] = _Memory()
+        self._watchers.clear()
 
     async def close(self) -> None:
         """Stop asking."""
@@ -114,33 +119,34 @@ class Gatekeeper:
 
     # -- watching ------------------------------------------------------------------------------
 
-    def _watching(self) -> tuple[Gate, ...]:
+    def _watching(self) -> tuple[_Watcher, ...]:
         ledger = self._ledger
         if not self._gates or ledger.back or ledger.committed:
             return ()
         there = self._watchers.get(ledger.step)
         if there is None:
-            there = watching(self._session.plan.steps, ledger.step)
+            found = watching(self._session.plan.steps, ledger.step)
+            there = tuple((gate, self._minds[gate]) for gate in found)
             self._watchers[ledger.step] = there
         if self._awake:
             return there
-        return tuple(gate for gate in there if isinstance(gate, Approval))
+        return tuple(each for each in there if isinstance(each[0], Approval))
 
     @property
     def _awake(self) -> bool:
         """Whether there is, or has been, something to watch: a candidate that serves."""
-        counts = self._watch.census.counts(self._session.plan.candidate.number)
-        self._begun |= counts.ready + counts.unready > 0
+        if not self._begun:
+            counts = self._watch.census.counts(self._session.plan.candidate.number)
+            self._begun = counts.ready + counts.unready > 0
         return self._begun
 
     def look(self, now: float) -> None:
         """Let every gate that watches see what is seen now, and note what they changed to."""
-        for gate in self._watching():
-            mind = self._minds[gate]
+        for gate, mind in self._watching():
             if isinstance(gate, Health):
                 mind.looks += 1
                 mind.streak = mind.streak.after(gate, *self._ready())
-                self._say(gate, mind.streak.verdict(gate), mind.streak.detail)
+                self._say(gate, mind, mind.streak.verdict(gate), mind.streak.detail)
             elif isinstance(gate, (Analysis, Check)) and mind.due <= now:
                 mind.due = now + gate.interval
                 if gate not in self._asking:
@@ -157,8 +163,9 @@ class Gatekeeper:
             of = max(of, goals(plan.steps[: ledger.step + 1], ledger.wanted).candidate)
         return counts.ready, of
 
-    def _say(self, gate: Gate, verdict: Verdict, detail: str, evidence: str = "") -> None:
-        mind = self._minds[gate]
+    def _say(
+        self, gate: Gate, mind: _Memory, verdict: Verdict, detail: str, evidence: str = ""
+    ) -> None:
         if not isinstance(gate, Health):
             mind.looks, mind.step = mind.looks + 1, self._ledger.step
         changed = verdict is not mind.verdict
@@ -200,7 +207,7 @@ class Gatekeeper:
         mind = self._minds[gate]
         mind.errors = mind.errors + 1 if verdict is Verdict.ERROR else 0
         if verdict is not Verdict.ERROR or mind.errors >= _ERRORS:
-            self._say(gate, verdict, detail, evidence)
+            self._say(gate, mind, verdict, detail, evidence)
 
     def _learn(self, gate: Analysis, reading: Reading) -> None:
         plan, mind = self._session.plan, self._minds[gate]
@@ -214,23 +221,22 @@ class Gatekeeper:
         )
         if mind.study.last is None or known.last is None:
             return
-        verdict, judgement = mind.study.verdict(gate, worded=False)
+        verdict, judgement = mind.study.verdict(gate)
         mind.certified = judgement.verdict is Verdict.PASS
         evidence, detail, now = "", mind.detail, asyncio.get_running_loop().time()
         if verdict is not mind.verdict or now - mind.saved >= _SAVED:
             mind.saved = now
             evidence = json.dumps(to_json(mind.study.evidence))
-            detail = mind.study.verdict(gate)[1].reason  # Figures a minute old are good enough.
+            detail = judgement.reason  # Figures a minute old are good enough.
         self._heard(gate, verdict, detail, evidence)
 
     # -- saying --------------------------------------------------------------------------------
 
     def opinions(self) -> tuple[Opinion, ...]:
         """Return what each gate that watches says now."""
-        return tuple(self._opinion(gate) for gate in self._watching())
+        return tuple([self._opinion(gate, mind) for gate, mind in self._watching()])
 
-    def _opinion(self, gate: Gate) -> Opinion:
-        mind = self._minds[gate]
+    def _opinion(self, gate: Gate, mind: _Memory) -> Opinion:
         if isinstance(gate, Approval):
             given = self._promoted()
             verdict = Verdict.PASS if given else Verdict.INCONCLUSIVE
@@ -248,13 +254,15 @@ class Gatekeeper:
         steps = self._session.plan.steps
         return next((n for n in range(step, len(steps)) if isinstance(steps[n], Bake)), -1)
 
-    def _heard_out(self, gate: Gate) -> bool:
+    def _heard_out(self, gate: Gate, mind: _Memory) -> bool:
         """Whether a gate has had the looks that it needs; before, it can't be held to anything."""
-        if isinstance(gate, Analysis):
-            # What it said of a smaller share, or of none, is no answer about this one.
-            return self._minds[gate].step == self._ledger.step
-        least = {Health: getattr(gate, "dwell", 0), Approval: 0}.get(type(gate), 1)
-        return self._minds[gate].looks >= least
+        match gate:
+            case Analysis():
+                # What it said of a smaller share, or of none, is no answer about this one.
+                return mind.step == self._ledger.step
+            case Health(dwell=least):
+                return mind.looks >= least
+        return isinstance(gate, Approval) or mind.looks > 0
 
     def over(self) -> bool:
         """Whether the time of the present bake is over."""
@@ -263,13 +271,14 @@ class Gatekeeper:
             return False
         if self._promoted():
             return True
-        if not all(self._heard_out(gate) for gate in self._watching()):
+        if not all(self._heard_out(gate, mind) for gate, mind in self._watching()):
             return False
         if self._watch.census.at - self._ledger.entered_at >= step.seconds:
             return True
         early = [g for g in step.gates if isinstance(g, Analysis) and g.early]
-        passed = all(each.verdict is Verdict.PASS for each in self.opinions())
-        return bool(early) and passed and all(self._minds[gate].certified for gate in early)
+        if not early or not all(self._minds[gate].certified for gate in early):
+            return False
+        return all(each.verdict is Verdict.PASS for each in self.opinions())
 
     def stance(self, *, over: bool) -> Stance:
         """Return what the gates make the rollout do; *over* is whether the bake's time is."""
@@ -279,11 +288,9 @@ class Gatekeeper:
 
     def next_look(self, now: float) -> float:
         """Return in how many seconds a gate wants to look again."""
-        watched = [self._minds[gate] for gate in self._watching() if not isinstance(gate, Approval)]
-        wish = min((max(0.0, mind.due - now) for mind in watched if mind.due > -inf), default=inf)
-        streaks = [
-            self._minds[gate].streak for gate in self._watching() if isinstance(gate, Health)
-        ]
+        watching = self._watching()
+        wish = min((max(0.0, m.due - now) for _, m in watching if m.due > -inf), default=inf)
+        streaks = [mind.streak for gate, mind in watching if isinstance(gate, Health)]
         if streaks:
             calm = all(each.good and each.looks >= _CALM for each in streaks)
             wish = min(wish, (_CALM_POLLS if calm else _POLLS) * self._poll)

@@ -10,7 +10,7 @@ from immutable.engine.ledger import Ledger, fold
 from immutable.engine.retrying import CALL_SECONDS
 from immutable.engine.tokens import derived
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Action, Event, Plan, Record, Result
+from immutable.model import Action, Event, Record, Result
 from immutable.model.records import Claimed, Intended, Ordered
 from immutable.model.serial import digest
 
@@ -27,6 +27,7 @@ class Session:
 
     Attributes:
         entry: The rollout as the journal lists it.
+        plan: The plan that is carried out.
         journal: Where everything is written down.
         lease: The right to do so.
         ledger: The records so far, folded.
@@ -37,6 +38,7 @@ class Session:
 
     def __init__(self, entry: Entry, journal: Journal, lease: Lease) -> None:
         self.entry = entry
+        self.plan = entry.plan
         self.journal = journal
         self.lease = lease
         self.ledger = Ledger()
@@ -46,11 +48,6 @@ class Session:
         self.bell = journal.bell(lease.rollout)
         self.bell.set()  # A predecessor may have left orders unheard.
         self._unwritten: list[Record] = []
-
-    @property
-    def plan(self) -> Plan:
-        """The plan that is carried out."""
-        return self.entry.plan
 
     def over(self) -> bool:
         """Whether the rollout has ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from immutable.gates.counts import Arm, Look, halved, since, total
+from immutable.gates.counts import Arm, Look, since
 from immutable.gates.evidence import Evidence
 from immutable.gates.judgement import Judgement
 from immutable.gates.judging import judge
@@ -19,13 +19,13 @@ class Study:
 
     Attributes:
         evidence: What all looks have shown.
-        last: The reading that the next look is compared with; None at first, and for one who
-            takes over: what happened in between is lost, and not made up.
+        last: Stable's and the candidate's counters that the next look is compared with; None at
+            first, and for one who takes over: what happened in between is lost, and not made up.
         share: The candidate's percentage of the traffic at that reading.
     """
 
     evidence: Evidence
-    last: Reading | None = None
+    last: tuple[dict[str, Arm], dict[str, Arm]] | None = None
     share: float | None = None
 
     def after(
@@ -40,30 +40,25 @@ class Study:
             share: The candidate's percentage of the traffic, where the router knows it.
             tempered: Whether stable is compared with itself too.
         """
+        now = _arms(reading, stable), _arms(reading, candidate)
         if self.last is None:
-            return evolve(self, last=reading, share=share)
-        base = _since(self.last, reading, stable, fresh=False)
+            return evolve(self, last=now, share=share)
+        base = since(self.last[0], now[0])
         # The candidate's servers are new: what one that wasn't there before shows is all news.
-        new = _since(self.last, reading, candidate, fresh=True)
+        new = since(self.last[1], now[1], fresh=True)
         # A share that has changed in between was none of both.
         steady = share if share == self.share else None
         router = steady / 100 if steady is not None and 0 < steady < 100 else None
-        look = Look(
-            total(new.values()), total(base.values()), router, halved(base) if tempered else None
-        )
-        return Study(self.evidence.after(look), reading, share)
+        look = Look.of_servers(new, base, router, tempered=tempered)
+        return Study(self.evidence.after(look), now, share)
 
-    def verdict(self, gate: Analysis, *, worded: bool = True) -> tuple[Verdict, Judgement]:
-        """Return what it says by now, and all about it; *worded* as for `judge`."""
-        judgement = judge(self.evidence, alpha=gate.alpha, least=gate.requests, worded=worded)
+    def verdict(self, gate: Analysis) -> tuple[Verdict, Judgement]:
+        """Return what it says by now, and all about it."""
+        judgement = judge(self.evidence, alpha=gate.alpha, least=gate.requests)
         seen = min(judgement.canary, judgement.stable)
         if judgement.verdict is Verdict.INCONCLUSIVE and not gate.strict and seen >= gate.requests:
             return Verdict.PASS, judgement
         return judgement.verdict, judgement
-
-
-def _since(last: Reading, now: Reading, revision: int, *, fresh: bool) -> dict[str, Arm]:
-    return since(_arms(last, revision), _arms(now, revision), fresh=fresh)
 
 
 def _arms(reading: Reading, revision: int) -> dict[str, Arm]:

@@ -80,10 +80,11 @@ def total(arms: Iterable[Arm]) -> Arm:
     for arm in arms:
         requests += arm.requests
         errors += arm.errors
-        if arm.latency:
-            latency = latency or (0,) * len(arm.latency)
+        if latency and arm.latency:
             _same(latency, arm.latency)
             latency = tuple(map(add, latency, arm.latency))
+        else:
+            latency = latency or arm.latency
     return Arm(requests, errors, latency)
 
 
@@ -145,10 +146,23 @@ class Look:
 
     @classmethod
     def of_servers(
-        cls, canary: Mapping[str, Arm], stable: Mapping[str, Arm], share: float | None = None
+        cls,
+        canary: Mapping[str, Arm],
+        stable: Mapping[str, Arm],
+        share: float | None = None,
+        *,
+        tempered: bool = True,
     ) -> Look:
-        """Return the look that is made of what each server answered since the last one."""
-        return cls(total(canary.values()), total(stable.values()), share, halved(stable))
+        """Return the look that is made of what each server answered since the last one.
+
+        Args:
+            canary: What the canary's servers answered, by name.
+            stable: What stable's did.
+            share: As above.
+            tempered: Whether stable is compared with itself too.
+        """
+        halves = halved(stable) if tempered else None
+        return cls(total(canary.values()), total(halves or stable.values()), share, halves)
 
 
 def _same(one: tuple[int, ...], other: tuple[int, ...]) -> None:

@@ -78,10 +78,15 @@ def exponents(
         for score, both in zip(scores, sample.both, strict=True)
         if both and score
     ]
+    if not classes:  # Nothing happened that was bet on, such as an error: all bets stand.
+        return (0.0,) * len(tilts)
     reached = fsum(map(mul, scores, sample.canary))
     return tuple(
-        tilt * reached - fsum([both * log_factor(share, tilt * s) for s, both, share in classes])
-        for tilt in tilts
+        [
+            tilt * reached
+            - fsum([both * log_factor(share, tilt * s) for s, both, share in classes])
+            for tilt in tilts
+        ]
     )
 
 

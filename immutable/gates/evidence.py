@@ -33,6 +33,8 @@ LATENCY_TILTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 RATIOS = tuple(10 ** (step / 30) for step in range(-30, 31))
 """Ratios of error rates between which an interval is told, 8 % apart."""
 
+_LOG_RATIOS = tuple(log(ratio) for ratio in RATIOS)
+
 
 def _flat(tilts: Sequence[float]) -> tuple[float, ...]:
     return (0.0,) * len(tilts)
@@ -162,7 +164,7 @@ def _errors(evidence: Evidence, look: Look) -> dict[str, Any]:
     grown = _grown(evidence.errors, evidence, ERROR_TILTS, (1.0,), seen, pair)
     changed: dict[str, Any] = {"errors": grown}
     if seen is not None:
-        likelihoods = exponents([log(ratio) for ratio in RATIOS], (1.0,), seen)
+        likelihoods = exponents(_LOG_RATIOS, (1.0,), seen)
         changed["ratios"] = added(evidence.ratios, likelihoods)
     return changed
 

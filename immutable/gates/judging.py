@@ -13,17 +13,13 @@ from math import log
 
 from immutable.errors import InvalidValue
 from immutable.gates.eprocess import log_e, log_mean
-from immutable.gates.evidence import RATIOS, Evidence
-from immutable.gates.interval import Interval, ratios_between
+from immutable.gates.evidence import Evidence
 from immutable.gates.judgement import Finding, Judgement, Verdict
-from immutable.gates.wording import failed, passed, undecided
 
 __all__ = ["judge"]
 
 
-def judge(
-    evidence: Evidence, *, alpha: float = 0.05, least: int = 100, worded: bool = True
-) -> Judgement:
+def judge(evidence: Evidence, *, alpha: float = 0.05, least: int = 100) -> Judgement:
     """Return what *evidence* says about the canary.
 
     It may be asked after every look: the chance that a canary which is no worse than the margin
@@ -35,8 +31,6 @@ def judge(
         evidence: What is known.
         alpha: The chance of a wrong FAIL, and that of a wrong PASS, over all looks together.
         least: The requests that each arm needs for a PASS. A FAIL needs no least number.
-        worded: Whether to say what is missing for a verdict, and between which bounds the ratio of
-            errors lies: reckoning that takes half the time.
 
     Raises:
         InvalidValue: Alpha is not between 0 and 1.
@@ -46,29 +40,12 @@ def judge(
     findings = _findings(evidence)
     combined = log_mean(each.log_worse for each in findings)
     enough = min(evidence.canary.requests, evidence.stable.requests) >= least
-    culprit = None
+    verdict, culprit = Verdict.INCONCLUSIVE, None
     if combined >= -log(alpha):
         verdict, culprit = Verdict.FAIL, _culprit(findings, alpha)
-        reason = failed(evidence, combined, alpha, culprit)
     elif enough and all(each.log_tolerable >= -log(alpha) for each in findings):
-        verdict, reason = Verdict.PASS, passed(evidence, alpha)
-    else:
-        verdict = Verdict.INCONCLUSIVE
-        reason = undecided(evidence, alpha, least) if worded else ""
-    noise, interval = evidence.errors.noise, Interval()
-    if worded:
-        interval = ratios_between(RATIOS, evidence.ratios, alpha, noise.temper)
-    return Judgement(
-        verdict,
-        reason,
-        combined,
-        findings,
-        interval,
-        evidence.canary.requests,
-        evidence.stable.requests,
-        culprit,
-        tempered=noise.pairs > 0,
-    )
+        verdict = Verdict.PASS
+    return Judgement(verdict, combined, findings, culprit, evidence, alpha, least)
 
 
 # Latency is the mean of two: of ranks, and of the mean of slow requests at three percentiles.

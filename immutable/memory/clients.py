@@ -11,7 +11,7 @@ from itertools import accumulate
 from operator import add
 from random import Random
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from immutable.backend import Reading, Traffic
 from immutable.memory.laws import Behaviour, Law
@@ -24,31 +24,43 @@ BOUNDS = tuple(round(0.001 * 2 ** (step / 2), 6) for step in range(32))
 _DRAWN = 20_000
 _ONE_BY_ONE = 12
 _FEW = 10.0
+_NOTHING = Traffic(latency=(0,) * (len(BOUNDS) + 1))
+
+
+@frozen
+class _Buckets:
+    """How likely requests fall into each bucket.
+
+    Attributes:
+        cumulated: The chance that one falls into a bucket or one before it.
+        chances: Each bucket that is ever hit, and its chance once those before it were not.
+    """
+
+    cumulated: tuple[float, ...]
+    chances: tuple[tuple[int, float], ...]
 
 
 @lru_cache(maxsize=64)
-def _buckets(law: Law) -> tuple[float, ...]:
-    """Return how likely each bucket is under a latency law, from many draws; cumulated."""
+def _buckets(law: Law) -> _Buckets:
+    """Return how likely each bucket is under a latency law, from many draws."""
     random = Random(0)
     hits = Counter(bisect_left(BOUNDS, law(random)) for _ in range(_DRAWN))
-    return tuple(accumulate(hits[bucket] / _DRAWN for bucket in range(len(BOUNDS) + 1)))
-
-
-@lru_cache(maxsize=64)
-def _chances(cumulated: tuple[float, ...]) -> tuple[tuple[int, float], ...]:
-    """Return each bucket that is ever hit, and its chance once those before it were not."""
+    cumulated = tuple(accumulate(hits[bucket] / _DRAWN for bucket in range(len(BOUNDS) + 1)))
     edges = zip((0.0, *cumulated), cumulated, strict=False)
-    return tuple(
+    chances = tuple(
         (bucket, min(1.0, (upto - before) / max(1e-12, 1 - before)))
         for bucket, (before, upto) in enumerate(edges)
         if upto > before
     )
+    return _Buckets(cumulated, chances)
 
 
-def _spread(count: int, cumulated: tuple[float, ...], random: Random) -> list[int]:
+def _spread(count: int, law: Law, random: Random) -> list[int]:
     """Return how many of *count* requests fall into each bucket."""
+    buckets = _buckets(law)
+    cumulated = buckets.cumulated
     hits, left, gauss = [0] * len(cumulated), count, random.gauss
-    for bucket, chance in _chances(cumulated):
+    for bucket, chance in buckets.chances:
         if left <= _ONE_BY_ONE:
             _scatter(hits, left, bucket, cumulated, random)
             return hits
@@ -126,8 +138,8 @@ class Clients:
 
     def _serve(self, number: int, name: str, count: int, how: Behaviour, random: Random) -> None:
         series = self.counted.setdefault(number, {})
-        before = series.get(name, Traffic(latency=(0,) * (len(BOUNDS) + 1)))
-        spread = _spread(count, _buckets(how.latency), random)
+        before = series.get(name, _NOTHING)
+        spread = _spread(count, how.latency, random)
         latency = tuple(map(add, before.latency, spread))
         errors = min(count, _poisson(count * how.errors, random))
         series[name] = Traffic(before.requests + count, before.errors + errors, latency)

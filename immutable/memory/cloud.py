@@ -245,7 +245,10 @@ class Cloud(Machines):
         """Let a fleet's clients ask it until now."""
         servers: dict[int, dict[str, int]] = {number: {} for number in fleet.groups}
         if fleet.clients.by_zone:
-            servers |= {number: +zones for number, zones in fleet.serving.items()}
+            servers |= {
+                number: {zone: count for zone, count in zones.items() if count}
+                for number, zones in fleet.serving.items()
+            }
         elif fleet.clients.rate:
             for server in fleet.servers.values():
                 if server.seen.state is State.READY:

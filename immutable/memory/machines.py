@@ -20,6 +20,7 @@ from immutable.memory.timeline import Timeline
 __all__ = ["Machines"]
 
 _RETRY = 20.0
+_ORDINARY = Behaviour()
 
 State = InstanceState
 
@@ -157,7 +158,7 @@ class Machines(Timeline):
         self.after(law(self._fate), strike)
 
     def _behaviour(self, artifact: str) -> Behaviour:
-        return self.behaviours.get(artifact, Behaviour())
+        return self.behaviours.get(artifact, _ORDINARY)
 
     # -- what becomes of a server --------------------------------------------------------------
 

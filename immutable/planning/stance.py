@@ -75,7 +75,9 @@ def stance(opinions: Iterable[Opinion], *, over: bool, promoted: bool) -> Stance
     for opinion in opinions:
         if promoted and opinion.verdict is not Verdict.FAIL:
             continue
-        found.setdefault(opinion.reaction(over=over), str(opinion))
+        reaction = opinion.reaction(over=over)
+        if reaction is not Reaction.CONTINUE and reaction not in found:
+            found[reaction] = str(opinion)
     return Stance(
         turn=found.get(Reaction.ROLLBACK, ""),
         pause=found.get(Reaction.PAUSE, ""),
