@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from attrs import field, frozen
 
 from immutable.errors import InvalidValue
+from immutable.memory.laws import Fixed, Lognormal
 from immutable.model import Capabilities
 
 __all__ = ["ENOUGH", "FEW", "Fixed", "Lognormal", "Measured", "Span", "Spans", "boot_span"]
@@ -19,58 +20,6 @@ ENOUGH = 30
 FEW = 5
 """Below so many boots nothing is told from them."""
 _SIGMA, _LEAST = 0.5, 0.39  # A virtual machine's: 35 s of 90 s at least, then a mild tail.
-
-
-def _duration(_: object, attribute: object, value: float) -> None:
-    if not 0 <= value < math.inf:
-        name = str(getattr(attribute, "name", "seconds"))
-        raise InvalidValue(name, value, "not a length of time", "pass seconds, 0 or more")
-
-
-@frozen
-class Fixed:
-    """Always the same.
-
-    Attributes:
-        seconds: How long.
-    """
-
-    seconds: float = field(validator=_duration)
-
-    def __call__(self, random: Random) -> float:
-        """Draw one, in seconds."""
-        return self.seconds
-
-    def __str__(self) -> str:
-        return f"always {self.seconds:g} s"
-
-
-@frozen
-class Lognormal:
-    """At least some time, and above that a lognormal law.
-
-    Attributes:
-        mean: The mean of the whole, in seconds.
-        sigma: The standard deviation of the logarithm of what is above *least*.
-        least: Seconds that it takes at least.
-    """
-
-    mean: float = field(validator=_duration)
-    sigma: float = field(default=_SIGMA, validator=_duration)
-    least: float = field(default=0.0, validator=_duration)
-
-    def __attrs_post_init__(self) -> None:
-        if self.mean <= self.least:
-            raise InvalidValue("mean", self.mean, f"not above the least, {self.least:g} s")
-
-    def __call__(self, random: Random) -> float:
-        """Draw one, in seconds."""
-        mu = math.log(self.mean - self.least) - self.sigma**2 / 2
-        return self.least + random.lognormvariate(mu, self.sigma)
-
-    def __str__(self) -> str:
-        above = f", {self.least:.3g} s at least" if self.least else ""
-        return f"lognormal with mean {self.mean:.3g} s and sigma {self.sigma:.2g}{above}"
 
 
 def _sorted(values: Iterable[float]) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from immutable.engine.keeper import Keeper
 from immutable.engine.retrying import jitter
 from immutable.errors import BackendError, LeaseLost
 from immutable.memory import Behaviour, Cloud, Fault, MemoryBackend, When
-from immutable.memory.laws import lognormal
+from immutable.memory.laws import LATENCY
 from immutable.model import LoopClock, Plan, Status
 from immutable.model.frozenmap import FrozenMap
 from immutable.simulation.meter import Meter, Point
@@ -248,14 +248,12 @@ def _throttled(wait: float | None) -> Callable[[], BackendError]:
 
 
 def _behaviour(bad: BadImage, spans: Spans) -> Behaviour:
-    usual = Behaviour()
-    boot, latency, dies = spans.boot, usual.latency, bad.dies_after
-    return evolve(
-        usual,
+    boot, dies = spans.boot, bad.dies_after
+    return Behaviour(
         ready=not bad.never_ready,
         boot=(lambda random: bad.slow_boot * boot(random)) if bad.slow_boot != 1 else None,
         errors=bad.errors,
-        latency=lognormal(0.1 * bad.slow, 0.5) if bad.slow != 1 else latency,
+        latency=evolve(LATENCY, mean=bad.slow * LATENCY.mean),
         dies_after=(lambda _: dies) if dies is not None else None,
     )
 
