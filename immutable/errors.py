@@ -17,6 +17,7 @@
     ├── JournalError            the journal can't be read or written
     │   └── LeaseLost           another controller owns the rollout now
     ├── RegistryError           a backend, or a metric source, can't be found or loaded
+    ├── NotTrusted              a signature, or what it stands for, does not hold; says which way
     ├── MetricError             a metric source has no figures that can be judged
     └── BackendError            what a cloud answered, by what the engine must do about it
         ├── Gone                it does not exist (any more): done
@@ -49,6 +50,7 @@ __all__ = [
     "JournalError",
     "LeaseLost",
     "MetricError",
+    "NotTrusted",
     "NothingToRecover",
     "OrphanedRollout",
     "PlanRefused",
@@ -216,6 +218,24 @@ class LeaseLost(JournalError):
 
 class RegistryError(ImmutableError):
     """A backend, or a metric source, can't be found or loaded."""
+
+
+@define(eq=False)
+class NotTrusted(ImmutableError):
+    """A signature, or what it stands for, does not hold: nothing is done on its word.
+
+    Attributes:
+        flaw: What is wrong, as one of `immutable.trust.Flaw`, for programs.
+        reason: What is wrong, for people; names the key, the digest or the place.
+        way_out: What can be done about it.
+    """
+
+    flaw: str
+    reason: str
+    way_out: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.way_out}" if self.way_out else self.reason
 
 
 class MetricError(ImmutableError):

@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from importlib.util import find_spec
 
 from attrs import field, frozen
 
-from immutable.errors import ImmutableError, InvalidValue
+from immutable.errors import InvalidValue
+from immutable.trust.extra import needed
 
 __all__ = ["PrivateKey", "PublicKey"]
 
 _ED25519 = b"\x01"
 """The type of these signatures in a signed note (C2SP signed-note)."""
-
-
-def _needed() -> None:
-    if find_spec("cryptography") is None:
-        raise ImmutableError(
-            "signatures need the package cryptography;"
-            " install it with: pip install 'immutable-sdk[trust]'"
-        )
 
 
 @frozen
@@ -46,7 +38,7 @@ class PublicKey:
             ImmutableError: The package cryptography is missing.
             InvalidValue: It is no public Ed25519 key.
         """
-        _needed()
+        needed("cryptography")
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -69,7 +61,7 @@ class PublicKey:
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Return whether the owner of the private key has signed *data*."""
-        _needed()
+        needed("cryptography")
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -100,7 +92,7 @@ class PrivateKey:
             ImmutableError: The package cryptography is missing.
             InvalidValue: It is no private Ed25519 key, or is encrypted.
         """
-        _needed()
+        needed("cryptography")
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key

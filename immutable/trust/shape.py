@@ -13,7 +13,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
-from attrs import fields, has, resolve_types
+from attrs import NOTHING, fields, has, resolve_types
 
 from immutable.errors import InvalidValue
 from immutable.model.frozenmap import FrozenMap
@@ -59,7 +59,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def shaped(kind: type[T], data: Any, name: str) -> T:
+def shaped(kind: type[T], data: Any, name: str, *, written_by_hand: bool = False) -> T:
     """Return the value of *kind* that *data* describes; the reverse of `plain`.
 
     Args:
@@ -67,12 +67,25 @@ def shaped(kind: type[T], data: Any, name: str) -> T:
             maps of them, and of such classes.
         data: What `immutable.trust.strict.strict_json` has read.
         name: What to call it in errors: ``manifest`` gives ``manifest.artifacts[0].region``.
+        written_by_hand: Whether fields that have a default may be left out, and times may be those
+            of TOML. No digest is taken of such data.
 
     Raises:
         InvalidValue: A field is missing, unknown, of another type, or makes no sense.
     """
-    found: T = _shaped(kind, data, name)
+    found: T = _shaped(kind, _filled(kind, data) if written_by_hand else data, name)
     return found
+
+
+def _filled(kind: Any, data: Any) -> Any:
+    """Return *data* with what was left out and has a default; and so on, inside of it."""
+    if get_origin(kind) is tuple and isinstance(data, list):
+        return [_filled(get_args(kind)[0], each) for each in data]
+    if not has(kind) or not isinstance(data, dict):
+        return data
+    given = {key: _filled(_types(kind).get(key), each) for key, each in data.items()}
+    left = {f.name: plain(f.default) for f in fields(kind) if f.default is not NOTHING}
+    return {**left, **given}
 
 
 @cache
@@ -87,6 +100,8 @@ def _shaped(kind: Any, data: Any, name: str) -> Any:
         return None if data is None else _shaped(inner, data, name)
     if has(kind):
         return _object(kind, data, name)
+    if kind is datetime and type(data) is datetime:
+        return data
     if kind is datetime:
         return time_of(_exactly(str, data, name), name)
     if origin is tuple:

@@ -137,7 +137,7 @@ def test_a_private_key_is_not_shown():
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("immutable.audit.keys.find_spec", lambda _: None)
+    monkeypatch.setattr("immutable.trust.extra.find_spec", lambda _: None)
     for read in (PrivateKey.from_pem, PublicKey.from_pem):
         with pytest.raises(ImmutableError, match=r"immutable-sdk\[trust\]"):
             read(b"")

@@ -1,0 +1,58 @@
+"""What can be wrong with something that was signed. Each has a name, for programs and tests."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Flaw"]
+
+
+class Flaw(StrEnum):
+    """Why something that was signed is not believed, in the order in which it is looked at."""
+
+    NO_ATTESTATION = "no-attestation"
+    """Nothing signed was given at all."""
+    ENVELOPE = "envelope"
+    """It is no envelope: no JSON, cut off, or not of the members that an envelope has."""
+    REPEATED_NAME = "repeated-name"
+    """An object has one name twice, so that two readers may read two things."""
+    ENCODING = "encoding"
+    """The payload or a signature is no base64, or not as it would be written."""
+    PAYLOAD_TYPE = "payload-type"
+    """What is signed says that it is something else than an in-toto statement."""
+    UNSIGNED = "unsigned"
+    """There is no signature in the envelope."""
+    REPEATED_SIGNATURE = "repeated-signature"
+    """Two signatures of an envelope claim to be by one key."""
+    BAD_SIGNATURE = "bad-signature"
+    """A signature claims to be by a trusted key and isn't: somebody changed something."""
+    UNKNOWN_KEY = "unknown-key"
+    """Too few signatures: the others are by keys that are not trusted."""
+    EXPIRED_KEY = "expired-key"
+    """Too few signatures: another one is by a key that was trusted until a while ago."""
+    EARLY_KEY = "early-key"
+    """Too few signatures: another one is by a key that is not trusted yet."""
+    SAME_KEY = "same-key"
+    """Too few signatures: one key has signed under two names."""
+    SAME_OWNER = "same-owner"
+    """Too few signatures: one person has signed with two keys."""
+    AUTHOR = "author"
+    """Too few signatures: another one is by whoever wants the change."""
+    TOO_FEW = "too-few"
+    """Too few signatures, and nothing is wrong with those that there are."""
+    PAYLOAD = "payload"
+    """What is signed is no JSON."""
+    STATEMENT_TYPE = "statement-type"
+    """What is signed is no in-toto statement of version 1."""
+    STATEMENT = "statement"
+    """The statement has a member too many, too few, or of another type."""
+    PREDICATE_TYPE = "predicate-type"
+    """The statement says something of another kind than was asked for."""
+    SUBJECT_DIGEST = "subject-digest"
+    """The statement is about something of another digest."""
+    SUBJECT_NAME = "subject-name"
+    """The digest is right, and what is about to be used is not among what it was signed for."""
+    PREDICATE = "predicate"
+    """What the statement says is not what the manifest, or the plan, says."""
+    ARTIFACT_CHANGED = "artifact-changed"
+    """It goes by the right identifier, and another one that it had is not what it was."""
