@@ -91,6 +91,7 @@ bench: install
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.canary
 	$(BIN)/python -m benchmarks.rehearse
+	$(BIN)/python -m benchmarks.trust
 
 docs: $(VENV)/docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from immutable.cli.approving import approvals, approve
 from immutable.cli.audit import audit
 from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
@@ -11,6 +12,7 @@ from immutable.cli.images import image
 from immutable.cli.orders import abort, cancel, pause, promote, resume
 from immutable.cli.rehearse import rehearse
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
+from immutable.cli.signing import keygen, sign, verify
 from immutable.cli.sweep import sweep
 
 __all__ = ["cli"]
@@ -29,8 +31,10 @@ def cli() -> None:
     """
 
 
-_ROLLOUTS = (plan, apply, replace, watch, recover, rollback, history)
+_ROLLOUTS = (plan, approve, approvals, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
+for each in (keygen, sign, verify):
+    image.add_command(each)
 for each in (fleet, image, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
     cli.add_command(each)

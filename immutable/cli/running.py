@@ -15,6 +15,7 @@ from immutable.errors import (
     FleetBusy,
     ImmutableError,
     InvalidValue,
+    NotTrusted,
     OrphanedRollout,
     PlanRefused,
     PlanStale,
@@ -68,6 +69,7 @@ def fail(code: int, message: str, *hints: str) -> NoReturn:
 
 _CODES: tuple[tuple[type[ImmutableError], int], ...] = (
     (InvalidValue, 2),
+    (NotTrusted, REFUSED),
     (PlanRefused, REFUSED),
     (PlanStale, REFUSED),
     (OrphanedRollout, REFUSED),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from attrs import Attribute, field, frozen
 
@@ -57,6 +57,20 @@ class Artifact:
     stable: FrozenMap[str, str] = field(
         factory=FrozenMap, converter=settings, order=False, validator=texts
     )
+
+    @classmethod
+    def parse(cls, address: str) -> Artifact:
+        """Return the artifact at an address, as `address` spells it; nothing is stable about it.
+
+        Raises:
+            InvalidValue: It is no such address.
+        """
+        backend, _, rest = address.partition("://")
+        region, slash, identifier = rest.partition("/")
+        if not slash or not identifier:
+            way_out = "write backend://region/identifier, such as aws://eu-west-1/ami-0abc123"
+            raise InvalidValue("artifact", address, "not an artifact's address", way_out)
+        return cls(backend, unquote(region), identifier)
 
     @property
     def target(self) -> Target:

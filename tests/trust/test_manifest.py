@@ -162,6 +162,20 @@ def test_addresses_of_artifacts_are_different_when_the_artifacts_are():
     assert Artifact("azure", "westeurope", path).address == f"azure://westeurope/{path}"
 
 
+@given(ARTIFACTS)
+def test_an_address_names_exactly_one_artifact(artifacts):
+    for each in artifacts:
+        assert Artifact.parse(each.address) == evolve(each, stable={})
+
+
+@pytest.mark.parametrize(
+    "address", ["ami-1", "aws://", "aws://eu-west-1", "aws://eu-west-1/", "://a/b"]
+)
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(InvalidValue, match=r"aws://eu-west-1/ami-0abc123|such as aws or local"):
+        Artifact.parse(address)
+
+
 def test_a_time_is_kept_in_whole_seconds_of_utc():
     moment = datetime(2026, 11, 28, 17, 0, 0, 999, tzinfo=timezone(timedelta(hours=1)))
     assert evolve(manifest(), built_at=moment).built_at == datetime(2026, 11, 28, 16, tzinfo=UTC)
