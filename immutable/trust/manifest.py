@@ -34,6 +34,10 @@ def _sorted(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
     return tuple(sorted(artifacts))
 
 
+def _results(tests: Iterable[TestResult]) -> tuple[TestResult, ...]:
+    return tuple(tests)
+
+
 def _one_each(_: Any, attribute: Attribute[Any], artifacts: tuple[Artifact, ...]) -> None:
     if not artifacts:
         way_out = "name what was built, with backend, region and identifier"
@@ -75,7 +79,7 @@ class ImageManifest:
     artifacts: tuple[Artifact, ...] = field(converter=_sorted, validator=_one_each)
     built_at: datetime = field(converter=_whole_seconds, validator=_in_utc)
     sbom: str = field(default="", validator=maybe_digest)
-    tests: tuple[TestResult, ...] = field(default=(), converter=tuple)
+    tests: tuple[TestResult, ...] = field(default=(), converter=_results)
     tools: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings, validator=texts)
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import Attribute, field, frozen
@@ -12,6 +13,10 @@ from immutable.trust.keys import TrustedKey
 from immutable.trust.shape import shaped
 
 __all__ = ["TrustPolicy"]
+
+
+def _listed(keys: Iterable[TrustedKey]) -> tuple[TrustedKey, ...]:
+    return tuple(keys)
 
 
 def _distinct(_: Any, attribute: Attribute[Any], keys: tuple[TrustedKey, ...]) -> None:
@@ -38,7 +43,7 @@ class TrustPolicy:
         threshold: How many different owners have to have signed.
     """
 
-    keys: tuple[TrustedKey, ...] = field(converter=tuple, validator=_distinct)
+    keys: tuple[TrustedKey, ...] = field(converter=_listed, validator=_distinct)
     threshold: int = field(default=1)
 
     @threshold.validator

@@ -61,6 +61,10 @@ class Source:
     ref: str = field(default="", validator=text)
 
 
+def _names(tests: Iterable[str]) -> tuple[str, ...]:
+    return tuple(tests)
+
+
 def _sorted(targets: Iterable[Target]) -> tuple[Target, ...]:
     return tuple(sorted(set(targets)))
 
@@ -91,7 +95,7 @@ class ImageSpec:
     targets: tuple[Target, ...] = field(default=(), converter=_sorted)
     materials: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings, validator=digests)
     parameters: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings, validator=texts)
-    tests: tuple[str, ...] = field(default=(), converter=tuple, validator=texts)
+    tests: tuple[str, ...] = field(default=(), converter=_names, validator=texts)
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version}"

@@ -75,7 +75,7 @@ def verify_image(
     said = statements(envelopes, PROVENANCE, count)
     expected = provenance(manifest)
     for each in said:
-        _is_about(each, manifest, artifact)
+        _is_about(each, expected.subjects[0].digest, artifact)
         agrees(each, expected, "the manifest")
     _was(manifest, artifact)
     return Verified(manifest, artifact, tuple(each.id for each in count.counted))
@@ -104,9 +104,8 @@ def statements(envelopes: Iterable[Envelope], kind: str, count: Count) -> tuple[
     return said
 
 
-def _is_about(said: Statement, manifest: ImageManifest, artifact: Artifact) -> None:
+def _is_about(said: Statement, digest: str, artifact: Artifact) -> None:
     """Make sure that the image, and what is launched of it, is what was signed for."""
-    digest = manifest.digest
     signed_for = [each.name for each in said.subjects if each.digest == digest]
     if len(signed_for) < len(said.subjects) or not signed_for:
         others = ", ".join(sorted({e.digest for e in said.subjects} - {digest})) or "nothing"
