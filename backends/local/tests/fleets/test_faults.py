@@ -201,10 +201,11 @@ async def test_an_instance_whose_port_was_taken_meanwhile_gets_another(home, mon
             )
             async with supervised(home) as supervisor:
 
-                async def ready():
-                    return [i for i in supervisor.instances() if i.state is InstanceState.READY]
+                async def healed():
+                    ready = (i for i in supervisor.instances() if i.state is InstanceState.READY)
+                    return [i for i in ready if i.id != instance.id]
 
-                (another,) = await wait_until(ready)
+                (another,) = await wait_until(healed)
                 assert (ports, another.address == f"127.0.0.1:{port}") == ([], False)
         assert (await web.state()).ready == 1
 
