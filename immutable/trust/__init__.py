@@ -6,7 +6,7 @@ loaded when a signature is made or checked, and not before; manifests need nothi
 """
 
 from immutable.errors import NotTrusted
-from immutable.trust.approving import APPROVAL, Approval, Approved, approval, verify_approvals
+from immutable.trust.approving import APPROVAL, Approved, PlanApproval, approval, verify_approvals
 from immutable.trust.artifact import Artifact, Target
 from immutable.trust.envelope import Envelope, Signature, dump_bundle, load_bundle
 from immutable.trust.flaws import Flaw
@@ -23,7 +23,6 @@ from immutable.trust.verification import Verified, verify_image
 __all__ = [
     "APPROVAL",
     "PROVENANCE",
-    "Approval",
     "Approved",
     "Artifact",
     "Envelope",
@@ -31,6 +30,7 @@ __all__ = [
     "ImageManifest",
     "ImageSpec",
     "NotTrusted",
+    "PlanApproval",
     "Signature",
     "Source",
     "Statement",

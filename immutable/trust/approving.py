@@ -23,14 +23,14 @@ from immutable.trust.shape import plain, shaped
 from immutable.trust.statement import Statement, Subject
 from immutable.trust.verification import statements
 
-__all__ = ["APPROVAL", "Approval", "Approved", "approval", "verify_approvals"]
+__all__ = ["APPROVAL", "Approved", "PlanApproval", "approval", "verify_approvals"]
 
 APPROVAL = "immutable-sdk:plan-approval/v1"
 """The predicate's type: a name only, as TypeURIs may be; there is nothing to be fetched by it."""
 
 
 @frozen
-class Approval:
+class PlanApproval:
     """What one approval says.
 
     Attributes:
@@ -58,7 +58,7 @@ class Approved:
 
     plan: str
     by: tuple[str, ...]
-    approvals: tuple[Approval, ...]
+    approvals: tuple[PlanApproval, ...]
 
 
 def approval(plan: Plan, *, reason: str = "", at: datetime | None = None) -> Statement:
@@ -69,7 +69,7 @@ def approval(plan: Plan, *, reason: str = "", at: datetime | None = None) -> Sta
         reason: Why it may be done.
         at: When; None for now.
     """
-    said = Approval(plan.fleet, _change(plan), reason, at or datetime.now(UTC))
+    said = PlanApproval(plan.fleet, _change(plan), reason, at or datetime.now(UTC))
     return Statement((Subject(plan.fleet, digest(plan)),), APPROVAL, plain(said))
 
 
@@ -105,7 +105,7 @@ def verify_approvals(
     return Approved(digest(plan), tuple(each.person for each in count.counted), read)
 
 
-def _approval(said: Statement, plan: Plan) -> Approval:
+def _approval(said: Statement, plan: Plan) -> PlanApproval:
     """Return what an approval says, once it is sure that it is one of this plan."""
     wanted = Subject(plan.fleet, digest(plan))
     found = ", ".join(f"{each.digest} of {each.name}" for each in said.subjects) or "nothing"
@@ -116,7 +116,7 @@ def _approval(said: Statement, plan: Plan) -> Approval:
         reason = f"approved was {found}, and the plan is for {wanted.name}"
         raise NotTrusted(Flaw.SUBJECT_NAME, reason)
     try:
-        read = shaped(Approval, said.predicate, "approval")
+        read = shaped(PlanApproval, said.predicate, "approval")
     except InvalidValue as error:
         raise NotTrusted(Flaw.PREDICATE, f"not an approval that can be read: {error}") from error
     for name, value in (("fleet", plan.fleet), ("change", _change(plan))):

@@ -58,14 +58,21 @@ uri = _matching(
 digest = _matching(_DIGEST.pattern, "not a sha256 digest", "write sha256: and 64 digits of 0-9a-f")
 """``sha256:`` and 64 hexadecimal digits, in small letters."""
 
-present = _matching(r"[^\x00-\x1f\x7f]+", "empty, or has control characters", "write what it is")
+present = _matching(
+    r"[^\x00-\x1f\x7f\ud800-\udfff]+", "empty, or has control characters", "write what it is"
+)
 """A text of at least one character."""
 
 
 def text(_: Any, attribute: Attribute[Any], value: object) -> None:
-    """Let through a text, also an empty one."""
+    """Let through a text that can be written as UTF-8, also an empty one."""
     if not isinstance(value, str):
         raise InvalidValue(attribute.name, value, "not a text", "write it as a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # A file's name that is no UTF-8 looks like this.
+        way_out = "name it in UTF-8"
+        raise InvalidValue(attribute.name, value, "has half a character", way_out) from error
 
 
 def texts(instance: Any, attribute: Attribute[Any], values: Iterable[object]) -> None:

@@ -48,15 +48,15 @@ def time_of(text: str, name: str) -> datetime:
 
 def plain(value: Any) -> Any:
     """Return *value* as dicts, lists, texts and whole numbers; each field of it, defaults too."""
+    if value is None or isinstance(value, str | int):
+        return value
     if has(type(value)):
         return {each.name: plain(getattr(value, each.name)) for each in fields(type(value))}
     if isinstance(value, datetime):
         return spelled(value)
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
-    if isinstance(value, tuple):
-        return [plain(each) for each in value]
-    return value
+    return [plain(each) for each in value]
 
 
 def shaped(kind: type[T], data: Any, name: str, *, written_by_hand: bool = False) -> T:

@@ -40,14 +40,17 @@ def strict_json(text: str | bytes, name: str) -> Any:
     if len(text) > LONGEST:
         raise InvalidValue(name, f"{len(text)} bytes", f"more than {LONGEST} bytes")
     try:
+        decoded = text.decode() if isinstance(text, bytes) else text
         found = json.loads(
-            text.decode() if isinstance(text, bytes) else text,
+            decoded,
             object_pairs_hook=_object(name),
             parse_int=_integer(name),
             parse_float=_no_number(name),
             parse_constant=_no_number(name),
         )
-        json.dumps(found, ensure_ascii=False).encode()  # Half of a surrogate pair can't be written.
+        if "\\u" in decoded or not isinstance(text, bytes):
+            # Half of a surrogate pair can be spelled, and then not be written.
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise InvalidValue(name, "[[[[…", "nested too deep") from None
     except InvalidValue:

@@ -84,7 +84,8 @@ def verify_image(
 def statements(envelopes: Iterable[Envelope], kind: str, count: Count) -> tuple[Statement, ...]:
     """Return what enough of those who are trusted have said, each of the kind that is asked for.
 
-    Nothing of a payload is read before all signatures were checked and counted.
+    What several have said in the same words is there once. Nothing of a payload is read before all
+    signatures were checked and counted.
 
     Raises:
         NotTrusted: A signature doesn't hold, they are too few, or it is something else.
@@ -96,7 +97,7 @@ def statements(envelopes: Iterable[Envelope], kind: str, count: Count) -> tuple[
     for each in given:
         count.add(each)
     count.enough()
-    said = tuple(Statement.load(each.payload) for each in given)
+    said = tuple(map(Statement.load, dict.fromkeys(each.payload for each in given)))
     for one in said:
         if one.predicate_type != kind:
             reason = f"what is signed is a {one.predicate_type!r}, not a {kind!r}"
@@ -127,6 +128,8 @@ def agrees(said: Statement, expected: Statement, source: str) -> None:
     Raises:
         NotTrusted: They differ; names the first place.
     """
+    if said.dump() == expected.dump():
+        return
     if {*said.subjects} != {*expected.subjects}:
         names = ", ".join(sorted({e.name for e in {*said.subjects} ^ {*expected.subjects}}))
         reason = f"the statement and {source} are not about the same things: {names}"

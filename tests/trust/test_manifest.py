@@ -312,6 +312,8 @@ def test_the_name_of_a_user_alone_is_no_secret():
         lambda: ImageSpec("web", 1, "https://ci.example.com"),
         lambda: spec(parameters={"port": 80}),
         lambda: spec(tests=(1,)),
+        lambda: spec(materials={"caf\udce9": BASE}),
+        lambda: Artifact("aws", "eu-west-1", "ami\ud800"),
         lambda: Target("aws", None),
         lambda: evolve(manifest(), built_at=datetime(2026, 1, 1)),  # noqa: DTZ001
     ],
