@@ -14,9 +14,11 @@
     │   ├── RolledBack          the fleet is as it was before           (these four are defined
     │   ├── RolloutFailed       the fleet is neither; lists what is left  beside ``Result``, in
     │   └── RolloutCancelled    stopped on request and left as it is    ``immutable.model.result``)
+    ├── BuildFailed             an image could not be built; what was begun is removed
+    ├── BuildBusy               somebody else is building the same image now
     ├── JournalError            the journal can't be read or written
     │   └── LeaseLost           another controller owns the rollout now
-    ├── RegistryError           a backend, or a metric source, can't be found or loaded
+    ├── RegistryError           a backend, a builder, or a metric source, can't be found or loaded
     ├── NotTrusted              a signature, or what it stands for, does not hold; says which way
     ├── MetricError             a metric source has no figures that can be judged
     └── BackendError            what a cloud answered, by what the engine must do about it
@@ -38,6 +40,8 @@ from attrs import define, field, frozen
 
 __all__ = [
     "BackendError",
+    "BuildBusy",
+    "BuildFailed",
     "CapacityShortage",
     "Conflict",
     "Denied",
@@ -208,6 +212,46 @@ class OrphanedRollout(ImmutableError):
         return "\n".join(lines)
 
 
+@define(eq=False)
+class BuildFailed(ImmutableError):
+    """An image could not be built; what was begun is removed.
+
+    Attributes:
+        image: The image's name and version.
+        build: The build's identifier, as the journal knows it.
+        reason: Why.
+        left: What could not be removed, and what to do about it; empty if all was.
+    """
+
+    image: str
+    build: str
+    reason: str
+    left: str = ""
+
+    def __str__(self) -> str:
+        left = f"; {self.left}" if self.left else ""
+        return f"{self.image} was not built: {self.reason} (build {self.build}){left}"
+
+
+@define(eq=False)
+class BuildBusy(ImmutableError):
+    """Somebody else is building the same image now; one specification has one build at a time.
+
+    Attributes:
+        image: The image's name and version.
+        build: The identifier of the build that is under way.
+    """
+
+    image: str
+    build: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.image} is being built by somebody else (build {self.build});"
+            " wait for it and ask again"
+        )
+
+
 class JournalError(ImmutableError):
     """The journal can't be read or written; nothing is done that isn't recorded first."""
 
@@ -217,7 +261,7 @@ class LeaseLost(JournalError):
 
 
 class RegistryError(ImmutableError):
-    """A backend, or a metric source, can't be found or loaded."""
+    """A backend, a builder, or a metric source, can't be found or loaded."""
 
 
 @define(eq=False)

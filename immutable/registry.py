@@ -1,8 +1,8 @@
-"""Finding a backend by the scheme of a fleet's URL, and a metric source by its name.
+"""Finding a backend by the scheme of a fleet's URL; a metric source or a builder by its name.
 
 They are separate distributions that name their class in the entry-point groups
-``immutable.backends`` and ``immutable.metrics``. Only the one that is asked for is loaded, so a
-broken one hurts nobody else.
+``immutable.backends``, ``immutable.metrics`` and ``immutable.builders``. Only the one that is asked
+for is loaded, so a broken one hurts nobody else.
 """
 
 from __future__ import annotations
@@ -15,13 +15,25 @@ from immutable.errors import RegistryError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
-__all__ = ["GROUP", "METRICS", "backend_class", "metric_source", "names", "register"]
+__all__ = [
+    "BUILDERS",
+    "GROUP",
+    "METRICS",
+    "backend_class",
+    "builder_class",
+    "metric_source",
+    "names",
+    "register",
+]
 
 GROUP = "immutable.backends"
 """The entry-point group of backends."""
 
 METRICS = "immutable.metrics"
 """The entry-point group of metric sources."""
+
+BUILDERS = "immutable.builders"
+"""The entry-point group of builders of images."""
 
 _registered: dict[str, type[Backend]] = {}
 
@@ -139,18 +151,43 @@ def metric_source(source: str) -> MetricSource:
         InvalidValue: The address makes no sense.
     """
     name, _, address = source.partition(":")
-    installed = _installed(METRICS)
-    found = installed.select(name=name)
-    if not found:
-        known = ", ".join(sorted({"backend", *installed.names}))
-        raise RegistryError(f"no metric source {name} is installed (there are: {known})")
-    what = f"the metric source {name}"
-    kind = _load(found, what)
-    lacking = [each for each in ("from_address", "read", "close") if not hasattr(kind, each)]
-    if not isinstance(kind, type) or lacking:
-        reason = f"it has no {', '.join(lacking)}" if lacking else "it is no class"
-        raise RegistryError(f"{what} is {kind!r}, not a MetricSource: {reason}")
-    contract = getattr(kind, "contract", CONTRACT)
-    _same_contract(contract, "the metric source", what, _origin(found[name]))
+    needed = ("from_address", "read", "close")
+    kind = _plugin(METRICS, name, "metric source", "MetricSource", needed, also=("backend",))
     sound: type[MetricSource] = kind
     return sound.from_address(address)
+
+
+def builder_class(name: str) -> Any:
+    """Return the builder of images of that name (`immutable.builders.Builder`).
+
+    Raises:
+        RegistryError: Not installed, installed twice, broken, or for another contract.
+    """
+    needed = ("for_backend", "plan", "build", "present", "cleanup")
+    return _plugin(BUILDERS, name, "builder", "Builder", needed)
+
+
+def _plugin(
+    group: str,
+    name: str,
+    kind: str,
+    protocol: str,
+    needed: tuple[str, ...],
+    *,
+    also: tuple[str, ...] = (),
+) -> Any:
+    """Return the class of a plug-in by its name, importing it on first use."""
+    installed = _installed(group)
+    found = installed.select(name=name)
+    if not found:
+        known = ", ".join(sorted({*also, *installed.names})) or "none"
+        raise RegistryError(f"no {kind} {name} is installed (there are: {known})")
+    what = f"the {kind} {name}"
+    loaded = _load(found, what)
+    lacking = [each for each in needed if not hasattr(loaded, each)]
+    if not isinstance(loaded, type) or lacking:
+        reason = f"it has no {', '.join(lacking)}" if lacking else "it is no class"
+        raise RegistryError(f"{what} is {loaded!r}, not a {protocol}: {reason}")
+    contract = getattr(loaded, "contract", CONTRACT)
+    _same_contract(contract, f"the {kind}", what, _origin(found[name]))
+    return loaded

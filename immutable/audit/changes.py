@@ -48,7 +48,7 @@ async def changes(journal: Journal, *, origin: str = ORIGIN) -> list[dict[str, A
         JournalError: It can't be read, or holds what is not a record of a rollout.
     """
     hashes: list[bytes] = []
-    told: dict[str, _Change] = {}
+    told: dict[str, _Change | None] = {}
 
     def take(leaves: Sequence[Leaf]) -> None:
         for leaf in leaves:
@@ -63,15 +63,20 @@ async def changes(journal: Journal, *, origin: str = ORIGIN) -> list[dict[str, A
     await all_leaves(journal, take)
     tree = Tree(hashes)
     now = str(Checkpoint(origin, len(tree), tree.root()))
-    return [change.document() | {"log": _place(change, tree, now)} for change in told.values()]
+    found = [change for change in told.values() if change is not None]
+    return [change.document() | {"log": _place(change, tree, now)} for change in found]
 
 
-def _hear(told: dict[str, _Change], leaf: Leaf, place: int) -> None:
+def _hear(told: dict[str, _Change | None], leaf: Leaf, place: int) -> None:
     said = json.loads(leaf.text)
     rollout, kind, at = said["rollout"], said["record"]["type"], said["at"]
     if kind == "asked":
         told[rollout] = _Change(rollout, from_json(Asked, said["record"]), at, place)
+    elif kind == "build_asked":
+        told[rollout] = None  # An image that is built changes no fleet.
     change = told[rollout]
+    if change is None:
+        return
     change.last = place
     if said["controller"]:
         change.controllers.setdefault(said["controller"])

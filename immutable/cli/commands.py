@@ -6,6 +6,7 @@ import click
 
 from immutable.cli.approving import approvals, approve
 from immutable.cli.audit import audit
+from immutable.cli.building import build
 from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
 from immutable.cli.images import image
@@ -34,7 +35,8 @@ def cli() -> None:
 _ROLLOUTS = (plan, approve, approvals, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-for each in (keygen, sign, verify):
+for each in (build, keygen, sign, verify):
     image.add_command(each)
+
 for each in (fleet, image, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
     cli.add_command(each)

@@ -1,4 +1,4 @@
-"""Commands on images."""
+"""Commands on images, and finding the backend that they are for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from immutable.backend import SupportsImages
+from immutable.backend import Backend, SupportsImages
 from immutable.cli.options import as_json
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import image_table
@@ -17,45 +17,45 @@ from immutable.model import FleetURL, SystemClock
 from immutable.registry import backend_class
 from immutable.report import documents
 
-__all__ = ["image"]
+__all__ = ["BACKEND", "image", "opened_place"]
 
 BACKEND = click.option(
-    "--backend", default="local", show_default=True, help="Where images are kept."
+    "--backend",
+    default="local",
+    show_default=True,
+    help="Where images are: a backend's name, or its place, such as aws://eu-west-1.",
 )
 
 
 @asynccontextmanager
-async def _keeper(name: str) -> AsyncIterator[SupportsImages]:
-    place = FleetURL.parse(f"{name}/*" if "://" in name else f"{name}://*")
+async def opened_place(words: str) -> AsyncIterator[tuple[Backend, FleetURL]]:
+    """Open the backend of a place: ``local``, ``aws://eu-west-1``, ``local://?dir=/srv``."""
+    base, mark, options = words.partition("?")
+    base = base if "://" in base else f"{base}://"
+    place = FleetURL.parse(f"{base}{'' if base.endswith('/') else '/'}*{mark}{options}")
     found = await asyncio.to_thread(backend_class, place.scheme)
     backend = found.from_url(place, clock=SystemClock())
-    if not isinstance(backend, SupportsImages):
-        raise InvalidValue("backend", name, "does not keep images itself")
     try:
         await backend.open()
-        yield backend
+        yield backend, place
     finally:
         await backend.close()
 
 
+def keeping(backend: Backend, name: str) -> SupportsImages:
+    """Return a backend that keeps images itself.
+
+    Raises:
+        InvalidValue: It does not.
+    """
+    if not isinstance(backend, SupportsImages):
+        raise InvalidValue("backend", name, "does not keep images itself")
+    return backend
+
+
 @click.group()
 def image() -> None:
-    """Make and list images."""
-
-
-@image.command("build")
-@click.argument("source")
-@BACKEND
-@as_json
-@command
-async def build(source: str, backend: str, as_json: bool) -> None:
-    """Make an image of SOURCE, such as a directory with an immutable.toml."""
-    async with _keeper(backend) as keeper:
-        made = await keeper.build_image(source)
-    if as_json:
-        show_json(documents.image(made))
-    else:
-        console().print(f"{made.name}:{made.version} {made.digest}", markup=False)
+    """Build, test, list and clear away images."""
 
 
 @image.command("list")
@@ -64,9 +64,9 @@ async def build(source: str, backend: str, as_json: bool) -> None:
 @command
 async def list_(backend: str, as_json: bool) -> None:
     """List the images that are kept."""
-    async with _keeper(backend) as keeper:
-        found = await keeper.images()
+    async with opened_place(backend) as (found, _):
+        images = await keeping(found, backend).images()
     if as_json:
-        show_json([documents.image(each) for each in found])
+        show_json([documents.image(each) for each in images])
     else:
-        console().print(image_table(found))
+        console().print(image_table(images))

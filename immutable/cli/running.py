@@ -12,6 +12,8 @@ import click
 from rich.console import Console
 
 from immutable.errors import (
+    BuildBusy,
+    BuildFailed,
     FleetBusy,
     ImmutableError,
     InvalidValue,
@@ -73,6 +75,8 @@ _CODES: tuple[tuple[type[ImmutableError], int], ...] = (
     (PlanRefused, REFUSED),
     (PlanStale, REFUSED),
     (OrphanedRollout, REFUSED),
+    (BuildBusy, REFUSED),
+    (BuildFailed, FAILED),
     (RolledBack, ROLLED_BACK),
     (RolloutFailed, FAILED),
     (RolloutCancelled, CANCELLED),

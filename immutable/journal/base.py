@@ -11,12 +11,13 @@ from weakref import WeakValueDictionary
 
 from attrs import frozen
 
+from immutable.errors import JournalError
 from immutable.model import Event, Order, Plan, Record, Status
 
 if TYPE_CHECKING:
     from immutable.journal.merkle import Frontier
 
-__all__ = ["Entry", "Given", "Journal", "Leaf", "Lease"]
+__all__ = ["Build", "Entry", "Given", "Journal", "Leaf", "Lease"]
 
 
 @frozen
@@ -63,6 +64,44 @@ class Entry:
     controller: str
     fence: int
     expires_at: float
+    live: bool = False
+
+
+@frozen
+class Build:
+    """The build of an image, as the journal lists it.
+
+    It is kept as a rollout is: with a lease, records of its own, and one that is unfinished for
+    each subject. Its subject is the image's specification, in place of a fleet.
+
+    Attributes:
+        id: Its identifier; of a rollout's form.
+        spec: The digest of the image's specification.
+        name: The image's name.
+        version: Its version.
+        builder: Which builder makes it.
+        actor: On whose behalf, as claimed.
+        reason: Why, in the actor's words.
+        started_at: When it was begun.
+        status: `Status.RUNNING` until it ends.
+        controller: Who does it, or did it last.
+        fence: The number of the newest lease.
+        expires_at: As an `Entry`'s.
+        live: Whether somebody had the lease when this was read.
+    """
+
+    id: str
+    spec: str
+    name: str
+    version: str
+    builder: str
+    actor: str = ""
+    reason: str = ""
+    started_at: float = 0.0
+    status: Status = Status.RUNNING
+    controller: str = ""
+    fence: int = 1
+    expires_at: float = 0.0
     live: bool = False
 
 
@@ -221,6 +260,20 @@ class Journal(ABC):
         self, *, fleet: str | None = None, rollout: str | None = None, unfinished: bool = False
     ) -> list[Entry]:
         """Return rollouts, the oldest first; of a fleet, of one identifier, or not ended."""
+
+    async def begin_build(self, build: Build) -> Lease:
+        """Enter a build and take its lease; records, renewals and the end are as a rollout's.
+
+        Raises:
+            FleetBusy: One of the same specification is unfinished.
+            JournalError: This journal keeps no builds.
+        """
+        raise JournalError(f"{type(self).__name__} keeps no builds; {build.name} is not begun")
+
+    async def builds(self, *, spec: str | None = None, unfinished: bool = False) -> list[Build]:
+        """Return builds, the oldest first; of a specification, or not ended."""
+        del spec, unfinished
+        return []
 
     @abstractmethod
     async def order(self, rollout: str, order: Order, *, actor: str, reason: str) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from immutable.journal.base import Entry, Given, Leaf
-from immutable.journal.transactions import Run, Statement, Transaction
+from immutable.journal.base import Build, Entry, Given, Leaf
+from immutable.journal.transactions import BUILDS, Run, Statement, Transaction
 from immutable.model import Event, Order, Record, Status
-from immutable.model.records import Asked
+from immutable.model.records import Asked, BuildAsked
 from immutable.model.serial import from_json
 
 if TYPE_CHECKING:
     from immutable.journal.merkle import Frontier
 
 __all__ = [
+    "build",
+    "builds",
     "checkpoints",
     "entries",
     "entry",
@@ -58,13 +60,25 @@ def entries(
     given = {column: value for column, value in wanted.items() if value is not None}
     if unfinished:
         given["status"] = "running"
-    where = " AND ".join(f"{column} = ?" for column in given) or "0 = 0"
+    return (yield from _listed(tx, given, "NOT LIKE"))
+
+
+def builds(tx: Transaction, spec: str | None, *, unfinished: bool) -> Run[list[Any]]:
+    """Return builds, the oldest first; each as a row for `build`."""
+    given = {} if spec is None else {"rollouts.fleet": f"{BUILDS}{spec}"}
+    if unfinished:
+        given["status"] = "running"
+    return (yield from _listed(tx, given, "LIKE"))
+
+
+def _listed(tx: Transaction, given: dict[str, str], like: str) -> Run[list[Any]]:
+    where = "".join(f" AND {column} = ?" for column in given)
     rows = yield Statement(
         "SELECT text, started_at, status, rollouts.controller, fence, held, rollouts.seq,"
         " COALESCE(expires_at, 0) FROM rollouts"
         " JOIN records ON records.rollout = rollouts.rollout AND records.seq = 0"
         " LEFT JOIN controllers ON controllers.controller = rollouts.controller"
-        f" WHERE {where} ORDER BY started_at, leaf",
+        f" WHERE rollouts.fleet {like} '{BUILDS}%'{where} ORDER BY started_at, leaf",
         tuple(given.values()),
     )
     return [(*row, tx.now) for row in rows]
@@ -85,6 +99,29 @@ def entry(row: Any) -> Entry:
         reason=asked.reason,
         started_at=started_at,
         status=Status.PENDING if pending else Status(status),
+        controller=controller,
+        fence=fence,
+        expires_at=ends,
+        live=ends > now,
+    )
+
+
+def build(row: Any) -> Build:
+    """Return the build that a row is about."""
+    text, started_at, status, controller, fence, held, _, expires_at, now = row
+    leaf = json.loads(text)
+    asked: BuildAsked = from_json(BuildAsked, leaf["record"])
+    ends = expires_at if held else 0.0
+    return Build(
+        id=leaf["rollout"],
+        spec=asked.spec,
+        name=asked.name,
+        version=asked.version,
+        builder=asked.builder,
+        actor=asked.actor,
+        reason=asked.reason,
+        started_at=started_at,
+        status=Status(status),
         controller=controller,
         fence=fence,
         expires_at=ends,

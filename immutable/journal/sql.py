@@ -12,13 +12,15 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from attrs import frozen
+
 from immutable.errors import JournalError
 from immutable.journal import reading
 from immutable.journal import transactions as doing
-from immutable.journal.base import Entry, Given, Journal, Leaf, Lease
-from immutable.journal.transactions import Run, Transaction, Work
+from immutable.journal.base import Build, Entry, Given, Journal, Leaf, Lease
+from immutable.journal.transactions import BUILDS, Run, Transaction, Work
 from immutable.model import Event, Order, Record
-from immutable.model.records import Asked, Ended
+from immutable.model.records import Asked, BuildAsked, Claimed, Ended
 from immutable.model.serial import canonical, to_json
 
 if TYPE_CHECKING:
@@ -28,6 +30,15 @@ __all__ = ["SqlJournal"]
 
 T = TypeVar("T")
 Results = list[Any]
+
+
+@frozen
+class _Row:
+    rollout: str
+    fleet: str
+    started_at: float
+    controller: str
+    fence: int
 
 
 class SqlJournal(Journal):
@@ -130,6 +141,18 @@ class SqlJournal(Journal):
         )
         return await self._do(begin, key=entry.rollout)
 
+    async def begin_build(self, build: Build) -> Lease:
+        """Enter a build and take its lease."""
+        asked = BuildAsked(
+            build.spec, build.name, build.version, build.builder, build.actor, build.reason
+        )
+        texts = _texts([asked, Claimed(build.controller, build.fence)])
+        row = _Row(
+            build.id, f"{BUILDS}{build.spec}", build.started_at, build.controller, build.fence
+        )
+        begin = partial(doing.begin, entry=row, texts=texts, held=True)
+        return await self._do(begin, key=build.id)
+
     async def claim(self, rollout: str, controller: str) -> Lease:
         """Take over a rollout whose lease has ended."""
         claim = partial(doing.claim, rollout=rollout, controller=controller)
@@ -189,6 +212,11 @@ class SqlJournal(Journal):
         """Return rollouts, the oldest first."""
         look = partial(reading.entries, fleet=fleet, rollout=rollout, unfinished=unfinished)
         return [reading.entry(row) for row in await self._look(look)]
+
+    async def builds(self, *, spec: str | None = None, unfinished: bool = False) -> list[Build]:
+        """Return builds, the oldest first."""
+        look = partial(reading.builds, spec=spec, unfinished=unfinished)
+        return [reading.build(row) for row in await self._look(look)]
 
     async def leaves(self, *, after: int = -1, limit: int = 10_000) -> list[Leaf]:
         """Return leaves of the log above an index."""

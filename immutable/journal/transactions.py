@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, field, frozen
 
@@ -21,11 +21,10 @@ from immutable.model import Order, Record
 from immutable.model.records import Claimed
 from immutable.model.serial import canonical, to_json
 
-if TYPE_CHECKING:
-    from immutable.journal.base import Entry
-
 __all__ = [
+    "BUILDS",
     "Many",
+    "Row",
     "Run",
     "Statement",
     "Transaction",
@@ -42,6 +41,36 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+BUILDS = "image "
+"""What the subject of a build begins with: a word and a blank, which no fleet's address has."""
+
+_FLEETS = f"fleet NOT LIKE '{BUILDS}%'"
+"""What is true of rollouts alone: builds are done by whoever asked for them."""
+
+
+class Row(Protocol):
+    """What is entered: a rollout, or the build of an image."""
+
+    @property
+    def rollout(self) -> str:
+        """Its identifier."""
+
+    @property
+    def fleet(self) -> str:
+        """What it changes; one unfinished at a time."""
+
+    @property
+    def started_at(self) -> float:
+        """When it was begun."""
+
+    @property
+    def controller(self) -> str:
+        """Who drives it."""
+
+    @property
+    def fence(self) -> int:
+        """The number of its lease."""
 
 
 @frozen
@@ -133,7 +162,7 @@ _ALIVE = (
 
 
 def begin(
-    tx: Transaction, entry: Entry, texts: Sequence[str], *, held: bool, ends: str | None = None
+    tx: Transaction, entry: Row, texts: Sequence[str], *, held: bool, ends: str | None = None
 ) -> Run[Lease]:
     """Enter a rollout with its first records.
 
@@ -206,7 +235,8 @@ def claim_some(tx: Transaction, controller: str, most: int, but: Sequence[str]) 
     others = f" AND rollout NOT IN ({', '.join('?' * len(but))})" if but else ""
     skip = f"{tx.lock} SKIP LOCKED" if tx.lock else ""
     found = yield Statement(
-        f"SELECT rollout FROM rollouts WHERE status = 'running' AND NOT ({_ALIVE}){others}"
+        f"SELECT rollout FROM rollouts WHERE status = 'running' AND {_FLEETS}"
+        f" AND NOT ({_ALIVE}){others}"
         f" ORDER BY started_at, rollout LIMIT ?{skip}",
         (tx.now, *but, min(most, max(1, fair))),
     )
@@ -222,7 +252,7 @@ def _fair_share(tx: Transaction, controller: str) -> Run[int]:
     yield _heard(controller, tx.now + tx.ttl, shares=True)
     rows = yield Statement(
         "SELECT (SELECT count(*) FROM controllers WHERE shares = 1 AND expires_at > ?),"
-        " (SELECT count(*) FROM rollouts WHERE status = 'running'),"
+        f" (SELECT count(*) FROM rollouts WHERE status = 'running' AND {_FLEETS}),"
         " (SELECT count(*) FROM rollouts WHERE status = 'running' AND held = 1 AND controller = ?)",
         (tx.now, controller),
     )

@@ -12,6 +12,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from immutable.model.actions import Action
+from immutable.model.builds import BuildAsked, Built
 from immutable.model.fleet import Group
 from immutable.model.frozenmap import FrozenMap, by_number
 from immutable.model.gates import Verdict
@@ -21,6 +22,8 @@ from immutable.model.result import Status
 __all__ = [
     "Advanced",
     "Asked",
+    "BuildAsked",
+    "Built",
     "Claimed",
     "Committed",
     "Done",
@@ -357,6 +360,8 @@ class Ended:
 
 Record = (
     Asked
+    | BuildAsked
+    | Built
     | Started
     | Found
     | Claimed
@@ -375,7 +380,7 @@ Record = (
     | Turned
     | Ended
 )
-"""One thing that a rollout wrote down."""
+"""One thing that a rollout, or the build of an image, wrote down."""
 
 
 @frozen

@@ -18,8 +18,9 @@ from immutable.model import (
 )
 from immutable.model.serial import digest, to_json
 from immutable.report.words import words
+from immutable.trust import ImageManifest
 
-__all__ = ["entry", "event", "fleet", "image", "order", "plan", "result", "status"]
+__all__ = ["built", "entry", "event", "fleet", "image", "order", "plan", "result", "status"]
 
 
 def fleet(address: str, state: FleetState) -> dict[str, Any]:
@@ -114,6 +115,28 @@ def order(
         "taken_over": end is not None,
         "status": status(now),
         "result": result(end) if end is not None else None,
+    }
+
+
+def built(manifest: ImageManifest, build: str, *, reused: bool) -> dict[str, Any]:
+    """Return an image that was built.
+
+    ``artifact`` is the identifier that instances are launched by, of the first of ``artifacts``;
+    ``manifest`` and ``spec`` are the digests of what it is and of what it was made of; ``build`` is
+    the build that made it, and ``reused`` whether that was an earlier one.
+    """
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "artifact": manifest.artifacts[0].id,
+        "artifacts": [to_json(each) for each in manifest.artifacts],
+        "manifest": manifest.digest,
+        "spec": manifest.spec.digest,
+        "commit": manifest.source.commit if manifest.source else "",
+        "sbom": manifest.sbom,
+        "tests": [to_json(each) for each in manifest.tests],
+        "build": build,
+        "reused": reused,
     }
 
 

@@ -18,6 +18,8 @@ from immutable.model import (
 )
 from immutable.model.records import (
     Advanced,
+    BuildAsked,
+    Built,
     Claimed,
     Committed,
     Done,
@@ -79,6 +81,16 @@ def noteworthy(record: Record) -> bool:
 def words(record: Record) -> str:
     """Return what a record says, as a sentence."""
     raise TypeError(f"no words for {type(record).__name__}")
+
+
+@words.register
+def _(record: BuildAsked) -> str:
+    return f"{record.name}:{record.version} is to be built by {record.builder}"
+
+
+@words.register
+def _(record: Built) -> str:
+    return f"built, with a manifest of {len(record.manifest.encode())} bytes"
 
 
 @words.register

@@ -46,6 +46,8 @@ from immutable.model.quantities import duration
 from immutable.model.records import (
     Advanced,
     Asked,
+    BuildAsked,
+    Built,
     Claimed,
     Committed,
     Done,
@@ -217,6 +219,7 @@ RECORDS = (
     Asked("memory://web", PLAN, "ada", "ü"),
     Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
     Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3),
+    BuildAsked("sha256:0", "web", "2", "local", "ada", "new"), Built("{}"),
     Found(2, created=True, at=5.0),
     Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"), Proved("i-1"),
     Entered(1), Committed(), Turned("bad"), Ended(Status.FAILED, "worse", ("r1 of size 2",)),

@@ -83,6 +83,11 @@ class LocalBackend(Backend):
         self._images = ImageStore(places.images)
         self._notes: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def store(self) -> ImageStore:
+        """Where the images are kept."""
+        return self._images
+
     @classmethod
     def from_url(cls, url: FleetURL, *, clock: Clock) -> Self:
         """Return the backend of this machine; ``?dir=`` says where to keep things.

@@ -26,9 +26,9 @@ from immutable.errors import Gone, Invalid
 from immutable_local import recipe as recipes
 from immutable_local import trees
 from immutable_local.disk import locked, remove_tree, reporting, sync_folder, temporary
-from immutable_local.oci import Contents, Layout, hexadecimal
+from immutable_local.oci import Contents, Layout, Summed, hexadecimal
 
-__all__ = ["ImageStore", "LocalImage"]
+__all__ = ["ImageStore", "LocalImage", "Packed"]
 
 _SHORTEST = len("sha256:") + 12
 
@@ -63,6 +63,21 @@ class LocalImage:
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version} ({self.digest[:_SHORTEST]})"
+
+
+@frozen
+class Packed:
+    """What a directory would become.
+
+    Attributes:
+        name: The image's name.
+        version: Its version.
+        layer: The digest of its layer, the tar file of its content.
+    """
+
+    name: str
+    version: str
+    layer: str
 
 
 class ImageStore:
@@ -111,6 +126,29 @@ class ImageStore:
                     ]
                     self._layout.write_index([descriptor, *others])
                 return self._image(descriptor["digest"])
+
+    def describe(self, directory: Path | str, *, version: str | None = None) -> Packed:
+        """Return what `pack` would make of a directory, without making it.
+
+        Raises:
+            Invalid: As `pack` does.
+        """
+        folder = Path(os.path.expanduser(directory))  # noqa: PTH111 - as in `pack`
+        with reporting(f"reading {folder}"):
+            recipe = recipes.read(folder, version=version)
+            summed = Summed(None)
+            trees.write(folder, trees.survey(folder, rootfs=recipe.rootfs), summed)
+            return Packed(recipe.name, recipe.version, summed.digest)
+
+    def layer(self, digest: str) -> str:
+        """Return the digest of an image's layer.
+
+        Raises:
+            Gone: There is no such image.
+            Invalid: The image is damaged.
+        """
+        with reporting(f"reading {digest}"):
+            return self._contents(digest).layer
 
     def unpack(self, digest: str, *, anew: bool = False) -> Path:
         """Return where the tree of an image is; makes it when it isn't there.

@@ -24,7 +24,7 @@ from immutable_local.disk import sync_folder, temporary, write_atomically
 from immutable_local.recipe import Recipe
 from immutable_local.trees import Entry
 
-__all__ = ["Contents", "Layout", "hexadecimal"]
+__all__ = ["Contents", "Layout", "Summed", "hexadecimal"]
 
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -66,25 +66,33 @@ class Contents:
     config: str
 
 
-class _Summed:
-    """Writes to a file and keeps the checksum and the length of what was written."""
+class Summed:
+    """Writes to a file, if there is one, and keeps checksum and length of what was written.
 
-    def __init__(self, file: IO[bytes]) -> None:
+    Attributes:
+        size: How many bytes there were.
+    """
+
+    def __init__(self, file: IO[bytes] | None) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self.size = 0
 
     @property
     def digest(self) -> str:
+        """The checksum so far, as ``sha256:…``."""
         return f"sha256:{self._digest.hexdigest()}"
 
     def write(self, data: bytes) -> int:
-        self._file.write(data)
+        """Take *data*."""
+        if self._file is not None:
+            self._file.write(data)
         self._digest.update(data)
         self.size += len(data)
         return len(data)
 
     def tell(self) -> int:
+        """Return how much was taken."""
         return self.size
 
 
@@ -112,12 +120,12 @@ class Layout:
         return self.blobs / hexadecimal(digest)
 
     @contextmanager
-    def writing(self) -> Iterator[_Summed]:
+    def writing(self) -> Iterator[Summed]:
         """Yield a sink; what was written becomes a blob when the block ends without an error."""
         draft = temporary(self.blobs, "blob")
         try:
             with draft.open("xb") as file:
-                sink = _Summed(file)
+                sink = Summed(file)
                 yield sink
                 file.flush()
                 os.fchmod(file.fileno(), 0o444)
@@ -170,7 +178,7 @@ class Layout:
 
     # -- images --------------------------------------------------------------------------------
 
-    def describe(self, recipe: Recipe, entries: Iterable[Entry], layer: _Summed) -> dict[str, Any]:
+    def describe(self, recipe: Recipe, entries: Iterable[Entry], layer: Summed) -> dict[str, Any]:
         """Write config and manifest of an image whose layer is there; return its descriptor."""
         config = self._put(_config(recipe, entries, layer.digest)) | {"mediaType": _CONFIG}
         manifest = {

@@ -1,0 +1,148 @@
+"""The contract between the SDK and what makes images, for authors of builders.
+
+A builder is a class, found under its name in the entry-point group ``immutable.builders``. Rules
+that hold for every method:
+
+* It is a coroutine and never blocks the event loop.
+* It raises `immutable.errors.BackendError` subclasses and `InvalidValue`, nothing else.
+* `Builder.build` may be called again with the same job, after a crash at any instruction: it takes
+  what the earlier call has finished, or removes what that left, and begins anew.
+* When `Builder.build` is cancelled, whatever it has started has ended when it returns.
+* Values of environment variables appear nowhere: not in a specification, a message or a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, Self
+
+from attrs import field, frozen
+
+from immutable.backend import Backend
+from immutable.model import FleetURL, FrozenMap
+from immutable.model.frozenmap import settings
+from immutable.trust import Artifact, ImageSpec, Source
+
+__all__ = ["BuildContext", "BuildJob", "BuildRequest", "Builder", "Product"]
+
+
+@frozen
+class BuildRequest:
+    """What somebody wants to have made.
+
+    Attributes:
+        source: What it is made of, in the builder's own words: a directory, a template.
+        name: The image's name; empty for what the source says itself.
+        version: Its version; empty for what the source says itself.
+        origin: The commit that the source was taken from; None for none.
+        base: Digest of the image that it is built on; empty for none.
+        identity: The URI that vouches for who builds it; empty for the builder's own.
+        tests: What it has to pass before it counts as an image.
+        parameters: What the builder is told besides. Everybody can read it.
+        environment: The names of environment variables that the builder's programs may see.
+    """
+
+    source: str
+    name: str = ""
+    version: str = ""
+    origin: Source | None = None
+    base: str = ""
+    identity: str = ""
+    tests: tuple[str, ...] = ()
+    parameters: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings)
+    environment: tuple[str, ...] = ()
+
+
+@frozen
+class BuildJob:
+    """A request that is being carried out.
+
+    Attributes:
+        id: The build's identifier: goes into the tags of whatever the build makes for a while.
+        spec: What the builder has made of the request.
+        request: The request.
+    """
+
+    id: str
+    spec: ImageSpec
+    request: BuildRequest
+
+
+@frozen
+class BuildContext:
+    """What a build is given by whoever runs it.
+
+    Attributes:
+        say: Takes a line of the build's log, as soon as there is one; what is secret in it is
+            taken out there.
+        environment: The variables that were asked for, with their values.
+    """
+
+    say: Callable[[str], None]
+    environment: Mapping[str, str] = field(factory=dict, repr=False)
+
+
+@frozen
+class Product:
+    """What a build has made.
+
+    Attributes:
+        artifacts: What the image became, one for a backend and region.
+        tools: The versions of what made it, by name.
+        sbom: Its software bill of materials, if the builder makes one.
+        tree: Where its files can be looked at, if they can: for making a bill of materials.
+    """
+
+    artifacts: tuple[Artifact, ...]
+    tools: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings)
+    sbom: bytes = field(default=b"", repr=False)
+    tree: Path | None = None
+
+
+class Builder(Protocol):
+    """Makes images for one place. A class may state ``contract``, as metric sources do."""
+
+    @classmethod
+    def for_backend(cls, backend: Backend, place: FleetURL) -> Self:
+        """Return a builder of images for an open backend; starts nothing.
+
+        Raises:
+            InvalidValue: It can't make images for that backend; says for which it can.
+        """
+        ...
+
+    async def plan(self, request: BuildRequest) -> ImageSpec:
+        """Return what the image is to be made of: equal inputs, equal specifications.
+
+        Changes nothing, but reads all inputs: the digest of each file that goes in is in it.
+
+        Raises:
+            InvalidValue: The request makes no sense; says which part.
+            Invalid: The source can't become an image; says why.
+        """
+        ...
+
+    async def build(self, job: BuildJob, context: BuildContext) -> Product:
+        """Make the image.
+
+        Raises:
+            Invalid: It can't be made, or what it is made of has changed since it was planned.
+            BackendError: The cloud refused, or was not there.
+        """
+        ...
+
+    async def present(self, artifacts: tuple[Artifact, ...]) -> bool:
+        """Whether all that an earlier build has made is still there, and can be launched."""
+        ...
+
+    async def cleanup(self, build: str) -> tuple[str, ...]:
+        """Remove what a build has made for a while and left; the images that it finished stay.
+
+        Args:
+            build: The build's identifier.
+
+        Returns:
+            What was removed, in words.
+        """
+        ...

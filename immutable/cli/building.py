@@ -1,0 +1,129 @@
+"""The command that builds an image: options to a request, the log as it comes, files at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from immutable.builders import BuildRequest
+from immutable.cli.images import BACKEND, opened_place
+from immutable.cli.options import DURATION, as_json, environment, where
+from immutable.cli.running import command, console, show_json
+from immutable.connecting import default_actor, opened_journal
+from immutable.errors import InvalidValue
+from immutable.images import BuildOrder, BuiltImage, build_image, committed
+from immutable.model import SystemClock
+from immutable.registry import builder_class
+from immutable.report import documents
+
+__all__ = ["build"]
+
+
+@click.command("build")
+@click.argument("source")
+@click.option(
+    "--builder",
+    default="local",
+    show_default=True,
+    help="What makes it: local packs a directory, packer runs your Packer on a template.",
+)
+@BACKEND
+@click.option("--name", default="", help="The image's name; default what SOURCE says.")
+@click.option("--version", default="", help="Its version; default what SOURCE says.")
+@click.option("--set", "parameters", multiple=True, help="NAME=VALUE for the builder; no secret.")
+@click.option("--pass-env", multiple=True, help="A variable that the builder's programs may see.")
+@click.option("--base", default="", help="Digest of the image that it is built on: sha256:…")
+@click.option("--identity", default="", help="URI of who builds; default the builder's own.")
+@click.option("--test", "tests", multiple=True, help="What it has to pass: see `image test`.")
+@click.option("--committed", "strict", is_flag=True, help="Refuse what is not as committed.")
+@click.option("--again", is_flag=True, help="Build although this was built before.")
+@click.option("--timeout", type=DURATION, default=7200.0, help="How long it may take; default 2h.")
+@click.option("--manifest", type=click.Path(dir_okay=False), help="Write the manifest there.")
+@click.option("--sbom", type=click.Path(dir_okay=False), help="Write a bill of materials there.")
+@click.option("--reason", default="", help="Why; goes into the record.")
+@where
+@as_json
+@command
+async def build(
+    source: str,
+    builder: str,
+    backend: str,
+    journal: str | None,
+    actor: str | None,
+    reason: str,
+    again: bool,
+    timeout: float,  # noqa: ASYNC109  # The option's name.
+    manifest: str | None,
+    sbom: str | None,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
+    """Build an image of SOURCE, such as a directory with an immutable.toml, or a Packer template.
+
+    The same specification is not built twice: what an earlier build has made is found in the
+    journal. Ctrl-C stops a build and removes what it has begun; one whose process was killed is
+    carried on by the next that wants the same. The log goes to standard error.
+    """
+    kind = await asyncio.to_thread(builder_class, builder)
+    order = BuildOrder(actor or default_actor(), reason, builder, again, timeout, _log())
+    async with opened_place(backend) as (found, place), opened_journal(journal) as book:
+        request = await _request(source, **wanted)
+        made = await build_image(
+            kind.for_backend(found, place), request, book, SystemClock(), order
+        )
+    _write(manifest, made.manifest.dump())
+    _write_sbom(sbom, made)
+    if as_json:
+        show_json(documents.built(made.manifest, made.build, reused=made.reused))
+        return
+    for each in made.manifest.artifacts:
+        console().print(f"{made.manifest.spec} {each.id}", markup=False)
+    written = f" in {manifest}" if manifest else ""
+    console(error=True).print(f"manifest {made.manifest.digest}{written}", markup=False)
+
+
+async def _request(
+    source: str,
+    *,
+    strict: bool,
+    parameters: tuple[str, ...],
+    pass_env: tuple[str, ...],
+    **rest: Any,
+) -> BuildRequest:
+    origin = await committed(source, strict=strict)
+    given = environment(parameters)
+    return BuildRequest(source, origin=origin, parameters=given, environment=pass_env, **rest)
+
+
+def _log() -> Any:
+    """Return what prints a line of the log with the seconds since the beginning."""
+    began, screen = time.monotonic(), console(error=True)
+
+    def say(line: str) -> None:
+        screen.print(f"{time.monotonic() - began:6.1f} s  {line}", markup=False, style="dim")
+
+    return say
+
+
+def _write_sbom(path: str | None, made: BuiltImage) -> None:
+    if path is None:
+        return
+    if not made.sbom:
+        reason = "no bill of materials was made" + (" now" if made.reused else "")
+        way_out = "build --again" if made.reused else "put syft on PATH"
+        raise InvalidValue("sbom", path, reason, way_out)
+    _write(path, made.sbom)
+
+
+def _write(path: str | None, data: bytes) -> None:
+    if path is None:
+        return
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        reason = f"can't be written: {error.strerror}"
+        raise InvalidValue("file", path, reason, "name another place") from error

@@ -1,0 +1,11 @@
+"""Images, from a commit to a manifest: built once, tried out, kept no longer than needed.
+
+Building is written down in the journal, under the digest of what the image is made of: the same
+specification is not built twice, and a build whose process was killed is carried on by the next.
+"""
+
+from immutable.images.building import BuildOrder, BuiltImage, build_image
+from immutable.images.redacting import redactor
+from immutable.images.sourcing import committed
+
+__all__ = ["BuildOrder", "BuiltImage", "build_image", "committed", "redactor"]

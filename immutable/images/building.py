@@ -1,0 +1,267 @@
+"""Building an image once: looked up, entered, leased, made, written down.
+
+The journal knows a build by its specification's digest. A finished one is not done again while what
+it made is still there; an unfinished one that nobody works on is carried on; one that somebody
+works on is left to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from attrs import evolve, field, frozen
+
+from immutable.builders import BuildContext, Builder, BuildJob, BuildRequest, Product
+from immutable.engine.beginning import new_rollout_id
+from immutable.engine.keeper import controller_name
+from immutable.errors import (
+    BackendError,
+    BuildBusy,
+    BuildFailed,
+    FleetBusy,
+    ImmutableError,
+    InvalidValue,
+    JournalError,
+    LeaseLost,
+)
+from immutable.images.billing import bill_of_materials, digest_of_bytes
+from immutable.images.redacting import redactor
+from immutable.journal import Build, Journal, Lease
+from immutable.model import Clock, Status
+from immutable.model.records import Built, Ended
+from immutable.trust import ImageManifest, ImageSpec
+
+__all__ = ["BuildOrder", "BuiltImage", "build_image"]
+
+_TIMEOUT = 2 * 3600.0
+_CLEANUP = 300.0
+"""Seconds that the removal of what a build left may take."""
+
+
+def _silent(line: str) -> None:
+    del line
+
+
+@frozen
+class BuildOrder:
+    """Who wants a build, and how it is done.
+
+    Attributes:
+        actor: On whose behalf, as claimed.
+        reason: Why, in the actor's words.
+        builder: What the builder is called.
+        again: Whether to build although there is an image of the same specification.
+        timeout: Seconds that the builder may take.
+        say: Takes the build's log, line by line, without any value of a secret variable.
+    """
+
+    actor: str = ""
+    reason: str = ""
+    builder: str = "local"
+    again: bool = False
+    timeout: float = _TIMEOUT
+    say: Callable[[str], None] = _silent
+
+
+@frozen
+class BuiltImage:
+    """An image that was built, now or before.
+
+    Attributes:
+        manifest: What it is.
+        build: The identifier of the build that made it.
+        reused: Whether an earlier build had made it.
+        sbom: Its software bill of materials; empty where none was made, or it was made before.
+    """
+
+    manifest: ImageManifest
+    build: str
+    reused: bool = False
+    sbom: bytes = field(default=b"", repr=False)
+
+
+async def build_image(
+    builder: Builder,
+    request: BuildRequest,
+    journal: Journal,
+    clock: Clock,
+    order: BuildOrder | None = None,
+) -> BuiltImage:
+    """Return the image that a request asks for, built unless there is one of its specification.
+
+    Args:
+        builder: What makes it.
+        request: What is wanted.
+        journal: Where it is written down.
+        clock: The wall clock.
+        order: Who wants it, and how it is done.
+
+    Raises:
+        BuildFailed: It could not be made; what was begun is removed.
+        BuildBusy: Somebody else is making the same image now.
+        InvalidValue: The request makes no sense, or names a variable that is not set.
+        BackendError: The source can't become an image.
+        JournalError: The journal can't be read or written.
+    """
+    order = order or BuildOrder()
+    values = _values(request.environment)
+    spec = await builder.plan(request)
+    order.say(f"{spec} is {spec.digest}")
+    if not order.again and (made := await _made(builder, journal, spec)) is not None:
+        order.say(f"built before, by {made.build}: nothing to do")
+        return made
+    build, lease = await _entered(journal, clock, spec, order)
+    safe = redactor(values)
+    context = BuildContext(lambda line: order.say(safe(line)), values)
+    work = _Work(builder, BuildJob(build.id, spec, request), context, journal, lease, clock)
+    return await work.done(order.timeout, safe)
+
+
+def _values(names: tuple[str, ...]) -> Mapping[str, str]:
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        way_out = "set it, or leave it out"
+        raise InvalidValue("environment", missing[0], "not set in this process", way_out)
+    return {name: os.environ[name] for name in names}
+
+
+async def _made(builder: Builder, journal: Journal, spec: ImageSpec) -> BuiltImage | None:
+    """Return the image of a specification, if a build has made it and it is still there."""
+    for build in reversed(await journal.builds(spec=spec.digest)):
+        if build.status is not Status.SUCCEEDED:
+            continue
+        for event in await journal.events(build.id):
+            if isinstance(event.record, Built):
+                manifest = ImageManifest.load(event.record.manifest)
+                there = await builder.present(manifest.artifacts)
+                return BuiltImage(manifest, build.id, reused=True) if there else None
+    return None
+
+
+async def _entered(
+    journal: Journal, clock: Clock, spec: ImageSpec, order: BuildOrder
+) -> tuple[Build, Lease]:
+    """Enter a build, or take over an unfinished one of the same specification.
+
+    Raises:
+        BuildBusy: Somebody works on it.
+    """
+    new = Build(
+        id=new_rollout_id(clock),
+        spec=spec.digest,
+        name=spec.name,
+        version=spec.version,
+        builder=order.builder,
+        actor=order.actor,
+        reason=order.reason,
+        started_at=clock.now(),
+        controller=controller_name(),
+    )
+    try:
+        for old in await journal.builds(spec=spec.digest, unfinished=True):
+            lease = await journal.claim(old.id, new.controller)
+            order.say(f"carrying on build {old.id}, which {old.controller} has left")
+            return old, lease
+        return new, await journal.begin_build(new)
+    except FleetBusy as busy:
+        raise BuildBusy(str(spec), busy.rollout) from busy
+
+
+@frozen
+class _Work:
+    """A build that is this process's to do."""
+
+    builder: Builder
+    job: BuildJob
+    context: BuildContext
+    journal: Journal
+    lease: Lease
+    clock: Clock
+
+    async def done(self, seconds: float, safe: Callable[[str], str]) -> BuiltImage:
+        """Return the image; whatever happens, how it ended goes on record."""
+        started = self.clock.now()
+        try:
+            async with _kept(self.journal, self.lease):
+                async with asyncio.timeout(seconds):
+                    product = await self.builder.build(self.job, self.context)
+                sbom = await bill_of_materials(product, self.context.say)
+        except LeaseLost:
+            raise  # It is somebody else's now, and so is what is left.
+        except TimeoutError:
+            reason = f"it took longer than {seconds:g} s"
+            raise await self._failed(Status.FAILED, reason) from None
+        except (BackendError, InvalidValue, OSError) as error:
+            raise await self._failed(Status.FAILED, safe(str(error))) from error
+        except BaseException as stop:
+            await self._failed(Status.CANCELLED, f"stopped: {type(stop).__name__}")
+            raise
+        manifest = self._manifest(product, sbom)
+        ended = Ended(Status.SUCCEEDED, seconds=self.clock.now() - started)
+        await self.journal.append(self.lease, [Built(manifest.dump().decode()), ended])
+        return BuiltImage(manifest, self.job.id, sbom=sbom)
+
+    def _manifest(self, product: Product, sbom: bytes) -> ImageManifest:
+        return ImageManifest(
+            spec=self.job.spec,
+            artifacts=product.artifacts,
+            built_at=datetime.fromtimestamp(self.clock.now(), UTC),
+            sbom=digest_of_bytes(sbom),
+            tools=product.tools,
+        )
+
+    async def _failed(self, status: Status, reason: str) -> BuildFailed:
+        """Remove what was begun, write down how it ended, and return what to raise."""
+        failure = BuildFailed(str(self.job.spec), self.job.id, reason)
+        return await asyncio.shield(self._ended(status, failure))
+
+    async def _ended(self, status: Status, failure: BuildFailed) -> BuildFailed:
+        try:
+            async with asyncio.timeout(_CLEANUP):
+                removed = await self.builder.cleanup(self.job.id)
+            for each in removed:
+                self.context.say(f"removed {each}")
+        except (ImmutableError, OSError, TimeoutError) as error:
+            way_out = "immutable image sweep removes it later"
+            failure = evolve(failure, left=f"what it left is still there: {error}; {way_out}")
+        left = (failure.left,) if failure.left else ()
+        await self.journal.append(self.lease, [Ended(status, failure.reason, left)])
+        return failure
+
+
+@asynccontextmanager
+async def _kept(journal: Journal, lease: Lease) -> AsyncIterator[None]:
+    """Keep a lease while the body runs.
+
+    Raises:
+        LeaseLost: Another process took it; the body is cancelled.
+    """
+    body, lost = asyncio.current_task(), []
+    assert body is not None, "a build is done by a task"
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(journal.ttl / 3)
+            try:
+                await journal.renew(lease)
+            except LeaseLost as error:
+                lost.append(error)
+                body.cancel()
+                return
+            except JournalError:
+                continue  # It may be back before the lease ends.
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost and body.uncancel() == 0:
+            raise lost[0] from None
+        raise
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)

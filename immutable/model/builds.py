@@ -1,0 +1,39 @@
+"""What the build of an image writes down, so that it is made once, by one at a time."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = ["BuildAsked", "Built"]
+
+
+@frozen
+class BuildAsked:
+    """Somebody asked for an image: the record with number 0 of a build.
+
+    Attributes:
+        spec: The digest of the specification: what is equal for equal images.
+        name: The image's name.
+        version: Its version.
+        builder: Which builder makes it.
+        actor: On whose behalf, as claimed.
+        reason: Why, in the actor's words.
+    """
+
+    spec: str
+    name: str
+    version: str
+    builder: str
+    actor: str = ""
+    reason: str = ""
+
+
+@frozen
+class Built:
+    """The image is made, and what is known about it.
+
+    Attributes:
+        manifest: Its manifest, as the text of its file (`immutable.trust.ImageManifest.dump`).
+    """
+
+    manifest: str

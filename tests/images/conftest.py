@@ -1,0 +1,89 @@
+"""A builder that does what a test tells it, and a journal on virtual time to build with."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from attrs import define, field
+
+from immutable import open_journal
+from immutable.builders import BuildJob, BuildRequest, Product
+from immutable.images import BuildOrder, build_image
+from immutable.testing import LoopClock, run
+from immutable.trust import Artifact, ImageSpec
+
+
+@define
+class Kiln:
+    """Bakes for as long as it is told; what it makes and leaves can be looked at."""
+
+    seconds: float = 5.0
+    error: BaseException | None = None
+    cleanup_error: BaseException | None = None
+    there: bool = True
+    says: tuple[str, ...] = ()
+    tree: object = None
+    jobs: list[BuildJob] = field(factory=list)
+    cleaned: list[str] = field(factory=list)
+    hot: set[str] = field(factory=set)
+
+    async def plan(self, request: BuildRequest) -> ImageSpec:
+        return ImageSpec(
+            request.name or "web", "1", "kiln:test", parameters=request.parameters,
+            tests=request.tests,
+        )  # fmt: skip
+
+    async def build(self, job, context):
+        self.jobs.append(job)
+        self.hot.add(job.id)
+        for line in self.says:
+            context.say(line)
+        await asyncio.sleep(self.seconds)
+        if self.error is not None:
+            raise self.error
+        self.hot.discard(job.id)
+        artifact = Artifact("memory", "", f"{job.spec.name}-{len(self.jobs)}")
+        return Product((artifact,), {"kiln": "7"}, tree=self.tree)
+
+    async def present(self, artifacts):
+        return self.there
+
+    async def cleanup(self, build):
+        if self.cleanup_error is not None:
+            raise self.cleanup_error
+        self.cleaned.append(build)
+        self.hot.discard(build)
+        return (f"the fire of {build}",)
+
+
+@define
+class Bench:
+    """Builds with one journal, as often as a test likes."""
+
+    where: str
+    kiln: Kiln = field(factory=Kiln)
+    log: list[str] = field(factory=list)
+
+    async def build(self, journal, *, kiln=None, request=None, **order):
+        asked = BuildOrder(actor="ada", builder="kiln", say=self.log.append, **order)
+        return await build_image(
+            kiln or self.kiln, request or BuildRequest("./web"), journal, LoopClock(), asked
+        )
+
+    def run(self, main):
+        """Run a test with the opened journal, on virtual time."""
+
+        async def opened():
+            journal = await open_journal(self.where, clock=LoopClock())
+            try:
+                await main(journal)
+            finally:
+                await journal.close()
+
+        run(opened())
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(str(tmp_path / "journal.db"))
