@@ -226,8 +226,7 @@ class _Work:
             for each in removed:
                 self.context.say(f"removed {each}")
         except (ImmutableError, OSError, TimeoutError) as error:
-            way_out = "immutable image sweep removes it later"
-            failure = evolve(failure, left=f"what it left is still there: {error}; {way_out}")
+            failure = evolve(failure, left=f"what it left is still there: {error}")
         left = (failure.left,) if failure.left else ()
         await self.journal.append(self.lease, [Ended(status, failure.reason, left)])
         return failure

@@ -12,9 +12,10 @@ from attrs import evolve
 from immutable import FleetBusy, JournalError, Status
 from immutable.audit.verify import verify
 from immutable.errors import LeaseLost
+from immutable.journal import Build
 from immutable.journal.merkle import Frontier, leaf_hash
 from immutable.model import Order
-from immutable.model.records import Claimed, Committed, Ended, Entered, Proved, Turned
+from immutable.model.records import Built, Claimed, Committed, Ended, Entered, Proved, Turned
 from tests.support.entries import STARTED, entry
 
 
@@ -292,5 +293,32 @@ def test_two_journals_on_one_place_see_each_other(place):
             assert len(await other.events("r1")) == 51
             leaves = await other.leaves()
             assert (await journal.frontier()).size == len(leaves) == 152
+
+    place.run(main)
+
+
+def test_builds_are_leased_as_rollouts_are_and_are_none(place):
+    async def main(journal):
+        await journal.begin(entry(), [STARTED])
+        build = Build("b1", "sha256:1", "web", "2", "kiln", "ada", "new", controller="here")
+        lease = await journal.begin_build(build)
+        with pytest.raises(FleetBusy):
+            await journal.begin_build(evolve(build, id="b2"))
+        other = evolve(build, id="b3", spec="sha256:2", controller="there", started_at=1.0)
+        await journal.begin_build(other)
+        assert [each.id for each in await journal.builds()] == ["b1", "b3"]
+        assert [each.rollout for each in await journal.entries()] == ["r1"]
+        (found,) = await journal.builds(spec="sha256:1")
+        assert found.live
+        assert evolve(found, live=False, expires_at=0.0) == build
+        await journal.append(lease, [Built("{}"), Ended(Status.SUCCEEDED)])
+        assert [each.id for each in await journal.builds(unfinished=True)] == ["b3"]
+        assert [event.record for event in await journal.events("b1")][1:] == [
+            Built("{}"), Ended(Status.SUCCEEDED),
+        ]  # fmt: skip
+        await asyncio.sleep(place.ttl + 0.5)
+        assert {each.rollout for each in await journal.claim_some("c", 9)} == {"r1"}
+        assert (await journal.claim("b3", "here")).fence == 2
+        assert (await verify(journal)).sound
 
     place.run(main)
