@@ -309,7 +309,6 @@ def test_builds_are_leased_as_rollouts_are_and_are_none(place):
         assert [each.id for each in await journal.builds()] == ["b1", "b3"]
         assert [each.rollout for each in await journal.entries()] == ["r1"]
         (found,) = await journal.builds(spec="sha256:1")
-        assert found.live
         assert evolve(found, live=False, expires_at=0.0) == build
         await journal.append(lease, [Built("{}"), Ended(Status.SUCCEEDED)])
         assert [each.id for each in await journal.builds(unfinished=True)] == ["b3"]
@@ -319,6 +318,6 @@ def test_builds_are_leased_as_rollouts_are_and_are_none(place):
         await asyncio.sleep(place.ttl + 0.5)
         assert {each.rollout for each in await journal.claim_some("c", 9)} == {"r1"}
         assert (await journal.claim("b3", "here")).fence == 2
-        assert (await verify(journal)).sound
+        assert not (await verify(journal)).findings
 
     place.run(main)
