@@ -24,6 +24,10 @@ class Said:
     wrong: str = ""
 
 
+_FIRST = ("asked", "build_asked")
+"""The kinds of records that are the first ones."""
+
+
 @define
 class _Course:
     seq: int = -1
@@ -49,21 +53,23 @@ class Courses:
             leaf = json.loads(text)
             rollout, seq, fence = str(leaf["rollout"]), int(leaf["seq"]), int(leaf["fence"])
             record = leaf["record"]
-            kind, fleet = record["type"], str(record.get("fleet"))
+            kind = record["type"]
+            # A build's subject is what the image is made of; it has a course as a rollout has.
+            subject = str(record.get("spec" if kind == "build_asked" else "fleet"))
         except (ValueError, KeyError, TypeError, AttributeError):
             return Said(wrong="it is not a record")
         course = self._courses.setdefault(rollout, _Course())
         wrong = _misplaced(course, seq, fence, kind)
-        if kind == "asked":
-            wrong = wrong or self._early(fleet)
-            self._newest[fleet] = rollout
+        if kind in _FIRST:
+            wrong = wrong or self._early(subject)
+            self._newest[subject] = rollout
         course.seq, course.fence = max(course.seq, seq), max(course.fence, fence)
         course.ended |= kind == "ended"
         return Said(rollout, seq, wrong)
 
-    def _early(self, fleet: str) -> str:
-        """Return why no rollout of a fleet can begin."""
-        before = self._newest.get(fleet)
+    def _early(self, subject: str) -> str:
+        """Return why no rollout of a fleet, or build of a specification, can begin."""
+        before = self._newest.get(subject)
         if before is None or self._courses[before].ended:
             return ""
         return f"rollout {before} of the same fleet has no end: some of its records are missing"
@@ -73,7 +79,7 @@ def _misplaced(course: _Course, seq: int, fence: int, kind: str) -> str:
     if seq != course.seq + 1:
         before = f"seq {course.seq}" if course.seq >= 0 else "nothing"
         return f"out of order, or some are missing: in its rollout it follows {before}"
-    if (kind == "asked") != (seq == 0):
+    if (kind in _FIRST) != (seq == 0):
         return "the first record of a rollout says who asked for it, and no other does"
     if fence < course.fence:
         return f"it was written under lease {fence}, when there was lease {course.fence}"
