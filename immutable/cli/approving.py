@@ -75,6 +75,6 @@ async def approvals(
         show_json({"digest": found.plan, "by": found.by, "approvals": plain(found.approvals)})
         return
     console().print(f"{found.plan} is approved by {', '.join(found.by)}", markup=False)
-    for each in found.approvals:
+    for who, each in zip(found.by, found.approvals, strict=True):
         reason = each.reason or "no reason given"
-        console().print(f"{spelled(each.approved_at)}  {reason}", markup=False)
+        console().print(f"{spelled(each.approved_at)}  {who}: {reason}", markup=False)

@@ -53,7 +53,7 @@ class Approved:
     Attributes:
         plan: The plan's digest.
         by: Who approved it: owners of keys, else the keys' ids.
-        approvals: What they said.
+        approvals: What each of them said, in the same order.
     """
 
     plan: str
@@ -100,9 +100,10 @@ def verify_approvals(
         NotTrusted: Something doesn't hold; `NotTrusted.flaw` says what, as a `Flaw`.
     """
     count = Count(policy, at or datetime.now(UTC), author)
-    said = statements(envelopes, APPROVAL, count)
-    read = tuple(_approval(each, plan) for each in said)
-    return Approved(digest(plan), tuple(each.person for each in count.counted), read)
+    for each in statements(envelopes, APPROVAL, count):
+        _approval(each, plan)
+    said = tuple(_approval(Statement.load(each.payload), plan) for each in count.signed)
+    return Approved(digest(plan), tuple(each.person for each in count.counted), said)
 
 
 def _approval(said: Statement, plan: Plan) -> PlanApproval:

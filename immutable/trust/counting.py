@@ -27,6 +27,7 @@ class Count:
         at: The time at which keys have to be valid.
         author: Whose own signature does not count; empty for nobody.
         counted: The keys that count, in the order in which they were found.
+        signed: What each of those has signed, in the same order.
         others: Why other signatures don't count, in the order of their weight.
     """
 
@@ -34,6 +35,7 @@ class Count:
     at: datetime
     author: str = ""
     counted: list[TrustedKey] = field(factory=list)
+    signed: list[Envelope] = field(factory=list)
     others: list[tuple[Flaw, str]] = field(factory=list)
 
     def add(self, envelope: Envelope) -> None:
@@ -65,7 +67,7 @@ class Count:
         reasons = [self._why_not(each) for each in held]
         why_not = next(filter(None, reasons), None)
         if None in reasons:
-            self._take(held[reasons.index(None)])
+            self._take(held[reasons.index(None)], envelope)
         elif why_not is not None:
             self.others.append(why_not)
 
@@ -78,7 +80,8 @@ class Count:
             return Flaw.AUTHOR, f"key {key.id!r} is that of {self.author}, who wants the change"
         return None
 
-    def _take(self, key: TrustedKey) -> None:
+    def _take(self, key: TrustedKey, envelope: Envelope) -> None:
+        """Count a key, unless it or its owner was counted already."""
         for each in self.counted:
             if each.keyid == key.keyid:
                 twice = f"key {key.id!r} has signed twice"
@@ -90,6 +93,7 @@ class Count:
                 self.others.append((Flaw.SAME_OWNER, reason))
                 return
         self.counted.append(key)
+        self.signed.append(envelope)
 
     def enough(self) -> tuple[TrustedKey, ...]:
         """Return whose signatures count.

@@ -153,7 +153,8 @@ def test_a_plan_that_two_have_approved_is_approved_and_is_carried_out(run, plan)
     assert json.loads(run("approve", "plan.json", "--key", "grace", "--json").stdout)["keys"] == 2
     said = run(*words, "alan").stdout
     assert "is approved by ada, grace" in said
-    assert "CVE-2026-1" in said
+    assert "  ada: CVE-2026-1" in said
+    assert "  grace: no reason given" in said
     listed = json.loads(run(*words, "alan", "--json").stdout)
     assert (listed["by"], listed["digest"]) == (
         ["ada", "grace"],

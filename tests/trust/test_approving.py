@@ -64,7 +64,13 @@ def test_each_may_say_something_else_and_at_another_time():
     one = approval(PLAN, reason="looks good", at=NOW)
     other = approval(PLAN, reason="me too", at=NOW - timedelta(hours=1))
     envelopes = approved("grace", statement=one) + approved("alan", statement=other)
-    assert [each.reason for each in verify(envelopes).approvals] == ["looks good", "me too"]
+    found = verify(envelopes, author="ada")
+    said = dict(zip(found.by, found.approvals, strict=True))
+    assert {who: each.reason for who, each in said.items()} == {
+        "grace": "looks good",
+        "alan": "me too",
+    }
+    assert said["alan"].approved_at == NOW - timedelta(hours=1)
 
 
 def test_an_approval_says_when_it_was_made_if_it_is_not_told():
@@ -92,7 +98,9 @@ def test_who_does_not_count_is_said(names, author, flaw, said):
 
 
 def test_the_authors_approval_does_no_harm_where_there_are_enough_others():
-    assert verify(approved("laptop", "grace", "alan"), author="ada").by == ("grace", "alan")
+    found = verify(approved("laptop", "grace", "alan"), author="ada")
+    assert found.by == ("grace", "alan")
+    assert len(found.approvals) == 2
 
 
 NAMES = ("laptop", "phone", "grace", "alan", "mallory")
