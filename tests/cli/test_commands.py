@@ -251,7 +251,7 @@ def test_ctrl_c_stops_at_a_safe_point_and_says_how_to_carry_on(tmp_path):
         if "grow" in line:
             break
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=45)
     assert process.returncode == 130
     assert "stopped at a safe point" in errors
     assert "immutable recover slow://web" in errors
@@ -355,5 +355,5 @@ def test_a_controller_that_is_told_to_stop_ends_well(tmp_path, how):
     assert process.stderr is not None
     assert "looks for work" in process.stderr.readline()
     process.send_signal(how)
-    assert process.communicate(timeout=20) == (None, "")
+    assert process.communicate(timeout=45) == (None, "")
     assert process.returncode == 0

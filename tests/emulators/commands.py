@@ -23,6 +23,8 @@ class Commands(dict[str, Command]):
         usual = (
             reset,
             skip,
+            freeze,
+            thaw,
             fault,
             clear_faults,
             bucket,
@@ -57,7 +59,17 @@ def reset(world: Any) -> None:
 
 def skip(world: Any, seconds: float) -> None:
     """So much time passes at once, with everything that falls due in it."""
-    world.ledger.clock.ahead += seconds
+    world.ledger.clock.skip(seconds)
+
+
+def freeze(world: Any) -> None:
+    """Time stands still from now on, until `thaw` or `reset`; `skip` moves it on all the same."""
+    world.ledger.clock.freeze()
+
+
+def thaw(world: Any) -> None:
+    """Time goes on from where it stood."""
+    world.ledger.clock.thaw()
 
 
 def fault(world: Any, **terms: Any) -> None:

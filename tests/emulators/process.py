@@ -80,7 +80,7 @@ class Process:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.terminate()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         self._process.stdout.close()
 
 

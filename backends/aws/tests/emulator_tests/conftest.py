@@ -20,13 +20,23 @@ def fleet(emulator, stage):
 
     class Fleet:
         def make(self, size=3, delay=0, **fields):
+            """Make it, and wait until it is in service."""
+            self._order(size, delay, fields)
+            self.settled(size)
+            return self
+
+        def begin(self, size=3, delay=0, **fields):
+            """Make it while time stands still: a second of it."""
+            self._order(size, delay, fields)
+            emulator.skip(seconds=1)
+            return self
+
+        def _order(self, size, delay, fields):
             emulator.laws(boot=0.05, answers=0.02, shutdown=0.05)
             self.image = stage.image("web-1")
             self.template = stage.template("web-r1", self.image)
             self.arn = stage.target_group("web", delay)
             stage.group("web", size, self.template, TargetGroupARNs=[self.arn], **fields)
-            self.settled(size)
-            return self
 
         def settled(self, size):
             return waiting.until(

@@ -71,6 +71,7 @@ def test_latency_is_waited_for_and_then_over(emulator, stage, fleet):
 
 def test_old_answers_are_told_again_for_a_while(emulator, stage, fleet):
     fleet.make(1)
+    emulator.freeze()
     emulator.fault(
         action="autoscaling:DescribeAutoScalingGroups", kind="stale", seconds=60, times=None
     )
@@ -83,6 +84,7 @@ def test_old_answers_are_told_again_for_a_while(emulator, stage, fleet):
 
 def test_buckets_throttle_by_what_a_call_takes(emulator, stage, fleet, refused):
     fleet.make(0)
+    emulator.freeze()
     emulator.bucket(action="ec2:RunInstances", capacity=3, rate=1, by="MaxCount")
     run = {"ImageId": fleet.image, "InstanceType": "t3.micro", "MinCount": 1}
     stage.ec2.run_instances(MaxCount=3, **run)

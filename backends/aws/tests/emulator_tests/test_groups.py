@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import Counter
 
 
-def test_members_are_pending_first_and_spread_over_the_zones(emulator, stage, fleet, until):
+def test_members_are_pending_first_and_spread_over_the_zones(emulator, stage, fleet):
+    emulator.freeze()
     emulator.laws(boot=3600)
     template = stage.template("web-r1", stage.image("web-1"))
     stage.group("web", 6, template)
-    seen = until(fleet.members, lambda found: len(found) == 6)
-    assert {member["LifecycleState"] for member in seen} == {"Pending"}
+    emulator.skip(seconds=1)
+    assert [member["LifecycleState"] for member in fleet.members()] == ["Pending"] * 6
     emulator.skip(seconds=3601)
     members = fleet.settled(6)
     assert set(Counter(m["AvailabilityZone"] for m in members).values()) == {2}
@@ -138,24 +139,27 @@ def test_a_group_with_members_is_not_deleted(emulator, stage, fleet, refused, un
     fleet.make(1, delay=300)
     delete = stage.asg.delete_auto_scaling_group
     refused("ResourceInUse", delete, AutoScalingGroupName="web")
+    emulator.freeze()
     stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=0)
-    until(fleet.members, lambda found: found[0]["LifecycleState"] == "Terminating")
+    emulator.skip(seconds=1)
+    assert [member["LifecycleState"] for member in fleet.members()] == ["Terminating"]
     refused("ScalingActivityInProgress", delete, AutoScalingGroupName="web")
     emulator.skip(seconds=301)
-    until(fleet.members, lambda found: not found)
+    assert fleet.members() == []
+    emulator.thaw()
     delete(AutoScalingGroupName="web")
     groups = stage.asg.describe_auto_scaling_groups
     until(lambda: groups()["AutoScalingGroups"], lambda found: not found)
 
 
-def test_a_forced_deletion_takes_the_members_along(emulator, stage, fleet, until):
+def test_a_forced_deletion_takes_the_members_along(emulator, stage, fleet):
     ids = fleet.make(2).ids()
+    emulator.freeze()
     emulator.laws(shutdown=60)
     stage.asg.delete_auto_scaling_group(AutoScalingGroupName="web", ForceDelete=True)
     assert fleet.told()["Status"] == "Delete in progress"
-    emulator.skip(seconds=61)
-    groups = stage.asg.describe_auto_scaling_groups
-    until(lambda: groups()["AutoScalingGroups"], lambda found: not found)
+    emulator.skip(seconds=62)
+    assert stage.asg.describe_auto_scaling_groups()["AutoScalingGroups"] == []
     told = stage.ec2.describe_instances(InstanceIds=ids)["Reservations"]
     assert {i["State"]["Name"] for r in told for i in r["Instances"]} == {"terminated"}
 

@@ -45,14 +45,16 @@ def test_who_is_sick_at_the_balancer_is_replaced_with_elb_checks_only(
     replaced(fleet, until, old, 2)
 
 
-def test_the_grace_period_is_kept(emulator, stage, fleet, until):
-    old = fleet.make(1, HealthCheckType="ELB", HealthCheckGracePeriod=30).ids()[0]
+def test_the_grace_period_is_kept(emulator, fleet):
+    emulator.freeze()
+    old = fleet.begin(1, HealthCheckType="ELB", HealthCheckGracePeriod=30).ids()[0]
     emulator.sicken(instance=old)
-    until(fleet.health, lambda found: found[old]["State"] == "unhealthy")
     emulator.skip(seconds=5)
+    assert fleet.health()[old]["State"] == "unhealthy"
+    emulator.skip(seconds=20)
     assert fleet.members()[0]["HealthStatus"] == "Healthy"
-    emulator.laws(scale=0.0)
-    replaced(fleet, until, old, 1)
+    emulator.skip(seconds=6)
+    assert old not in fleet.ids()
 
 
 def test_a_failed_status_check_counts(emulator, fleet, until):
@@ -137,9 +139,13 @@ def test_zones_are_balanced_by_launching_first(emulator, stage, fleet, until):
     lopsided(stage, fleet, until)
     emulator.skip(seconds=5)
     assert zones(fleet)[stage.zones[2]] == 0
+    emulator.freeze()
+    emulator.laws(boot=60)
     resume(stage, "AZRebalance")
-    until(lambda: len(fleet.ids()), lambda size: size == 5)
-    until(lambda: zones(fleet), lambda found: sorted(found.values()) == [1, 1, 2])
+    emulator.skip(seconds=1)
+    assert sorted(zones(fleet).values()) == [1, 2, 2]
+    emulator.skip(seconds=61)
+    assert sorted(zones(fleet).values()) == [1, 1, 2]
 
 
 def test_policies_are_stored_and_act_unless_alarms_are_suspended(emulator, stage, fleet):

@@ -25,11 +25,15 @@ def complete(stage, instance, result="CONTINUE"):
     )
 
 
+def waits(fleet, state):
+    """The member that is in this state, the only one."""
+    (found,) = [m["InstanceId"] for m in fleet.members() if m["LifecycleState"] == state]
+    return found
+
+
 def held(fleet, until, state):
-    found = until(
-        fleet.members, lambda found: state in {member["LifecycleState"] for member in found}
-    )
-    return next(m["InstanceId"] for m in found if m["LifecycleState"] == state)
+    until(fleet.members, lambda found: state in {member["LifecycleState"] for member in found})
+    return waits(fleet, state)
 
 
 def grow(stage):
@@ -61,42 +65,48 @@ def test_an_abandoned_launch_is_terminated_and_tried_again(stage, fleet, until):
     fleet.settled(2)
 
 
-def test_what_is_not_completed_in_time_ends_by_the_default(emulator, stage, fleet, until):
+def test_what_is_not_completed_in_time_ends_by_the_default(emulator, stage, fleet):
     fleet.make(1)
+    emulator.freeze()
     hook(stage, LAUNCHING, HeartbeatTimeout=30, DefaultResult="CONTINUE")
     grow(stage)
-    waiting = held(fleet, until, "Pending:Wait")
+    emulator.skip(seconds=29)
+    waiting = waits(fleet, "Pending:Wait")
     assert waiting not in fleet.health()
-    emulator.skip(seconds=31)
-    fleet.settled(2)
+    emulator.skip(seconds=2)
+    assert {member["LifecycleState"] for member in fleet.members()} == {"InService"}
 
 
-def test_a_termination_waits_after_the_drain(emulator, stage, fleet, until):
+def test_a_termination_waits_after_the_drain(emulator, stage, fleet):
     fleet.make(1, delay=20)
+    emulator.freeze()
     hook(stage, TERMINATING)
     stage.asg.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=0)
-    draining = held(fleet, until, "Terminating")
+    emulator.skip(seconds=1)
+    draining = waits(fleet, "Terminating")
     assert fleet.health()[draining]["State"] == "draining"
-    emulator.skip(seconds=21)
-    waiting = held(fleet, until, "Terminating:Wait")
+    emulator.skip(seconds=20)
+    assert waits(fleet, "Terminating:Wait") == draining
     assert fleet.health() == {}
-    complete(stage, waiting)
-    until(fleet.ids, lambda ids: not ids)
+    complete(stage, draining)
+    emulator.skip(seconds=1)
+    assert fleet.ids() == []
 
 
-def test_a_heartbeat_begins_the_time_anew(emulator, stage, fleet, until, refused):
+def test_a_heartbeat_begins_the_time_anew(emulator, stage, fleet, refused):
     fleet.make(1)
+    emulator.freeze()
     hook(stage, LAUNCHING, HeartbeatTimeout=60, DefaultResult="CONTINUE")
     grow(stage)
-    waiting = held(fleet, until, "Pending:Wait")
     emulator.skip(seconds=50)
+    waiting = waits(fleet, "Pending:Wait")
     stage.asg.record_lifecycle_action_heartbeat(
         AutoScalingGroupName="web", LifecycleHookName="h", InstanceId=waiting
     )
-    emulator.skip(seconds=50)
-    assert held(fleet, until, "Pending:Wait") == waiting
-    emulator.skip(seconds=11)
-    fleet.settled(2)
+    emulator.skip(seconds=59)
+    assert waits(fleet, "Pending:Wait") == waiting
+    emulator.skip(seconds=2)
+    assert {member["LifecycleState"] for member in fleet.members()} == {"InService"}
     refused(
         "ValidationError",
         stage.asg.complete_lifecycle_action,

@@ -95,9 +95,11 @@ def test_an_image_that_went_away_is_told(emulator, stage, fleet, until):
     fleet.make(0)
     emulator.image(id=fleet.image, state="disabled")
     grow(stage, 1)
-    assert failed(fleet, until)["StatusMessage"].startswith("The image ID")
+    said = failed(fleet, until)["StatusMessage"]
+    assert said.startswith("The image ID")
+    assert "available" in said
     stage.ec2.deregister_image(ImageId=fleet.image)
-    assert "available" in failed(fleet, until)["StatusMessage"]
+    until(lambda: failed(fleet, until)["StatusMessage"], lambda said: "does not exist" in said)
 
 
 def test_an_image_for_another_processor_is_told(stage, fleet, until):
@@ -193,6 +195,7 @@ def test_one_launch_is_one_launch_whatever_is_repeated(emulator, stage, fleet, r
 
 def test_instances_boot_and_shut_down_in_time(emulator, stage, fleet, refused):
     fleet.make(0)
+    emulator.freeze()
     emulator.laws(boot=60, shutdown=60)
     run = {"ImageId": fleet.image, "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
     instance = stage.ec2.run_instances(**run)["Instances"][0]["InstanceId"]
@@ -215,8 +218,9 @@ def test_instances_boot_and_shut_down_in_time(emulator, stage, fleet, refused):
 
 
 def test_status_checks_take_time_and_may_fail(emulator, stage, fleet):
+    emulator.freeze()
     emulator.laws(status_checks=60)
-    (instance,) = fleet.make(1).ids()
+    (instance,) = fleet.begin(1).ids()
 
     def status():
         told = stage.ec2.describe_instance_status(InstanceIds=[instance])["InstanceStatuses"]

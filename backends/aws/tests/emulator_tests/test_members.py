@@ -17,10 +17,9 @@ def end(stage, instance, decrement=True):
     )["Activity"]
 
 
-def test_who_is_terminated_drains_first_and_is_gone_from_the_target_group(
-    emulator, stage, fleet, until
-):
+def test_who_is_terminated_drains_first_and_is_gone_from_the_target_group(emulator, stage, fleet):
     fleet.make(2, delay=30)
+    emulator.freeze()
     gone, stays = fleet.ids()
     assert end(stage, gone)["StatusCode"] == "WaitingForELBConnectionDraining"
     assert fleet.told()["DesiredCapacity"] == 1
@@ -29,7 +28,7 @@ def test_who_is_terminated_drains_first_and_is_gone_from_the_target_group(
     states = stage.ec2.describe_instances(InstanceIds=[gone])["Reservations"][0]["Instances"]
     assert states[0]["State"]["Name"] == "running"
     emulator.skip(seconds=31)
-    until(fleet.ids, lambda ids: ids == [stays])
+    assert fleet.ids() == [stays]
     assert gone not in fleet.health()
 
 
@@ -93,6 +92,7 @@ def test_an_instance_of_no_group_is_refused(stage, fleet, refused):
 
 def test_standby_is_out_of_service_and_out_of_the_target_group(emulator, stage, fleet, until):
     fleet.make(2, delay=30)
+    emulator.freeze()
     aside, other = fleet.ids()
     stage.asg.enter_standby(
         AutoScalingGroupName="web", InstanceIds=[aside], ShouldDecrementDesiredCapacity=True
@@ -103,8 +103,9 @@ def test_standby_is_out_of_service_and_out_of_the_target_group(emulator, stage, 
 
     assert states()[aside] == "EnteringStandby"
     emulator.skip(seconds=31)
-    until(states, lambda found: found == {aside: "Standby", other: "InService"})
-    until(fleet.health, lambda found: set(found) == {other})
+    assert states() == {aside: "Standby", other: "InService"}
+    assert set(fleet.health()) == {other}
+    emulator.thaw()
     stage.asg.exit_standby(AutoScalingGroupName="web", InstanceIds=[aside])
     fleet.settled(2)
     until(fleet.health, lambda found: set(found) == {aside, other})
@@ -180,8 +181,9 @@ def test_launched_into_a_full_zone_tells_the_error(emulator, stage, fleet):
 
 
 @pytest.mark.parametrize("decrement", [True, False])
-def test_ending_twice_is_ending_once(stage, fleet, decrement):
+def test_ending_twice_is_ending_once(emulator, stage, fleet, decrement):
     fleet.make(2, delay=30)
+    emulator.freeze()
     gone = fleet.ids()[0]
     first, second = (end(stage, gone, decrement) for _ in range(2))
     assert first["ActivityId"] == second["ActivityId"]
@@ -189,8 +191,9 @@ def test_ending_twice_is_ending_once(stage, fleet, decrement):
 
 
 @pytest.mark.parametrize("lingers", [True, False])
-def test_who_is_ended_while_draining_lingers_or_not(emulator, stage, fleet, until, lingers):
+def test_who_is_ended_while_draining_lingers_or_not(emulator, stage, fleet, lingers):
     fleet.make(1, delay=300)
+    emulator.freeze()
     emulator.laws(lingers=lingers)
     (gone,) = fleet.ids()
     end(stage, gone)
@@ -198,4 +201,4 @@ def test_who_is_ended_while_draining_lingers_or_not(emulator, stage, fleet, unti
     emulator.skip(seconds=10)
     assert fleet.ids() == ([gone] if lingers else [])
     emulator.skip(seconds=300)
-    until(fleet.ids, lambda ids: not ids)
+    assert fleet.ids() == []

@@ -19,16 +19,17 @@ def listed(stage, arn, *ids):
     }
 
 
-def test_a_target_is_initial_until_its_first_check_succeeds(emulator, stage, fleet, until):
+def test_a_target_is_initial_until_its_first_check_succeeds(emulator, fleet):
+    emulator.freeze()
     emulator.laws(check=3600)
-    (instance,) = fleet.make(1).ids()
+    (instance,) = fleet.begin(1).ids()
     assert fleet.health()[instance] == {
         "State": "initial",
         "Reason": "Elb.InitialHealthChecking",
         "Description": "Initial health checks in progress",
     }
     emulator.skip(seconds=3601)
-    until(fleet.health, lambda found: found[instance] == {"State": "healthy"})
+    assert fleet.health()[instance] == {"State": "healthy"}
 
 
 def test_an_application_that_never_answers_becomes_unhealthy(emulator, fleet, until):
@@ -49,6 +50,7 @@ def test_the_reason_of_failed_checks_is_the_tests_to_choose(emulator, fleet, unt
 def test_thresholds_count_for_turns(emulator, stage, fleet, until):
     (instance,) = fleet.make(1).ids()
     until(fleet.health, lambda found: found[instance]["State"] == "healthy")
+    emulator.freeze()
     emulator.laws(check=30)
     stage.elb.modify_target_group(TargetGroupArn=fleet.arn, UnhealthyThresholdCount=3)
     emulator.sicken(instance=instance)
@@ -78,14 +80,15 @@ def test_nobody_is_healthy_in_a_target_group_that_no_listener_uses(stage, fleet,
     assert used["LoadBalancerArns"] == [stage.balancer]
 
 
-def test_who_is_deregistered_drains_for_the_delay(emulator, stage, fleet, until):
+def test_who_is_deregistered_drains_for_the_delay(emulator, stage, fleet):
     fleet.make(2, delay=20)
+    emulator.freeze()
     first, second = fleet.ids()
     deregister = stage.elb.deregister_targets
     deregister(TargetGroupArn=fleet.arn, Targets=[{"Id": first}])
     assert listed(stage, fleet.arn)[first] == ("draining", "Target.DeregistrationInProgress")
     emulator.skip(seconds=21)
-    until(lambda: listed(stage, fleet.arn), lambda found: set(found) == {second})
+    assert set(listed(stage, fleet.arn)) == {second}
     assert listed(stage, fleet.arn, first)[first] == ("unused", "Target.NotRegistered")
     deregister(TargetGroupArn=fleet.arn, Targets=[{"Id": first}])
 
@@ -179,10 +182,11 @@ def test_attached_to_a_group_members_are_registered_and_detached_they_drain(
 
     stage.asg.attach_load_balancer_target_groups(**words)
     until(states, lambda found: found == [(False, "InService"), (True, "InService")])
+    emulator.freeze()
     stage.asg.detach_load_balancer_target_groups(**words)
     assert states() == [(False, "InService"), (True, "Removing")]
     emulator.skip(seconds=21)
-    until(states, lambda found: found == [(False, "InService")])
+    assert states() == [(False, "InService")]
     assert listed(stage, other) == {}
 
 

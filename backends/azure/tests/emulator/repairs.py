@@ -48,7 +48,12 @@ class Repairs:
                 raise NotEmulated(f"the repair action {action}")
 
     def _refill(self, group: ScaleSet) -> None:
-        if not group.deleting and not self.world.operations.on(group.id):
+        """Replace who was removed: not in the middle of an operation on the set, but after it."""
+        if group.deleting:
+            return
+        if self.world.operations.on(group.id):
+            self.world.clock.after(self.world.laws.patrol, self._refill, group)
+        else:
             self.world.scaling.fit(group)
 
     def _sick(self, group: ScaleSet, member: Machine) -> bool:

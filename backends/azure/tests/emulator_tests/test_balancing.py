@@ -84,14 +84,15 @@ async def test_a_stale_etag_of_a_load_balancer(fleet, network, refused):
 async def test_a_locked_load_balancer_is_a_429_that_passes(emulator, fleet, network, refused):
     """`RetryableErrorDueToAnotherOperation` ("Request limits and throttling")."""
     fleet.make(0)
-    emulator.laws(settle=0.3)
+    fleet.freeze(settle=60)
     balancer = await network.load_balancers.get("rg", "front")
     call = network.load_balancers.begin_create_or_update
     first = await call("rg", "front", balancer)
     code = "RetryableErrorDueToAnotherOperation"
     await refused(429, code, call("rg", "front", balancer))
+    emulator.skip(seconds=61)
     await first.result()
-    await (await call("rg", "front", balancer)).result()
+    await call("rg", "front", balancer)
 
 
 async def test_what_is_used_is_not_removed(fleet, network, refused):

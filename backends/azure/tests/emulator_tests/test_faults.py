@@ -114,7 +114,7 @@ async def test_twelve_writes_then_four_a_minute_for_each_set(emulator, fleet):
     """ "Compute throttling limits": Update, 12 tokens, four come back each minute; the error of
     "Troubleshooting API throttling errors"."""
     fleet.make(0)
-    emulator.laws(minute=60.0)
+    fleet.freeze(minute=60.0)
 
     async def writes():
         left = []
@@ -236,5 +236,5 @@ def test_it_ends_with_whoever_started_it():
         lines = [process.stdout.readline().strip() for _ in range(3)]
         assert os.path.exists(lines[2])  # noqa: PTH110
         process.stdin.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=45) == 0
     assert not os.path.exists(lines[2])  # noqa: PTH110

@@ -23,15 +23,16 @@ def version(stage, *regions, **profile):
     }
 
 
-async def test_a_version_is_replicated_in_time(emulator, stage, compute):
+async def test_a_version_is_replicated_in_time(emulator, stage, fleet, compute):
     """`expand=ReplicationStatus` ("Gallery Image Versions - Get")."""
-    emulator.laws(replicate=0.3)
+    fleet.freeze(replicate=60)
     call = compute.gallery_image_versions
     names = ("rg", "gallery", "web", "1.0.0")
     poller = await call.begin_create_or_update(*names, version(stage, "westeurope", "northeurope"))
     told = await call.get(*names, expand="ReplicationStatus")
     assert told.properties.provisioning_state == "Creating"
     assert told.properties.replication_status.aggregated_state == "InProgress"
+    emulator.skip(seconds=61)
     await poller.result()
     told = await call.get(*names, expand="ReplicationStatus")
     assert told.properties.provisioning_state == "Succeeded"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
 
 import pytest
 from azure.core.exceptions import ResourceModifiedError
@@ -20,20 +20,22 @@ async def test_an_instance_view_tells_provisioning_and_power(emulator, fleet):
     fleet.make(1)
     view = await fleet.vms.get_instance_view("rg", "web", "0")
     assert [s.code for s in view.statuses] == ["ProvisioningState/succeeded", "PowerState/running"]
-    emulator.laws(boot=0.5)
+    fleet.freeze(boot=60)
     await fleet.sets.begin_update("rg", "web", {"sku": {"name": "Standard_B2s", "capacity": 2}})
     young = await fleet.vms.get_instance_view("rg", "web", "1")
     assert [s.code for s in young.statuses] == ["ProvisioningState/creating"]
     assert young.vm_health is None
 
 
-async def test_a_member_never_changes_its_identity(fleet):
+async def test_a_member_never_changes_its_identity(emulator, fleet):
     """`vmId` is unique for ever, `timeCreated` is the launch (REST reference)."""
+    fleet.freeze()
     fleet.make(2)
     first, second = await fleet.members()
     assert first.properties.vm_id != second.properties.vm_id
     made = second.properties.time_created
-    assert made - first.properties.time_created < timedelta(seconds=1)
+    assert made == first.properties.time_created
+    emulator.skip(seconds=60)
     await fleet.remove("0")
     [left] = await fleet.members()
     assert (left.properties.vm_id, left.properties.time_created) == (second.properties.vm_id, made)
@@ -68,7 +70,7 @@ async def test_tags_and_sizes_make_nobody_old(fleet):
 
 
 @pytest.mark.parametrize("mode", ["Automatic", "Rolling"])
-async def test_other_modes_bring_everybody_to_the_model(mode, emulator, stage, fleet, until):
+async def test_other_modes_bring_everybody_to_the_model(mode, emulator, stage, fleet):
     """ "Upgrade policy modes": at once, or by batches."""
     fleet.make(3)
     newer = stage.image("2.0.0")
@@ -76,19 +78,19 @@ async def test_other_modes_bring_everybody_to_the_model(mode, emulator, stage, f
     policy = {"mode": mode}
     if mode == "Rolling":
         policy["rollingUpgradePolicy"] = {"maxBatchInstancePercent": 40}
-    emulator.laws(boot=0.2)
+    fleet.freeze(boot=60)
     await fleet.patch({"properties": {"upgradePolicy": policy, "virtualMachineProfile": profile}})
-    busy = [m for m in emulator.members() if m["provisioning"] == "Updating"]
-    assert len(busy) == (3 if mode == "Automatic" else 1)
-    await until(
-        lambda: {m["image"][-5:] for m in emulator.members()}, lambda said: said == {"2.0.0"}
-    )
+    batches = [3] if mode == "Automatic" else [1, 1, 1]
+    for batch in batches:
+        states = Counter(member["provisioning"] for member in emulator.members())
+        assert states["Updating"] == batch
+        emulator.skip(seconds=61)
+    assert {m["provisioning"] for m in emulator.members()} == {"Succeeded"}
+    assert {m["image"][-5:] for m in emulator.members()} == {"2.0.0"}
     if mode == "Rolling":
         call = fleet.compute.virtual_machine_scale_set_rolling_upgrades.get_latest
-        await until(
-            lambda: call("rg", "web"),
-            lambda told: told.properties.running_status.code == "Completed",
-        )
+        told = await call("rg", "web")
+        assert told.properties.running_status.code == "Completed"
 
 
 async def test_a_rolling_upgrade_tells_how_it_stands_and_can_be_cancelled(
@@ -98,7 +100,7 @@ async def test_a_rolling_upgrade_tells_how_it_stands_and_can_be_cancelled(
     fleet.make(3)
     call = fleet.compute.virtual_machine_scale_set_rolling_upgrades
     await refused(404, "NotFound", call.get_latest("rg", "web"))
-    emulator.laws(boot=0.3)
+    fleet.freeze(boot=60)
     profile = {"storageProfile": {"imageReference": {"id": stage.image("2.0.0")}}}
     await fleet.patch(
         {"properties": {"upgradePolicy": {"mode": "Rolling"}, "virtualMachineProfile": profile}}
@@ -107,7 +109,7 @@ async def test_a_rolling_upgrade_tells_how_it_stands_and_can_be_cancelled(
     assert told.properties.running_status.code == "RollingForward"
     assert told.properties.progress.in_progress_instance_count == 1
     await (await call.begin_cancel("rg", "web")).result()
-    emulator.skip(seconds=2)
+    emulator.skip(seconds=61)
     told = await call.get_latest("rg", "web")
     assert told.properties.running_status.code == "Cancelled"
     assert told.properties.progress.pending_instance_count == 2

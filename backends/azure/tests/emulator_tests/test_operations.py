@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from azure.core.exceptions import HttpResponseError
 
@@ -34,7 +32,7 @@ async def test_deletions_and_actions_tell_two_addresses(fleet):
 async def test_a_running_operation_tells_no_end(emulator, fleet):
     """Recorded: `startTime`, `status`, `name`; `endTime` once it is over."""
     fleet.make(1)
-    emulator.laws(shutdown=0.3)
+    fleet.freeze(shutdown=60)
     address = []
     words = {"raw_response_hook": lambda r: address.append(r.http_response.headers)}
     body = {"instanceIds": ["0"]}
@@ -45,6 +43,7 @@ async def test_a_running_operation_tells_no_end(emulator, fleet):
     running = emulator.arm("GET", path)
     assert set(running) == {"startTime", "status", "name"}
     assert running["status"] == "InProgress"
+    emulator.skip(seconds=61)
     await poller.result()
     over = emulator.arm("GET", path)
     assert over == running | {"status": "Succeeded", "endTime": over["endTime"]}
@@ -71,11 +70,12 @@ async def test_a_failure_is_told_inside_a_200(emulator, fleet, refused):
 async def test_another_operation_on_the_set_is_a_conflict(emulator, fleet, refused):
     """Deletions of one set's instances at the same time (azure-libraries-for-net#1260)."""
     fleet.make(3)
-    emulator.laws(shutdown=0.4)
+    fleet.freeze(shutdown=60)
     poller = await fleet.sets.begin_delete_instances("rg", "web", {"instanceIds": ["0"]})
     again = fleet.sets.begin_delete_instances("rg", "web", {"instanceIds": ["1"]})
     await refused(409, "Conflict", again)
     await refused(409, "Conflict", fleet.sets.begin_update("rg", "web", {"tags": {"a": "1"}}))
+    emulator.skip(seconds=61)
     await poller.result()
     await fleet.patch({"tags": {"a": "1"}})
     assert await fleet.ids() == ["1", "2"]
@@ -84,13 +84,14 @@ async def test_another_operation_on_the_set_is_a_conflict(emulator, fleet, refus
 async def test_with_the_other_law_a_newer_write_of_the_model_takes_over(emulator, fleet):
     """`OperationPreempted` (Azure/azure-sdk-for-python#5167): the older one fails."""
     fleet.make(1)
-    emulator.laws(overlap="supersede", boot=0.4)
+    fleet.freeze(overlap="supersede", boot=60)
     size = {"sku": {"name": "Standard_B2s", "capacity": 3}}
     older = await fleet.sets.begin_update("rg", "web", size)
     newer = await fleet.sets.begin_update("rg", "web", {"tags": {"a": "1"}})
     with pytest.raises(HttpResponseError) as caught:
         await older.result()
     assert caught.value.error.code == "OperationPreempted"
+    emulator.skip(seconds=61)
     await newer.result()
     assert len(await fleet.ids()) == 3
 
@@ -98,12 +99,13 @@ async def test_with_the_other_law_a_newer_write_of_the_model_takes_over(emulator
 async def test_another_process_goes_on_waiting(emulator, fleet, compute):
     """A continuation token of azure-core holds the address of the operation."""
     fleet.make(1)
-    emulator.laws(boot=0.3)
+    fleet.freeze(boot=60)
     size = {"sku": {"name": "Standard_B2s", "capacity": 2}}
     first = await fleet.sets.begin_update("rg", "web", size)
     token = first.continuation_token()
     emulator.clear_calls()
     second = await fleet.sets.begin_update("rg", "web", size, continuation_token=token)
+    emulator.skip(seconds=61)
     made = await second.result()
     assert made.properties.provisioning_state == "Succeeded"
     assert "compute:virtual_machine_scale_sets.update" not in emulator.calls()
@@ -112,12 +114,12 @@ async def test_another_process_goes_on_waiting(emulator, fleet, compute):
 async def test_a_deletion_ends_the_wait_for_what_never_boots(emulator, fleet):
     """A machine that is deleted while it is being made holds up nobody."""
     fleet.make(1)
-    emulator.laws(overlap="supersede")
+    fleet.freeze(overlap="supersede")
     emulator.fate(boot=None)
     growing = await fleet.sets.begin_update(
         "rg", "web", {"sku": {"name": "Standard_B2s", "capacity": 2}}
     )
-    await asyncio.sleep(0.1)
+    emulator.skip(seconds=600)
     assert [m["provisioning"] for m in emulator.members()] == ["Succeeded", "Creating"]
     assert not growing.done()
     await fleet.remove("1")

@@ -15,9 +15,9 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 pytestmark = pytest.mark.asyncio
 
 
-async def test_a_set_is_creating_first_and_spreads_over_the_zones(emulator, stage, compute):
+async def test_a_set_is_creating_first_and_spreads_over_the_zones(emulator, stage, fleet, compute):
     """ "Zone balancing" of the scale-set documentation; 201, then Creating (recorded)."""
-    emulator.laws(boot=0.3)
+    fleet.freeze(boot=60)
     body = {"location": stage.location, **stage.model(6, stage.image())}
     seen = []
     poller = await compute.virtual_machine_scale_sets.begin_create_or_update(
@@ -28,6 +28,7 @@ async def test_a_set_is_creating_first_and_spreads_over_the_zones(emulator, stag
     assert "Location" not in seen[0].headers
     told = await compute.virtual_machine_scale_sets.get("rg", "web")
     assert told.properties.provisioning_state == "Creating"
+    emulator.skip(seconds=61)
     made = await poller.result()
     assert made.properties.provisioning_state == "Succeeded"
     zones = Counter(member["zone"] for member in emulator.members(group="web"))
@@ -76,11 +77,12 @@ async def test_instance_ids_are_never_given_again(fleet):
 async def test_a_deletion_lowers_the_capacity_when_it_is_done(emulator, fleet):
     """Each deletion decrements the capacity (kubernetes/autoscaler#3284); late (#3510)."""
     fleet.make(3)
-    emulator.laws(shutdown=0.3)
+    fleet.freeze(shutdown=60)
     poller = await fleet.sets.begin_delete_instances("rg", "web", {"instanceIds": ["0", "2"]})
     assert (await fleet.told()).sku.capacity == 3
     leaving = [m for m in await fleet.members() if m.properties.provisioning_state == "Deleting"]
     assert [m.instance_id for m in leaving] == ["0", "2"]
+    emulator.skip(seconds=61)
     await poller.result()
     assert (await fleet.told()).sku.capacity == 1
     assert await fleet.ids() == ["1"]
@@ -136,14 +138,15 @@ async def test_overprovisioned_members_go_again_and_leave_gaps(emulator, stage, 
 
 
 async def test_a_set_goes_with_its_members_and_nothing_is_allowed_meanwhile(
-    emulator, fleet, refused, until
+    emulator, fleet, refused
 ):
     """`OperationNotAllowed` … marked for deletion (microsoft/onefuzz#511); 204 afterwards."""
     fleet.make(2)
-    emulator.laws(shutdown=0.3)
+    fleet.freeze(shutdown=60)
     poller = await fleet.sets.begin_delete("rg", "web")
     assert (await fleet.told()).properties.provisioning_state == "Deleting"
     await refused(409, "OperationNotAllowed", fleet.sets.begin_update("rg", "web", {"tags": {}}))
+    emulator.skip(seconds=61)
     await poller.result()
     with pytest.raises(ResourceNotFoundError):
         await fleet.told()

@@ -38,7 +38,7 @@ class Emulator(Process):
             )
         return self._clients[service]
 
-    def wait(self, operation: Any, seconds: float = 20.0) -> Any:
+    def wait(self, operation: Any, seconds: float = 60.0) -> Any:
         """Wait for an operation; whatever it ended with.
 
         Raises:

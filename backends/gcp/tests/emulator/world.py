@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.emulators.chances import Chances
-from tests.emulators.clock import Clock
+from tests.emulators.clock import Clock, passing
 from tests.emulators.faults import REFUSING, Fault
 from tests.emulators.ledger import Ledger
 
@@ -34,11 +34,11 @@ class World:
 
     Args:
         region: others there are not.
-        source: what time it is.
+        source: what time it is; None for the time that passes here.
     """
 
     def __init__(
-        self, region: str = "europe-west1", source: Callable[[], float] = time.time
+        self, region: str = "europe-west1", source: Callable[[], float] | None = None
     ) -> None:
         self.region, self.source = region, source
         self.zones = [f"{region}-{letter}" for letter in "bcd"]
@@ -47,7 +47,7 @@ class World:
 
     def reset(self) -> None:
         """As on the first day."""
-        self.clock = Clock(self.source)
+        self.clock = Clock(self.source or passing())
         self.ledger = Ledger(self.clock, refusing=REFUSING | {"quota"})
         self.laws, self.chances = Laws(), Chances()
         self.store = Store(PROJECT, self.clock, self.chances)

@@ -18,6 +18,7 @@ def serving(emulator):
 
 def test_health_is_unknown_then_unhealthy_then_healthy(emulator, fleet):
     fleet.make(0)
+    emulator.freeze()
     emulator.laws(boot=60, answers=20, check=1)
     fleet.call("resize", size=1)
     seen = []
@@ -51,6 +52,7 @@ def test_a_member_that_never_answers(emulator, fleet, until):
 def test_a_deleted_member_drains_first(emulator, fleet, until):
     fleet.make(2, drain=40)
     until(lambda: len(fleet.stage.health("pool", "web")) == 2)
+    emulator.freeze()
     gone = fleet.members()[0]
     fleet.delete(gone)
     emulator.skip(seconds=35)
@@ -67,6 +69,7 @@ def test_draining_may_take_longer_than_was_said(emulator, fleet):
     """Up to 60 s more, says deleteInstances."""
     emulator.laws(after_drain=60)
     fleet.make(1, drain=10)
+    emulator.freeze()
     fleet.delete(fleet.members()[0])
     emulator.skip(seconds=65)
     assert len(fleet.members()) == 1
@@ -97,12 +100,13 @@ def test_a_service_that_is_being_changed_is_not_ready(emulator, fleet):
     fleet.make(0)
     stage = fleet.stage
     told = stage.services.get(project="acme", backend_service="pool")
+    emulator.freeze()
     emulator.laws(operation=60)
     first = change(stage, timeout_sec=5, fingerprint=told.fingerprint)
     with pytest.raises(exceptions.BadRequest, match="is not ready") as caught:
         stage.services.delete_unary(project="acme", backend_service="pool")
     assert caught.value.errors[0]["reason"] == "resourceNotReady"
-    emulator.skip(seconds=60)
+    emulator.skip(seconds=61)
     stage.done(first)
 
 

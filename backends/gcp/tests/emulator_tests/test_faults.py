@@ -92,11 +92,12 @@ def test_a_fault_for_some_values_only(emulator, fleet):
 
 def test_a_bucket_fills_again(emulator, fleet):
     fleet.make(0)
+    emulator.freeze()
     emulator.bucket(action="*.resize", capacity=1, rate=2)
     emulator.wait(resize(fleet, 0))
     with pytest.raises(exceptions.Forbidden):
         resize(fleet, 0)
-    time.sleep(0.55)
+    emulator.skip(seconds=0.55)
     emulator.wait(resize(fleet, 0))
 
 

@@ -10,8 +10,9 @@ from google.api_core import exceptions
 
 
 def test_a_group_is_done_before_its_members_are(emulator, stage):
-    emulator.laws(boot=60, reaction=30)
     template = stage.template("web-r1", stage.image("web-1"))
+    emulator.freeze()
+    emulator.laws(boot=60, reaction=30, operation=0)
     told = stage.group("web", 2, template)
     assert (told.target_size, told.status.is_stable) == (2, False)
     first = stage.members("web")
@@ -28,18 +29,21 @@ def test_a_group_is_done_before_its_members_are(emulator, stage):
     assert stage.told("web").current_actions.none == 2
 
 
-def test_resize_makes_and_deletes(fleet, until):
+def test_resize_makes_and_deletes(emulator, fleet):
     fleet.make(2)
     fleet.call("resize", size=4)
     fleet.settled(4)
+    emulator.freeze()
     fleet.call("resize", size=1)
     assert fleet.stage.told("web").target_size == 1
     assert sum(m.current_action == "DELETING" for m in fleet.members()) == 3
+    emulator.skip(seconds=1)
     fleet.settled(1)
 
 
 def test_resize_that_only_begins_shows_creating_when_it_is_done(emulator, fleet):
     fleet.make(1)
+    emulator.freeze()
     emulator.laws(reaction=60)
     fleet.call("resize", size=2)
     assert sorted(m.current_action for m in fleet.members()) == ["CREATING", "NONE"]
@@ -51,12 +55,14 @@ def test_a_group_has_at_most_a_thousand_members(fleet):
         fleet.call("resize", size=1001)
 
 
-def test_delete_instances_lowers_the_target_by_those_it_names(fleet, until):
+def test_delete_instances_lowers_the_target_by_those_it_names(emulator, fleet):
     fleet.make(3)
+    emulator.freeze()
     gone = fleet.members()[0]
     assert not fleet.delete(gone).error.errors
     assert fleet.stage.told("web").target_size == 2
     assert fleet.named(gone.name).current_action == "DELETING"
+    emulator.skip(seconds=1)
     fleet.settled(2)
     assert fleet.named(gone.name) is None
 
@@ -72,6 +78,7 @@ def test_delete_instances_fails_whole_for_a_stranger(fleet):
 
 def test_delete_instances_skips_strangers_and_those_that_leave_if_told_so(emulator, fleet):
     fleet.make(3)
+    emulator.freeze()
     emulator.laws(shutdown=60)
     first, second, _ = fleet.members()
     fleet.delete(first)
@@ -118,12 +125,14 @@ def test_create_instances_not_under_proactive_substitution(fleet):
     assert failed.error.errors[0].code == "CONDITION_NOT_MET"
 
 
-def test_recreated_members_keep_their_names_and_get_other_ids(fleet):
+def test_recreated_members_keep_their_names_and_get_other_ids(emulator, fleet):
     fleet.make(1)
+    emulator.freeze()
     (before,) = fleet.members()
     field = "instance_group_managers_recreate_instances_request_resource"
     fleet.call("recreate_instances", **{field: {"instances": [before.instance]}})
     assert fleet.named(before.name).current_action == "RECREATING"
+    emulator.skip(seconds=1)
     (after,) = fleet.settled(1).members()
     assert after.name == before.name
     assert after.id != before.id
@@ -202,6 +211,7 @@ def test_a_name_is_taken_once(fleet):
 def test_a_stale_fingerprint_is_refused_also_while_the_other_change_goes_on(emulator, fleet):
     fleet.make(0)
     told = fleet.stage.told("web")
+    emulator.freeze()
     emulator.laws(operation=60)
     groups, where = fleet.stage.groups, fleet.stage.where
 
@@ -221,7 +231,7 @@ def test_a_stale_fingerprint_is_refused_also_while_the_other_change_goes_on(emul
     with pytest.raises(exceptions.PreconditionFailed) as caught:
         patch("two")
     assert caught.value.errors[0]["reason"] == "conditionNotMet"
-    emulator.skip(seconds=60)
+    emulator.skip(seconds=61)
     emulator.wait(first)
     now = fleet.stage.told("web")
     assert now.all_instances_config.properties.metadata["hold"] == "one"

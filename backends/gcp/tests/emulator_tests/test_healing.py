@@ -61,11 +61,13 @@ def test_nothing_is_repaired_where_the_policy_says_so(emulator, fleet, until):
     assert fleet.named(first.name).id == first.id
 
 
-def test_members_are_verifying_until_they_are_healthy(emulator, watched, until):
+def test_members_are_verifying_until_they_are_healthy(emulator, watched):
     fleet = watched(delay=100)
+    emulator.freeze()
     emulator.fate(answers=30)
     fleet.call("resize", size=3)
-    new = until(lambda: [m for m in fleet.members() if m.current_action == "VERIFYING"])[0]
+    emulator.skip(seconds=1)
+    (new,) = [m for m in fleet.members() if m.current_action == "VERIFYING"]
     assert new.instance_status == "RUNNING"
     assert not fleet.stage.told("web").status.is_stable
     emulator.skip(seconds=31)
@@ -81,16 +83,16 @@ def test_an_unhealthy_member_is_recreated(emulator, watched, until):
     until(replaced(fleet, first))
 
 
-def test_failures_are_ignored_during_the_initial_delay(emulator, watched, until):
+def test_failures_are_ignored_during_the_initial_delay(emulator, watched):
     fleet = watched(delay=60)
+    emulator.freeze()
     emulator.fate(answers=None, times=1)
     fleet.call("resize", size=3)
-    new = until(lambda: [m for m in fleet.members() if m.current_action == "VERIFYING"])[0]
-    until(lambda: fleet.named(new.name).instance_health[0].detailed_health_state == "UNHEALTHY")
-    emulator.skip(seconds=50)
-    assert fleet.named(new.name).current_action == "VERIFYING"
-    emulator.skip(seconds=11)
-    until(replaced(fleet, new))
+    emulator.skip(seconds=59)
+    (new,) = [m for m in fleet.members() if m.current_action == "VERIFYING"]
+    assert fleet.named(new.name).instance_health[0].detailed_health_state == "UNHEALTHY"
+    emulator.skip(seconds=3)
+    assert replaced(fleet, new)()
 
 
 def test_a_group_without_a_health_check_knows_no_health(emulator, fleet):

@@ -97,14 +97,15 @@ def test_aggregated_lists_have_the_scopes_that_there_can_be(emulator, fleet, ser
 def test_a_list_may_be_late_and_get_is_not(emulator, stage):
     images = emulator.client("images")
     stage.image("old")
-    emulator.laws(lag=60)
+    emulator.freeze()
+    emulator.laws(lag=60, operation=0)
     assert names(images.list(project="acme")) == []
-    emulator.skip(seconds=60)
+    emulator.skip(seconds=61)
     stage.image("new")
     stage.done(images.delete_unary(project="acme", image="old"))
     assert images.get(project="acme", image="new").name == "new"
     assert names(images.list(project="acme")) == ["old"]
-    emulator.skip(seconds=60)
+    emulator.skip(seconds=61)
     assert names(images.list(project="acme")) == ["new"]
 
 

@@ -22,6 +22,7 @@ def insert(stage, name="net", **words):
 
 
 def test_a_change_is_running_first_and_done_later(emulator, stage):
+    emulator.freeze()
     emulator.laws(operation=60)
     operation = insert(stage)
     assert operation.status.name == "RUNNING"
@@ -29,13 +30,14 @@ def test_a_change_is_running_first_and_done_later(emulator, stage):
     networks = emulator.client("networks")
     with pytest.raises(exceptions.NotFound):
         networks.get(project=stage.project, network="net")
-    emulator.skip(seconds=60)
+    emulator.skip(seconds=61)
     done = emulator.wait(operation)
     assert (done.status.name, done.progress, done.name) == ("DONE", 100, operation.name)
     assert networks.get(project=stage.project, network="net").id == done.target_id
 
 
 def test_get_tells_how_an_operation_stands(emulator, stage):
+    emulator.freeze()
     emulator.laws(operation=60)
     operation = insert(stage)
     told = emulator.client("global_operations").get(project=stage.project, operation=operation.name)
@@ -43,6 +45,7 @@ def test_get_tells_how_an_operation_stands(emulator, stage):
 
 
 def test_wait_may_return_before_the_end(emulator, stage):
+    emulator.freeze()
     emulator.laws(operation=60, wait=0.1)
     operation = insert(stage)
     told = emulator.client("global_operations").wait(
@@ -54,12 +57,13 @@ def test_wait_may_return_before_the_end(emulator, stage):
 def test_others_are_answered_while_one_waits(emulator, stage):
     from concurrent.futures import ThreadPoolExecutor
 
+    emulator.freeze()
     emulator.laws(operation=60, wait=60)
     operation = insert(stage)
     waiting = ThreadPoolExecutor(1).submit(emulator.wait, operation)
     emulator.client("zones").list(project=stage.project)
     assert not waiting.done()
-    emulator.skip(seconds=60)
+    emulator.skip(seconds=61)
     assert waiting.result().status.name == "DONE"
 
 

@@ -62,7 +62,7 @@ def everything(emulator, fleet):
 
     def read(path):
         url = f"{emulator.url}/compute/v1/projects/acme/{path.format(**names)}".rstrip("/")
-        with urllib.request.urlopen(url, timeout=5) as reply:
+        with urllib.request.urlopen(url, timeout=30) as reply:
             return json.load(reply)
 
     return read
@@ -93,6 +93,7 @@ def test_groups_carry_fields_that_no_schema_lists(emulator, everything):
 def test_errors_in_operations_are_written_as_recorded_ones_are(emulator, fleet):
     """RESOURCE_ALREADY_EXISTS, 409, CONFLICT: of two that begin at once, the second one."""
     fleet.make(1)
+    emulator.freeze()
     emulator.laws(operation=60)
     instances = emulator.client("instances")
     request = {
@@ -102,7 +103,7 @@ def test_errors_in_operations_are_written_as_recorded_ones_are(emulator, fleet):
         "instance_resource": {"name": "alone"},
     }
     first, second = instances.insert_unary(request), instances.insert_unary(request)
-    emulator.skip(seconds=60)
+    emulator.skip(seconds=61)
     fleet.stage.done(first)
     failed = emulator.wait(second)
     assert failed.error.errors[0].code == "RESOURCE_ALREADY_EXISTS"

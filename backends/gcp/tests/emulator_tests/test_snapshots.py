@@ -26,7 +26,8 @@ def test_a_fleet_that_was_changed_and_brought_back_is_as_it_was(emulator, fleet,
 
 def test_members_tell_the_truth_behind_late_lists(emulator, fleet):
     fleet.make(1)
-    emulator.laws(lag=30)
+    emulator.freeze()
+    emulator.laws(lag=3600)
     instances = emulator.client("instances")
     assert not list(instances.list(project="acme", zone=emulator.zones[0]))
     (member,) = emulator.members(group="web")
@@ -105,8 +106,8 @@ def test_it_is_started_by_hand_and_ends_when_nobody_holds_its_input():
         words, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
     )
     url = process.stdout.readline().strip()
-    with urllib.request.urlopen(f"{url}/compute/v1/projects/acme/zones", timeout=10) as reply:
+    with urllib.request.urlopen(f"{url}/compute/v1/projects/acme/zones", timeout=30) as reply:
         assert b"us-east1-b" in reply.read()
     process.stdin.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=45) == 0
     process.stdout.close()

@@ -73,7 +73,7 @@ def test_proactive_replaces_everybody_inside_its_bounds(emulator, fleet, until):
         most = max(most, len(members))
         return fleet.stage.told("web").status.version_target.is_reached
 
-    until(look, seconds=10)
+    until(look)
     fleet.settled(4)
     assert templates(fleet) == {"web-r2": 4}
     assert (running >= 4, most <= 5) == (True, True)
@@ -180,7 +180,7 @@ def test_a_merge_patch_keeps_what_it_does_not_name(emulator, fleet):
     body = {"allInstancesConfig": {"properties": {"metadata": {"b": None}}}}
     path = f"/compute/v1/projects/acme/zones/{emulator.zones[0]}/instanceGroupManagers/web"
     request = urllib.request.Request(emulator.url + path, json.dumps(body).encode(), method="PATCH")
-    operation = json.load(urllib.request.urlopen(request, timeout=5))
+    operation = json.load(urllib.request.urlopen(request, timeout=30))
     emulator.client("zone_operations").wait(
         project="acme", zone=emulator.zones[0], operation=operation["name"]
     )

@@ -223,7 +223,7 @@ async def test_an_instance_serves_on_its_port_and_leaves_its_image_intact(
 
 
 def ask(port: int) -> bytes:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         return b"".join(iter(lambda: connection.recv(4096), b""))
     return b""
@@ -542,7 +542,7 @@ async def test_an_instance_outlives_its_controller_and_the_next_one_adopts_and_e
     make_image, launch, controller, until
 ):
     image = make_image(GRACEFUL)
-    said, complaints = controller(image).communicate(timeout=20)
+    said, complaints = controller(image).communicate(timeout=45)
     assert complaints == "", "its pipes are closed: nothing of it was inherited"
     identity = Identity.from_dict(json.loads(said.splitlines()[-1]))
 
@@ -563,7 +563,7 @@ async def test_an_instance_that_crashed_unseen_is_not_adopted_and_its_rest_is_en
     make_image, controller, until
 ):
     image = make_image("sleep 61 & read forever < /tmp/fifo-that-is-not-there; exec sleep 62")
-    said, _ = controller(image).communicate(timeout=20)
+    said, _ = controller(image).communicate(timeout=45)
     identity = Identity.from_dict(json.loads(said.splitlines()[-1]))
     process = await adopt(identity)
     await until(lambda: len(marked(process)) >= 2)

@@ -20,7 +20,7 @@ from immutable_local.sandbox import (
 
 
 def run(words: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=20, **options)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=45, **options)
 
 
 # -- finding bubblewrap ----------------------------------------------------------------------------
