@@ -52,7 +52,11 @@ class Metrics:
 
 
 def _statistic(stat: str, values: list[float]) -> float:
-    """Of samples ("CloudWatch statistics definitions")."""
+    """Of samples; a trimmed count includes its upper bound, as all trimmed statistics do.
+
+    "CloudWatch statistics definitions"
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html).
+    """
     simple: dict[str, Callable[[list[float]], float]] = {
         "Sum": sum,
         "Average": lambda v: sum(v) / len(v),

@@ -150,6 +150,31 @@ def test_numbers_are_found_by_their_exact_dimensions(emulator):
     assert times == sorted(times, reverse=True)
 
 
+def test_trimmed_counts_include_their_upper_bound(emulator):
+    """Trimmed statistics leave out what is higher than the upper bound; a trimmed count counts.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
+    """
+    place = {"TargetGroup": "targetgroup/web/1"}
+    emulator.metric(
+        namespace="AWS/ApplicationELB",
+        name="TargetResponseTime",
+        dimensions=place,
+        values=[0.05, 0.1, 0.1000001, 2.0],
+    )
+    now = datetime.now(UTC)
+
+    def count(stat):
+        (told,) = emulator.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[query("TargetResponseTime", place, stat)],
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=1),
+        )["MetricDataResults"]
+        return told["Values"]
+
+    assert [count(f"TC(:{bound})") for bound in ("0.01", "0.1", "1")] == [[0.0], [2.0], [3.0]]
+
+
 def test_who_is_asking_is_told(emulator):
     sts = emulator.client("sts")
     told = sts.get_caller_identity()

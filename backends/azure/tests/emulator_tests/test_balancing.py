@@ -44,12 +44,17 @@ async def test_down_takes_new_connections_away_and_up_overrides_the_probe(emulat
     assert [m["serving"] for m in emulator.members()] == [["web"], ["web"]]
 
 
-async def test_a_state_goes_with_its_machine(emulator, fleet, network):
-    """A new machine has no administrative state."""
-    await fleet.make(2).settled(2)
-    await administer(network, "web", "Down", "None")
-    assert emulator.everything()["admin"] != {}
-    await fleet.remove("0")
+@pytest.mark.parametrize("flexible", [False, True])
+async def test_a_state_goes_with_its_network_interface(emulator, fleet, network, flexible):
+    """Addresses of a pool are those of interfaces that there are ("Backend pool management")."""
+    size = 12  # Members 1, 10 and 11: one name begins like the others.
+    await fleet.make(size, flexible=flexible).settled(size)
+    await administer(network, "web", *["Down"] * size)
+    there = emulator.members()
+    gone = there[1]["name" if flexible else "number"]
+    await fleet.remove(str(gone))
+    assert list(emulator.everything()["admin"].values()) == [size - 1]
+    await fleet.remove(*(str(m["name" if flexible else "number"]) for m in emulator.members()))
     assert emulator.everything()["admin"] == {}
 
 

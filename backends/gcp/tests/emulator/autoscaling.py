@@ -112,9 +112,10 @@ def _policy(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _may_act(group: Group, policy: dict[str, Any]) -> None:
-    """What an autoscaler that is not OFF does not work with, says the page on autoscaling.
+    """What an autoscaler that is not OFF does not work with: it is refused there.
 
-    Groups with stateful configuration, regional groups whose proactive redistribution is off.
+    Groups with stateful configuration, regional groups whose proactive redistribution is off:
+    "Autoscaling groups of instances" (https://cloud.google.com/compute/docs/autoscaler).
     """
     if policy["mode"] == "OFF":
         return

@@ -61,6 +61,23 @@ def test_redistribution_and_autoscaling_are_both_on_or_both_off(emulator, spread
     turn("ON")
 
 
+def test_a_stateful_group_has_no_autoscaler(fleet):
+    """https://cloud.google.com/compute/docs/autoscaler: not with stateful configuration."""
+    disks = {"preserved_state": {"disks": {"data": {"auto_delete": "NEVER"}}}}
+    fleet.make(1, stateful_policy=disks)
+    where, target = fleet.stage.where, fleet.stage.told("web").self_link
+
+    def insert(mode):
+        policy = {"mode": mode, "max_num_replicas": 5}
+        scaler = {"name": "web", "target": target, "autoscaling_policy": policy}
+        words = {"project": "acme", "autoscaler_resource": scaler, **where}
+        return fleet.stage.done(fleet.stage.scalers.insert_unary(**words))
+
+    with pytest.raises(exceptions.BadRequest, match="is stateful"):
+        insert("ON")
+    insert("OFF")
+
+
 def told(fleet):
     return fleet.stage.scalers.get(project="acme", autoscaler="web", **fleet.stage.where)
 
