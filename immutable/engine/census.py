@@ -13,6 +13,7 @@ from itertools import islice
 
 from attrs import evolve, frozen
 
+from immutable.engine.pacing import Awaited, Span
 from immutable.model import FleetState, Group, Instance, InstanceState
 from immutable.planning.arithmetic import Counts
 from immutable.planning.kernel import Which
@@ -80,6 +81,12 @@ class _Members:
             )
         return self._counted
 
+    def first(self, state: InstanceState) -> Iterator[str]:
+        """Yield who came into a state first, in each zone."""
+        for (each, _), names in self.names.items():
+            if each is state and names:
+                yield next(iter(names))
+
     def of(self, state: InstanceState) -> Iterator[str]:
         for (each, _), names in list(self.names.items()):
             if each is state:
@@ -93,7 +100,8 @@ class Census:
         min_ready: Seconds READY after which a member counts as proven.
         boot_timeout: Seconds after which a member that isn't READY is overdue.
         staleness: Seconds by which an observation may be out of date: for so long a member must
-            be missing before it counts as dead, since reads can go back in time.
+            be missing before it counts as dead, since reads can go back in time. One that was sent
+            to retire is gone as soon as a look that can't be older than it leaves it out.
 
     Attributes:
         at: The time of the last observation, by the backend's clock.
@@ -118,6 +126,8 @@ class Census:
         self._timers: list[tuple[float, str, InstanceState]] = []
         self._sent: dict[str, float] = {}
         self._goings: list[float] = []
+        self._boots: defaultdict[int, Span] = defaultdict(Span)
+        self._leaves = Span()
 
     # -- observing -----------------------------------------------------------------------------
 
@@ -139,7 +149,13 @@ class Census:
             self._notice(each)
         if state.complete:
             self._miss({each.id for each in state.instances})
-        return Changes(tuple(self._dead()), tuple(self._ring()))
+        changes = Changes(tuple(self._dead()), tuple(self._ring()))
+        for number, members in self._members.items():
+            if (age := self._age(members, InstanceState.STARTING)) is not None:
+                self._boots[number].goes_on(age)
+            if (age := self._age(members, InstanceState.DRAINING)) is not None:
+                self._leaves.goes_on(age)
+        return changes
 
     def _miss(self, present: set[str]) -> None:
         if len(present) == len(self._seen) and present == self._seen.keys():
@@ -164,6 +180,8 @@ class Census:
             # A backend that doesn't know: since it was first seen so, which is never too early.
             known = old is not None and old.state is InstanceState.READY
             new = evolve(new, ready_since=old.ready_since if known and old else self.at)
+        if old is not None and old.state is InstanceState.STARTING and new.ready_since is not None:
+            self._boots[new.revision].ended(new.ready_since - new.launched_at)
         self._seen[name] = new
         self._count(new, InstanceState.DRAINING if name in self.retiring else state)
         if old is None or old.state is not state:
@@ -176,8 +194,9 @@ class Census:
     def _lose(self, name: str) -> None:
         """Note that a member isn't listed any more.
 
-        It stops counting as available at once. One that is leaving goes on counting as existing,
-        and one that isn't is not yet dead, until no old look could have left it out.
+        It stops counting as available at once. One that is leaving goes on counting as existing
+        until no old look could have left it out; one that isn't is not yet dead until no look
+        could go back in time and show it.
         """
         known = self._seen.get(name)
         if known is None or name in self._vanished:
@@ -188,17 +207,25 @@ class Census:
 
     def _dead(self) -> Iterator[Instance]:
         """Yield those that are certainly gone and weren't asked to go."""
+        oldest = self.at - self._staleness
         for name, (since, instance) in tuple(self._vanished.items()):
-            if self.at - since < self._staleness:
+            leaving = name in self._seen
+            # Launched at 50, asked to go, left out at 71 of what is at most 20 s old: it is gone.
+            if oldest < since and not (leaving and oldest > instance.launched_at):
                 continue
             del self._vanished[name]
-            if name in self._seen:
+            if leaving:
                 self._forget(instance)
                 self._buried.add(name)
                 self.retiring.discard(name)
-                self._goings.append(since - self._sent.pop(name, since))
+                self._gone_after(since - self._sent.pop(name, since))
             else:
                 yield instance
+
+    def _gone_after(self, seconds: float) -> None:
+        self._goings.append(seconds)
+        if seconds > 0:
+            self._leaves.ended(seconds)
 
     def _forget(self, instance: Instance) -> None:
         self._count(instance, InstanceState.GONE)
@@ -316,14 +343,32 @@ class Census:
         """
         return _some(each for each in self._goings if each > 0)
 
-    def moving(self) -> bool:
-        """Whether anything is about to change by itself."""
-        numbers = self.groups.keys() | self._members.keys()
-        counted = [(number in self.groups, self.counts(number)) for number in numbers]
-        return any(
-            each.starting or each.unready or each.leaving or (listed and each.size != each.ready)
-            for listed, each in counted
-        )
+    def _age(self, members: _Members, state: InstanceState) -> float | None:
+        """Return for how many seconds the first of those who boot, or were sent, have done so."""
+        first = [self._seen[name] for name in members.first(state)]
+        if state is InstanceState.STARTING:
+            began = [each.launched_at for each in first]
+        else:
+            began = [self._sent[each.id] for each in first if each.id in self._sent]
+        return self.at - min(began) if began else None
+
+    def awaited(self) -> tuple[Awaited, ...]:
+        """Return what is about to change by itself: of each kind the one that began first."""
+        found: list[Awaited] = []
+        for number in self.groups.keys() | self._members.keys():
+            each, members, boots = self.counts(number), self._members[number], self._boots[number]
+            listed = number not in self.groups or each.size == each.live
+            if each.unready or not listed:
+                # They recover at any time; but who isn't even listed boots as long as others do.
+                late = each.unready or each.size < each.live
+                found.append(Awaited(usual=None if late else boots.usual))
+            if each.starting:
+                age = self._age(members, InstanceState.STARTING)
+                found.append(Awaited(age or 0.0, boots.usual))
+            if each.leaving:
+                age = self._age(members, InstanceState.DRAINING)
+                found.append(Awaited(age, self._leaves.usual) if age is not None else Awaited())
+        return tuple(found)
 
     def pick(self, revision: int, count: int, which: Which, *, protected: bool) -> tuple[str, ...]:
         """Return the names of at most *count* members to retire.

@@ -15,6 +15,7 @@ from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
 from immutable.engine.keeper import Keeper
 from immutable.engine.mind import Mind
+from immutable.engine.pacing import LONGEST, pause
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
 from immutable.engine.watch import Watch
@@ -47,7 +48,6 @@ from immutable.planning.kernel import Give, Move, Situation, next_move
 
 __all__ = ["drive"]
 
-_IDLE = 15.0
 _LAST_LOOK = 30.0
 
 
@@ -296,12 +296,17 @@ class _Driver:
     def _wait(self) -> float:
         """Return the seconds until the next look: few while something is about to change."""
         watch, ledger = self._watch, self._session.ledger
-        unsure = ledger.blind or bool(ledger.pending)
-        if self._look_soon or unsure or not watch.settled or watch.census.moving():
+        if self._look_soon or ledger.blind or ledger.pending:
             return self._poll
         timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
-        soonest = min((timer for timer in timers if timer is not None), default=_IDLE)
-        return min(_IDLE, max(soonest + 0.001, min(soonest, self._poll)))
+        timers.append(self._hands.advances_in())
+        soonest = min(timer for timer in timers if timer is not None)
+        awaited = watch.census.awaited()
+        if awaited:
+            return min(pause(awaited, self._poll), max(soonest + 0.001, self._poll))
+        if not watch.settled:
+            return max(self._poll, min(watch.settles_in(_now()), soonest) + 0.001)
+        return min(LONGEST, max(soonest + 0.001, min(soonest, self._poll)))
 
 
 def _now() -> float:

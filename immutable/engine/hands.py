@@ -64,6 +64,15 @@ class Hands:
         """Whether launches have just failed for want of room, and are to wait."""
         return _now() < self._short_until
 
+    def advances_in(self) -> float:
+        """Return in how many seconds a retirement that has begun wants to be called again."""
+        groups = self._watch.census.groups
+        due = (
+            again for number, again in self._again.items()
+            if number in groups and self._watch.census.counts(number).leaving
+        )  # fmt: skip
+        return max(0.0, min(due, default=inf) - _now())
+
     def hurry(self) -> None:
         """Try launches again at once: the rollout has turned."""
         self._short_until, self._pause = -inf, 0.0

@@ -156,6 +156,10 @@ class Watch:
         """Whether what is seen is all that there is: settled, and no size is still in doubt."""
         return self.settled and not self._odd
 
+    def settles_in(self, now: float) -> float:
+        """Return in how many seconds a look must show everything that was done so far."""
+        return max(0.0, self._acted + self._staleness - now)
+
     # -- acting --------------------------------------------------------------------------------
 
     def acted(self, now: float, *, doubtful: bool, echo: bool = False) -> None:

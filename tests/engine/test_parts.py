@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from immutable.backend import (
 )
 from immutable.engine.census import Census
 from immutable.engine.lasting import Lasting
+from immutable.engine.pacing import Awaited
 from immutable.engine.retrying import CALL_SECONDS, patiently
 from immutable.planning.arithmetic import Counts
 from immutable.planning.kernel import Which
@@ -91,7 +93,7 @@ def test_a_member_that_vanishes_has_died_unless_it_was_sent_to_retire():
 
 
 def test_reads_that_go_back_in_time_neither_kill_nor_revive():
-    made = census(server("a"), server("b"), staleness=10)
+    made = census(server("a"), server("b", launched_at=95.0), staleness=10)
     made.retire(["b"])
     assert made.absorb(seen(101)).died == ()
     assert made.counts(1) == Counts(3, leaving=1)
@@ -102,6 +104,52 @@ def test_reads_that_go_back_in_time_neither_kill_nor_revive():
     assert made.counts(1) == Counts(3)
     assert made.absorb(seen(114, server("a"), server("b"))).died == ()
     assert made.counts(1) == Counts(3, ready=1, proven=1)
+
+
+def test_one_that_was_sent_to_retire_is_gone_once_no_look_can_be_older_than_it():
+    made = census(server("a", launched_at=50.0), server("b", launched_at=95.0), staleness=10)
+    made.retire(["a", "b"])
+    # What shows neither is of 91 at the earliest: a was there before, b perhaps not yet.
+    assert made.absorb(seen(101)).died == ()
+    assert made.counts(1) == Counts(3, leaving=1)
+    made.absorb(seen(102, server("a", launched_at=50.0)))  # Of 92, say: it goes back in time.
+    assert made.counts(1) == Counts(3, leaving=1)
+    made.absorb(seen(105))
+    assert made.counts(1) == Counts(3, leaving=1)
+    made.absorb(seen(105.1))
+    assert made.counts(1) == Counts(3)
+
+
+def test_one_that_was_not_sent_to_retire_is_dead_only_after_the_staleness():
+    made = census(server("a", launched_at=50.0), staleness=10)
+    assert made.absorb(seen(101)).died == ()
+    assert made.absorb(seen(110.9)).died == ()
+    assert [each.id for each in made.absorb(seen(111)).died] == ["a"]
+
+
+def test_what_is_awaited_is_known_from_those_who_came_and_went_before():
+    booting = server("a", STARTING, launched_at=100.0)
+    made = census(booting, server("b", STARTING, launched_at=102.0), at=110.0)
+    made.groups = {1: evolve(made.groups[1], size=2)}
+    assert made.awaited() == (Awaited(10.0),)
+    made.absorb(seen(118, evolve(booting, state=READY, ready_since=117.0), complete=False))
+    # One had been seen booting at 10 s and at none later, and was READY after 17.
+    made.groups = {1: evolve(made.groups[1], size=2)}
+    assert made.awaited() == (Awaited(16.0, (16.0 + 17.0) / 2),)
+    made.retire(["a"])
+    made.groups = {1: evolve(made.groups[1], size=1)}
+    made.absorb(seen(121, server("b", STARTING, launched_at=102.0)), groups=False)
+    assert made.awaited() == (Awaited(19.0, (16.0 + 17.0) / 2),)
+    made.retire(["b"])
+    assert made.awaited()[-1] == Awaited(0.0, 1.5)
+
+
+def test_who_recovers_or_was_sent_by_somebody_else_may_be_done_at_any_time():
+    made = census(server("a"), server("b", UNREADY), server("c", DRAINING))
+    made.groups = {1: evolve(made.groups[1], size=2)}
+    assert made.awaited() == (Awaited(), Awaited())
+    made.groups = {1: evolve(made.groups[1], size=5)}
+    assert Awaited() in made.awaited()
 
 
 def test_a_retirement_that_did_not_happen_is_taken_back():

@@ -1,0 +1,82 @@
+"""How long to wait until the next look, while servers come and go by themselves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define, frozen
+
+__all__ = ["LONGEST", "Awaited", "Span", "pause"]
+
+LONGEST = 15.0
+"""Seconds between two looks at a fleet in which nothing is about to change."""
+
+_SHARE = 1 / 16
+_FINEST = 1 / 4
+
+
+# Looks at 18 s (not yet) and at 22 s (done): 20.    At 20 s, done: 19.    At 19 s, not yet: 19.5.
+@define
+class Span:
+    """How long something takes at least, as far as looks have shown: nearer with each one.
+
+    Attributes:
+        early: The longest time after which it was seen not to be over, of those below `late`.
+        late: The shortest time after which it was seen to be over; None until then.
+    """
+
+    early: float = 0.0
+    late: float | None = None
+
+    @property
+    def usual(self) -> float | None:
+        """When to look, in seconds from the beginning: half-way between the two."""
+        return None if self.late is None else (self.early + self.late) / 2
+
+    def goes_on(self, age: float) -> None:
+        """Note that one was not over after *age* seconds."""
+        if self.late is None or age < self.late:
+            self.early = max(self.early, age)
+
+    def ended(self, age: float) -> None:
+        """Note that one was over after *age* seconds."""
+        self.late = age if self.late is None else min(age, self.late)
+        self.early = min(self.early, self.late)
+
+
+@frozen
+class Awaited:
+    """Something that is under way.
+
+    Attributes:
+        age: For how many seconds it has been.
+        usual: How long its like has taken at least; None if nobody knows.
+    """
+
+    age: float = 0.0
+    usual: float | None = None
+
+
+# Boots of 40 s at least, the oldest is 12 s old: in 28 s, so in 15.    At 38.5: in 1.5.
+# At 40.1: in 0.5, a quarter of a poll of 2 s; at 41: in 1; at 45: in 2. Nobody knows, 12 s old:
+# in 2; 96 s old: in 6, which is 6 % of what it takes at least.
+def pause(awaited: Iterable[Awaited], poll: float) -> float:
+    """Return the seconds until the first of *awaited* may be done.
+
+    What has never been seen to end is looked at each *poll*, and less often once a poll is less
+    than a sixteenth of the time that has been waited: what is lost is a share of what it takes
+    anyway. What takes longer than its fastest like is looked at closely first, then each
+    *poll*.
+
+    Args:
+        awaited: What is under way.
+        poll: Seconds between two looks while something is about to change.
+    """
+    return min((LONGEST, *(_pause(each, poll) for each in awaited)))
+
+
+def _pause(each: Awaited, poll: float) -> float:
+    if each.usual is None:
+        return max(poll, each.age * _SHARE)
+    left = each.usual - each.age
+    return max(left if left > 0 else min(-left, poll), poll * _FINEST)
