@@ -16,7 +16,11 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-__all__ = ["Program", "heard", "output"]
+__all__ = ["Program", "basics", "heard", "output"]
+
+_BASICS = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER")
+"""What programs need to find their way; none of it is a secret."""
+
 
 _CLOSING = 5.0
 _LONGEST = 1 << 20
@@ -38,6 +42,11 @@ class Program:
     environment: Mapping[str, str] | None = field(default=None, repr=False)
     folder: Path | None = None
     grace: float = 60.0
+
+
+def basics() -> dict[str, str]:
+    """Return those variables of this process that every program may see."""
+    return {name: os.environ[name] for name in _BASICS if name in os.environ}
 
 
 async def heard(program: Program, hear: Callable[[str], None]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from immutable.model import SystemClock
 from immutable.registry import builder_class
 from immutable.report import documents
 
-__all__ = ["build"]
+__all__ = ["build", "log", "write"]
 
 
 @click.command("build")
@@ -69,13 +70,13 @@ async def build(
     carried on by the next that wants the same. The log goes to standard error.
     """
     kind = await asyncio.to_thread(builder_class, builder)
-    order = BuildOrder(actor or default_actor(), reason, builder, again, timeout, _log())
+    order = BuildOrder(actor or default_actor(), reason, builder, again, timeout, log())
     async with opened_place(backend) as (found, place), opened_journal(journal) as book:
         request = await _request(source, **wanted)
         made = await build_image(
             kind.for_backend(found, place), request, book, SystemClock(), order
         )
-    _write(manifest, made.manifest.dump())
+    write(manifest, made.manifest.dump())
     _write_sbom(sbom, made)
     if as_json:
         show_json(documents.built(made.manifest, made.build, reused=made.reused))
@@ -99,7 +100,7 @@ async def _request(
     return BuildRequest(source, origin=origin, parameters=given, environment=pass_env, **rest)
 
 
-def _log() -> Any:
+def log() -> Callable[[str], None]:
     """Return what prints a line of the log with the seconds since the beginning."""
     began, screen = time.monotonic(), console(error=True)
 
@@ -116,10 +117,15 @@ def _write_sbom(path: str | None, made: BuiltImage) -> None:
         reason = "no bill of materials was made" + (" now" if made.reused else "")
         way_out = "build --again" if made.reused else "put syft on PATH"
         raise InvalidValue("sbom", path, reason, way_out)
-    _write(path, made.sbom)
+    write(path, made.sbom)
 
 
-def _write(path: str | None, data: bytes) -> None:
+def write(path: str | None, data: bytes) -> None:
+    """Write a file, if one is named.
+
+    Raises:
+        InvalidValue: It can't be written; says why.
+    """
     if path is None:
         return
     try:

@@ -7,6 +7,7 @@ import click
 from immutable.cli.approving import approvals, approve
 from immutable.cli.audit import audit
 from immutable.cli.building import build
+from immutable.cli.collecting import collect
 from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
 from immutable.cli.images import image
@@ -15,6 +16,7 @@ from immutable.cli.rehearse import rehearse
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
 from immutable.cli.signing import keygen, sign, verify
 from immutable.cli.sweep import sweep
+from immutable.cli.trying import try_
 
 __all__ = ["cli"]
 
@@ -35,7 +37,7 @@ def cli() -> None:
 _ROLLOUTS = (plan, approve, approvals, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-for each in (build, keygen, sign, verify):
+for each in (build, try_, collect, keygen, sign, verify):
     image.add_command(each)
 
 for each in (fleet, image, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):

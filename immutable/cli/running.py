@@ -24,7 +24,7 @@ from immutable.errors import (
 )
 from immutable.model import RolledBack, RolloutCancelled, RolloutFailed
 
-__all__ = ["REFUSED", "Interrupted", "command", "console", "fail", "show_json"]
+__all__ = ["FAILED", "REFUSED", "Interrupted", "command", "console", "fail", "show_json"]
 
 P = ParamSpec("P")
 

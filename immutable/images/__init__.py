@@ -7,5 +7,14 @@ specification is not built twice, and a build whose process was killed is carrie
 from immutable.images.building import BuildOrder, BuiltImage, build_image
 from immutable.images.redacting import redactor
 from immutable.images.sourcing import committed
+from immutable.images.trying import TryOrder, try_image
 
-__all__ = ["BuildOrder", "BuiltImage", "build_image", "committed", "redactor"]
+__all__ = [
+    "BuildOrder",
+    "BuiltImage",
+    "TryOrder",
+    "build_image",
+    "committed",
+    "redactor",
+    "try_image",
+]

@@ -29,7 +29,7 @@ from immutable.errors import (
     LeaseLost,
 )
 from immutable.images.billing import bill_of_materials, digest_of_bytes
-from immutable.images.redacting import redactor
+from immutable.images.redacting import redactor, silent
 from immutable.journal import Build, Journal, Lease
 from immutable.model import Clock, Status
 from immutable.model.records import Built, Ended
@@ -40,10 +40,6 @@ __all__ = ["BuildOrder", "BuiltImage", "build_image"]
 _TIMEOUT = 2 * 3600.0
 _CLEANUP = 300.0
 """Seconds that the removal of what a build left may take."""
-
-
-def _silent(line: str) -> None:
-    del line
 
 
 @frozen
@@ -64,7 +60,7 @@ class BuildOrder:
     builder: str = "local"
     again: bool = False
     timeout: float = _TIMEOUT
-    say: Callable[[str], None] = _silent
+    say: Callable[[str], None] = silent
 
 
 @frozen

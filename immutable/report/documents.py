@@ -20,7 +20,18 @@ from immutable.model.serial import digest, to_json
 from immutable.report.words import words
 from immutable.trust import ImageManifest
 
-__all__ = ["built", "entry", "event", "fleet", "image", "order", "plan", "result", "status"]
+__all__ = [
+    "built",
+    "entry",
+    "event",
+    "fleet",
+    "image",
+    "order",
+    "plan",
+    "result",
+    "status",
+    "tried",
+]
 
 
 def fleet(address: str, state: FleetState) -> dict[str, Any]:
@@ -137,6 +148,15 @@ def built(manifest: ImageManifest, build: str, *, reused: bool) -> dict[str, Any
         "tests": [to_json(each) for each in manifest.tests],
         "build": build,
         "reused": reused,
+    }
+
+
+def tried(manifest: ImageManifest) -> dict[str, Any]:
+    """Return what tests have said: ``manifest`` is the digest that it has with their results."""
+    tests = [to_json(each) for each in manifest.tests]
+    passed = all(each.passed for each in manifest.tests)
+    return {"image": str(manifest.spec), "manifest": manifest.digest, "passed": passed} | {
+        "tests": tests
     }
 
 

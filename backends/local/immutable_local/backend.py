@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from immutable.backend import (
@@ -171,6 +171,37 @@ class LocalBackend(Backend):
         """Return the images that are kept."""
         found = await asyncio.to_thread(self._images.images)
         return tuple(_known_image(image) for image in found)
+
+    async def collect_images(
+        self, keep: Collection[str], *, older: float, dry_run: bool
+    ) -> tuple[Image, ...]:
+        """Remove images that no fleet has a group of, but some, and young ones."""
+        gone = await asyncio.to_thread(self._collected, keep, older, dry_run)
+        return tuple(_known_image(image) for image in gone)
+
+    def _collected(
+        self, keep: Collection[str], older: float, dry_run: bool
+    ) -> tuple[LocalImage, ...]:
+        doomed: tuple[LocalImage, ...] = ()
+
+        def kept() -> set[str]:
+            nonlocal doomed
+            needed = {*keep, *self._running()}
+            doomed = tuple(each for each in self._images.old(older) if each.digest not in needed)
+            every = {each.digest for each in self._images.images()}
+            return needed | every - {each.digest for each in doomed}
+
+        if dry_run:
+            kept()
+        else:
+            self._images.collect(kept)
+        return doomed
+
+    def _running(self) -> Iterator[str]:
+        """Return the images that fleets have groups of."""
+        for name in self._places.fleets():
+            record = load(self._places.fleet(name).record, FleetRecord)
+            yield from (group.revision.image.digest for group in record.groups)
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Look for the images, intact, for ports, and for secrets that can't be delivered."""

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -169,6 +170,7 @@ class ImageStore:
         tree = self._tree(digest)
         with reporting(f"unpacking {digest}"):
             if tree.is_dir() and not anew:
+                self._touch(digest)
                 return tree
             with self._making():
                 contents = self._contents(digest)
@@ -183,6 +185,11 @@ class ImageStore:
                     if draft.exists():
                         remove_tree(draft)
         return tree
+
+    def _touch(self, digest: str) -> None:
+        """Let an image count as used now; what is in the tree is older, and so might go."""
+        with suppress(FileNotFoundError):
+            os.utime(self._layout.path(digest))
 
     def _publish(self, draft: Path, tree: Path, *, anew: bool) -> None:
         """Give a finished tree its name, unless somebody else was first."""
@@ -276,14 +283,23 @@ class ImageStore:
                 raise Gone(f"no image {digest}; there are: {_list(self.images())}")
             self._keep({each for each in there if each != digest})
 
-    def collect(self, keep: Collection[str]) -> tuple[str, ...]:
+    def old(self, seconds: float) -> tuple[LocalImage, ...]:
+        """Return the images that were neither packed nor unpacked nor looked for since then."""
+        latest = time.time() - seconds
+        return tuple(image for image in self.images() if self._used(image.digest) <= latest)
+
+    def _used(self, digest: str) -> float:
+        return self._layout.path(digest).stat().st_mtime
+
+    def collect(self, keep: Collection[str] | Callable[[], Collection[str]]) -> tuple[str, ...]:
         """Remove all images but some, and whatever belongs to none.
 
         Waits for those who pack and unpack; what is half written then was left by a crash.
 
         Args:
             keep: The full digests of the images to keep: those of every instance, and those that
-                a rollout could go back to.
+                a rollout could go back to; or what returns them, asked when nobody packs or
+                unpacks.
 
         Returns:
             The digests of the images that were removed.
@@ -295,8 +311,9 @@ class ImageStore:
             return ()
         with reporting(f"collecting in {self.root}"), self._removing():
             there = [each["digest"] for each in self._layout.index()]
-            self._keep(keep)
-            return tuple(digest for digest in there if digest not in keep)
+            kept = keep() if callable(keep) else keep
+            self._keep(kept)
+            return tuple(digest for digest in there if digest not in kept)
 
     def _keep(self, digests: Collection[str]) -> None:
         """Take the others off the index first: a crash leaves garbage, never half an image.
