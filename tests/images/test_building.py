@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immutable import InvalidValue, Status, open_journal
-from immutable.audit import changes
+from immutable.audit.changes import changes
 from immutable.backend import Invalid
 from immutable.builders import BuildRequest
 from immutable.errors import BuildBusy, BuildFailed, FleetBusy, LeaseLost
