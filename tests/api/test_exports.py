@@ -28,7 +28,7 @@ def test_nothing_else_is_public_at_the_top():
                "engine", "errors", "fleet", "gates", "images", "journal", "memory", "metrics",
                "model", "planner",
                "planning", "registry", "report", "rollout", "runner", "scripting", "simulation",
-               "strategies", "testing", "trust", "virtual"}  # fmt: skip
+               "strategies", "testing", "toolkit", "trust", "virtual"}  # fmt: skip
     # "@…" is pytest's own: it rewrites the asserts of whatever was installed with a plugin.
     public = {name for name in vars(immutable) if not name.startswith(("_", "@"))}
     assert public - modules == set(immutable.__all__)
@@ -45,5 +45,5 @@ def test_importing_loads_no_extra_and_no_cloud():
              "boto3", "google", "azure", "httpx", "cryptography", "immutable.audit",
              "immutable.memory", "immutable.metrics", "immutable.builders", "immutable.cli",
              "immutable.images", "immutable.simulation",
-             "immutable.trust", "pytest", "securesystemslib"}  # fmt: skip
+             "immutable.toolkit", "immutable.trust", "pytest", "securesystemslib"}  # fmt: skip
     assert loaded & heavy == set()

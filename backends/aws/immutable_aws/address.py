@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
-from typing import Self
-from urllib.parse import urlsplit
+from typing import Any, Self
 
 from attrs import field, frozen
 
 from immutable.backend import FleetURL
 from immutable.errors import InvalidValue
+from immutable.toolkit.address import EVERY, Shares, check_endpoint, check_options, shares_of
 
-__all__ = ["EVERY", "Place", "Shares"]
+__all__ = ["Place"]
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 _ACCOUNT = re.compile(r"\d{12}")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-EVERY = "*"
-"""Stands for a name where a region's fleets are listed."""
 _OPTIONS = ("account", "endpoint", "profile", "role", "traffic")
-
-
-class Shares(StrEnum):
-    """How a candidate gets a share of the traffic."""
-
-    AUTO = "auto"
-    """By weights where the fleet's load balancer can, else by its share of the instances."""
-    WEIGHTS = "weights"
-    INSTANCES = "instances"
 
 
 @frozen
@@ -70,13 +58,7 @@ class Place:
 
     @endpoint.validator
     def _is_endpoint(self, _: object, value: str | None) -> None:
-        if value is None:
-            return
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            # What stands before an @ could be a password: it is not repeated.
-            shown = "…" if "@" in value else value
-            raise InvalidValue("endpoint", shown, "no http:// or https:// address without a user")
+        check_endpoint(value, "http", "https")
 
     @account.validator
     def _is_account(self, _: object, value: str | None) -> None:
@@ -90,16 +72,10 @@ class Place:
         Raises:
             InvalidValue: A part makes no sense; says which, and what to write.
         """
-        for name in url.options:
-            if name not in _OPTIONS:
-                known = ", ".join(_OPTIONS)
-                raise InvalidValue("option", name, "unknown", f"aws:// knows {known}")
+        check_options(url, _OPTIONS)
         if url.name != EVERY and not _NAME.fullmatch(url.name):
             raise InvalidValue(
                 "name", url.name, "letters, digits and . _ - only, up to 100", "rename the fleet"
             )
-        options = dict(url.options)
-        way = options.pop("traffic", Shares.AUTO.value)
-        if way not in set(Shares):
-            raise InvalidValue("traffic", way, "unknown", f"there are {', '.join(Shares)}")
-        return cls(url.location, traffic=Shares(way), **options)
+        options: dict[str, Any] = {**url.options, "traffic": shares_of(url)}
+        return cls(url.location, **options)

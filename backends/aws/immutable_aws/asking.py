@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from immutable_aws.calls import Answer, Calls, together
-from immutable_aws.reading import Sight
+from immutable.toolkit.requests import parts_of, together
+from immutable.toolkit.sights import Sight
+from immutable_aws.calls import Answer, Calls
 
 __all__ = ["healths_of", "launched", "passing", "terminated"]
 
@@ -62,7 +63,7 @@ async def _instances(calls: Calls, names: Sequence[str], *more: dict[str, Any]) 
                 "Reservations",
                 Filters=[{"Name": "instance-id", "Values": part}, *more],
             )
-            for part in _parts(names)
+            for part in parts_of(names, _FILTER)
         )
     )
     return [each for told in answers for found in told for each in found["Instances"]]
@@ -73,7 +74,7 @@ async def passing(calls: Calls, names: Sequence[str]) -> set[str]:
     answers = await together(
         *(
             calls.pages("ec2", "DescribeInstanceStatus", "InstanceStatuses", InstanceIds=part)
-            for part in _parts(names)
+            for part in parts_of(names, _FILTER)
         )
     )
     return {
@@ -82,7 +83,3 @@ async def passing(calls: Calls, names: Sequence[str]) -> set[str]:
         for each in told
         if each["InstanceStatus"]["Status"] == each["SystemStatus"]["Status"] == "ok"
     }
-
-
-def _parts(names: Sequence[str]) -> list[list[str]]:
-    return [list(names[start : start + _FILTER]) for start in range(0, len(names), _FILTER)]

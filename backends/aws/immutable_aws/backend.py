@@ -13,7 +13,6 @@ from immutable.backend import (
     BackendError,
     Capabilities,
     Clock,
-    Conflict,
     Context,
     Denied,
     FleetState,
@@ -29,10 +28,10 @@ from immutable.backend import (
     Retiring,
     Revision,
     SystemClock,
-    Throttled,
-    Transient,
 )
-from immutable_aws.address import EVERY, Place, Shares
+from immutable.toolkit.address import EVERY, Shares
+from immutable.toolkit.drains import Drains
+from immutable_aws.address import Place
 from immutable_aws.adopting import adopt_fleet, create_fleet, delete_fleet
 from immutable_aws.calls import READ_TIMEOUT, Calls
 from immutable_aws.creating import create_revision, pattern_of, watch_alike
@@ -43,7 +42,7 @@ from immutable_aws.looking import Eyes
 from immutable_aws.preflight import preflight
 from immutable_aws.reading import Described
 from immutable_aws.removing import delete_revision
-from immutable_aws.retiring import Drains, drain_delay, retire
+from immutable_aws.retiring import drain_delay, retire
 from immutable_aws.routing import dividing, route, serving_target_group
 from immutable_aws.sizing import grow, settle
 from immutable_aws.traffic import STEP
@@ -173,21 +172,15 @@ class AwsBackend(Backend):
     async def _deed(self, fleet: str, *, marks: bool = False) -> AsyncIterator[Hands]:
         """Take turns in changing a fleet, and say truly whether something was changed.
 
-        `Throttled` and `Conflict` mean that nothing was. A later request of a call can end so too.
-
         Args:
             fleet: The fleet.
             marks: Whether a conflict stays one after a number was marked as given out, which binds
                 nobody but this rollout.
         """
         hands = self._hands()
-        async with self.calls.turn(fleet):
-            try:
+        async with self.calls.turns.of(fleet):
+            with hands.deed.told_truly(lambda _: marks):
                 yield hands
-            except (Throttled, Conflict) as error:
-                if not hands.changed or (marks and isinstance(error, Conflict)):
-                    raise
-                raise Transient(f"cut off: {error}") from error
 
     # -- looking -------------------------------------------------------------------------------
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
-from immutable.backend import BackendError, Clock, Denied, Throttled, Transient
+from immutable.backend import BackendError, Clock, Denied, Throttled
+from immutable.toolkit.servertime import ServerTime
+from immutable.toolkit.threads import Threads
 from immutable_aws.address import Place
 from immutable_aws.faults import translated
 from immutable_aws.pace import Pace, shared_pace
-from immutable_aws.servertime import ServerTime
 
-__all__ = ["READ_TIMEOUT", "Answer", "Calls", "together"]
+__all__ = ["READ_TIMEOUT", "Answer", "Calls"]
 
 Answer = dict[str, Any]
-T = TypeVar("T")
 
 _WORKERS = 8
 _CONNECT = 5.0
@@ -42,6 +39,7 @@ class Calls:
 
     Attributes:
         made: How often each API was asked, by service and name.
+        turns: Who changes what: one change of a fleet at a time.
     """
 
     def __init__(self, place: Place, clock: Clock, timeout: float = READ_TIMEOUT) -> None:
@@ -50,13 +48,12 @@ class Calls:
         self.made: Counter[tuple[str, str]] = Counter()
         self._clock = clock
         self._time = ServerTime()
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="immutable-aws")
+        self._threads = Threads("immutable-aws", _WORKERS)
+        self.turns = self._threads.turns
         self._lock = Lock()
         self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._pace: Pace | None = None
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._running: dict[str, set[asyncio.Future[Any]]] = {}
 
     def now(self) -> float:
         """Return the time by AWS's clock, in seconds since the epoch."""
@@ -64,7 +61,7 @@ class Calls:
 
     def close(self) -> None:
         """Let go of threads and connections; requests that are under way run out by themselves."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def ask(
         self, service: str, call: str, *, about: str = "", turn: str | None = None, **params: Any
@@ -86,7 +83,7 @@ class Calls:
         await pace.turn(service, call)
         self.made[service, call] += 1
         try:
-            answer = await self._on_thread(lambda: self._request(service, call, params), turn)
+            answer = await self._threads.run(lambda: self._request(service, call, params), turn)
         except BackendError:
             raise
         except Exception as error:
@@ -112,27 +109,6 @@ class Calls:
             if name is None:
                 return found
             more = {"Marker" if name == "NextMarker" else name: answer[name]}
-
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
-        """Take turns: one change of a group at a time, threads of cancelled ones included."""
-        async with self._turns.setdefault(name, asyncio.Lock()):
-            while running := self._running.get(name):
-                await asyncio.wait(running)
-            yield
-
-    async def _on_thread(self, work: Callable[[], T], turn: str | None) -> T:
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        except RuntimeError as error:
-            raise Transient("the backend was closed") from error
-        if turn is not None:
-            running = self._running.setdefault(turn, set())
-            running.add(future)
-            future.add_done_callback(running.discard)
-        # Of a request whose caller has gone nobody asks how it ended.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(future)
 
     def _request(self, service: str, call: str, params: dict[str, Any]) -> Answer:
         from botocore import xform_name
@@ -171,17 +147,7 @@ class Calls:
         def find() -> Any:
             return self._client(service).meta.service_model.shape_for(name)
 
-        return await self._on_thread(find, None)
-
-
-async def together(*calls: Awaitable[Any]) -> list[Any]:
-    """Return what all calls answer; the first one that fails ends the others."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
+        return await self._threads.run(find)
 
 
 def _session(place: Place) -> Any:

@@ -8,7 +8,6 @@ from immutable.backend import (
     Conflict,
     Context,
     Gone,
-    Hold,
     Invalid,
     Origin,
     Pool,
@@ -16,6 +15,8 @@ from immutable.backend import (
     Transient,
     to_json,
 )
+from immutable.toolkit.owning import check_holder, check_number, held, taken
+from immutable.toolkit.packing import pack
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.copying import (
     group_request,
@@ -37,12 +38,10 @@ from immutable_aws.marks import (
     ROLLOUT,
     Marks,
     Rule,
-    check_owner,
     last_tag,
     tags_of,
 )
 from immutable_aws.names import group_name, token
-from immutable_aws.packing import pack
 from immutable_aws.reading import Described, size_of
 from immutable_aws.routing import (
     dividing,
@@ -83,8 +82,8 @@ async def create_revision(
         await _finish(hands, there, pattern_of(groups), ctx)
         return
     pattern = pattern_of(groups)
-    check_owner(pattern.marks, pattern.name, ctx, hands.calls.now())
-    _check_number(groups, revision.number, ctx)
+    check_holder(pattern.marks.hold, pattern.name, ctx, hands.calls.now())
+    check_number(fleet, [each.marks.last for each in groups], revision.number, ctx)
     if pattern.marks.last != (revision.number, ctx.rollout):
         await hands.tag(pattern, last_tag(revision.number, ctx.rollout))
     template = await _template(hands, fleet, revision, pattern, ctx)
@@ -95,7 +94,6 @@ async def create_revision(
     marks = Marks(
         fleet, revision.number, ctx.rollout, ctx.plan, Origin.OURS, pool=pool, rules=rules
     )
-    hold = Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=0)
     hooks = await hands.calls.ask(
         "autoscaling",
         "DescribeLifecycleHooks",
@@ -107,7 +105,7 @@ async def create_revision(
         pattern,
         name,
         template,
-        marks.birth(hold, saved_at_birth(pattern)),
+        marks.birth(held(None, ctx, until, 0), saved_at_birth(pattern)),
         hook_requests(hooks.get("LifecycleHooks", ())),
         targets,
     )
@@ -122,25 +120,13 @@ async def create_revision(
     await _finish(hands, made, pattern, ctx)
 
 
-def _check_number(groups: Sequence[Described], number: int, ctx: Context) -> None:
-    for group in groups:
-        last, rollout = group.marks.last
-        if last >= number and rollout != ctx.rollout:
-            raise Conflict(
-                f"number {number} of {group.marks.fleet} has been given out", owner=rollout or None
-            )
-        if last > number:
-            raise Conflict(f"number {number} of {group.marks.fleet} has been used")
-
-
 async def _taken(hands: Hands, fleet: str, name: str, error: Conflict) -> Conflict | Transient:
     """Say whose group has a name that was to be ours."""
     there = await hands.eyes.named(name)
     if there is None:
         return Transient(f"{name} can't be made nor seen: {error}")
     owner = there.marks.rollout if there.marks.fleet == fleet else ""
-    whose = f"rollout {owner} made it" if owner else "it isn't ours"
-    return Conflict(f"there is a group {name}, and {whose}", owner=owner or None)
+    return taken(f"a group {name}", owner)
 
 
 async def _finish(hands: Hands, group: Described, pattern: Described, ctx: Context) -> None:
@@ -154,7 +140,7 @@ async def _finish(hands: Hands, group: Described, pattern: Described, ctx: Conte
         raise Conflict(
             f"{group.name} belongs to rollout {marks.rollout}", owner=marks.rollout or None
         )
-    check_owner(marks, group.name, ctx, hands.calls.now())
+    check_holder(marks.hold, group.name, ctx, hands.calls.now())
     await keep_still(hands, fleet, marks.revision, ctx)
     theirs = their_suspended(pattern)
     there = {each["ProcessName"] for each in group.group.get("SuspendedProcesses", ())}
@@ -292,10 +278,7 @@ async def make_template(
         owner = tags_of(found).get(ROLLOUT)
         if owner == rollout and tags_of(found).get(FLEET) == fleet:
             return str(found["LaunchTemplateId"])
-        whose = f"rollout {owner} made it" if owner else "it isn't ours"
-        raise Conflict(
-            f"there is a launch template {name}, and {whose}", owner=owner or None
-        ) from error
+        raise taken(f"a launch template {name}", owner) from error
     return str(answer["LaunchTemplate"]["LaunchTemplateId"])
 
 

@@ -22,6 +22,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
+from immutable.toolkit.faults import causes, kind_by_code, shown
 
 __all__ = ["code_of", "is_code", "translated", "without_secrets"]
 
@@ -133,7 +134,6 @@ _NONSENSE = frozenset(["ParamValidationError", "NoRegionError", "UnknownServiceE
 # Auto Scaling has no code of its own for "no such group".
 _MISSING = re.compile(r"not found|does not exist|no longer exists|pending delete", re.IGNORECASE)
 _KEY = re.compile(r"\b(AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b")
-_LONGEST = 400
 
 
 def code_of(error: BaseException) -> str:
@@ -145,16 +145,12 @@ def code_of(error: BaseException) -> str:
 
 def is_code(error: BaseException | None, *codes: str) -> bool:
     """Return whether an error, or what caused it, has one of these codes."""
-    while error is not None:
-        if code_of(error) in codes:
-            return True
-        error = error.__cause__
-    return False
+    return any(code_of(each) in codes for each in causes(error))
 
 
 def without_secrets(text: str) -> str:
     """Return *text* without what looks like a key, and not longer than a message should be."""
-    return _KEY.sub("…", " ".join(text.split()))[:_LONGEST]
+    return shown(text, _KEY)
 
 
 def translated(error: Exception, call: str, about: str) -> BackendError:
@@ -187,9 +183,9 @@ def _status(response: dict[str, Any]) -> int:
 
 
 def _kind(code: str, full: str, said: str, status: int) -> type[BackendError]:
-    for codes, kind in _BY_CODE:
-        if code in codes or full in codes:
-            return kind
+    known = kind_by_code(_BY_CODE, code, full)
+    if known is not None:
+        return known
     if code.endswith(("NotFound", "Unknown", "NotFoundFault")):
         return Gone
     if code == "ValidationError" and _MISSING.search(said):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from immutable.backend import BackendError, Context, Transient
+from immutable.backend import Context
+from immutable.toolkit.deeds import Deed
+from immutable.toolkit.owning import check_holder
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.looking import Eyes
-from immutable_aws.marks import check_owner, tag_list
+from immutable_aws.marks import tag_list
 from immutable_aws.reading import Described
 
 __all__ = ["Hands"]
@@ -25,13 +27,13 @@ class Hands:
         eyes: How fleets are seen.
 
     Attributes:
-        changed: Whether something has been changed, or may have been, by these hands.
+        deed: Whether something has been changed, or may have been, by these hands.
     """
 
     def __init__(self, calls: Calls, eyes: Eyes) -> None:
         self.calls = calls
         self.eyes = eyes
-        self.changed = False
+        self.deed = Deed()
 
     async def owned(self, fleet: str, revision: int, ctx: Context) -> Described:
         """Return a group as it is now, if *ctx* may change it.
@@ -41,7 +43,7 @@ class Hands:
             Conflict: Another rollout holds it, or a later lease.
         """
         group = await self.eyes.group(fleet, revision)
-        check_owner(group.marks, group.name, ctx, self.calls.now())
+        check_holder(group.marks.hold, group.name, ctx, self.calls.now())
         return group
 
     async def scale(self, call: str, group: Described, **params: Any) -> Answer:
@@ -59,13 +61,8 @@ class Hands:
         self, service: str, call: str, fleet: str, *, about: str, **params: Any
     ) -> Answer:
         """Make any other request that changes something of a fleet."""
-        try:
-            answer = await self.calls.ask(service, call, about=about, turn=fleet, **params)
-        except BackendError as error:
-            self.changed = self.changed or isinstance(error, Transient)
-            raise
-        self.changed = True
-        return answer
+        request = self.calls.ask(service, call, about=about, turn=fleet, **params)
+        return await self.deed.request(request)
 
     async def tag(self, group: Described, tags: Mapping[str, str]) -> None:
         """Write tags on a group."""

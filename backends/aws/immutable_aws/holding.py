@@ -7,7 +7,8 @@ from typing import Any
 
 from attrs import evolve
 
-from immutable.backend import Context, Hold, Transient
+from immutable.backend import Context, Transient
+from immutable.toolkit.owning import held
 from immutable_aws.calls import Answer
 from immutable_aws.hands import Hands
 from immutable_aws.marks import Saved, held_keys, hold_tags, saved_tags
@@ -30,10 +31,8 @@ async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Conte
     group = await hands.owned(fleet, revision, ctx)
     scaling = await hands.eyes.scaling(group, anew=True)
     before = group.marks
-    mine = before.hold is not None and before.hold.rollout == ctx.rollout
-    size = before.hold.size if before.hold is not None and mine else size_of(group)
     saved = saved_now(group.group, scaling.policies, before.saved if before.hold else None)
-    mark = Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=size)
+    mark = held(before.hold, ctx, until, size_of(group))
     await hands.tag(group, hold_tags(mark, saved))
     await keep_still(hands, fleet, revision, ctx, scaling.policies)
 

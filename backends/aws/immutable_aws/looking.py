@@ -13,18 +13,22 @@ from immutable.backend import (
     Gone,
     Image,
     Instance,
+    InstanceState,
     Revision,
     Transient,
     Trouble,
     from_json,
 )
+from immutable.toolkit.lasting import Lasting
+from immutable.toolkit.packing import unpack
+from immutable.toolkit.requests import together
+from immutable.toolkit.sights import Sight, remembered
+from immutable.toolkit.weights import shares
 from immutable_aws.asking import healths_of, launched, passing, terminated
-from immutable_aws.calls import Answer, Calls, together
+from immutable_aws.calls import Answer, Calls
 from immutable_aws.marks import FLEET, PREFIX, Marks, Rule, tags_of
-from immutable_aws.packing import unpack
 from immutable_aws.reading import (
     Described,
-    Sight,
     group_of,
     instance_of,
     is_calm,
@@ -34,7 +38,6 @@ from immutable_aws.reading import (
     size_of,
     state_of,
     trouble_of,
-    weights,
 )
 from immutable_aws.scaling import settings
 from immutable_aws.traffic import table_of
@@ -45,8 +48,6 @@ WHOLE = f"{PREFIX}whole"
 """Under this name a launch template's tags keep the whole revision."""
 
 _TRIES = 4
-_FORGOTTEN = 1000
-"""How many members that are gone may be remembered."""
 
 
 @frozen
@@ -69,8 +70,8 @@ class _Known:
     """What is remembered of a fleet; all of it can be had anew."""
 
     sights: dict[str, Sight] = field(factory=dict)
-    short_since: dict[str, float] = field(factory=dict)
-    odd_since: dict[str, float] = field(factory=dict)
+    short: Lasting = field(factory=Lasting)
+    odd: Lasting = field(factory=Lasting)
 
 
 class Eyes:
@@ -83,6 +84,7 @@ class Eyes:
 
     Attributes:
         cut: Members whose drain this process has cut short.
+        delays: Deregistration delays in seconds, by target group, and when each was read.
     """
 
     def __init__(self, calls: Calls, staleness: float, poll: float) -> None:
@@ -93,6 +95,7 @@ class Eyes:
         self._revisions: dict[str, Revision] = {}
         self._scaling: dict[str, Scaling] = {}
         self.cut: set[str] = set()
+        self.delays: dict[str, tuple[float, float]] = {}
 
     # -- groups --------------------------------------------------------------------------------
 
@@ -169,7 +172,8 @@ class Eyes:
             self.table(groups),
         )
         ended = await self._ended(known, groups)
-        shares = weights(groups, table)
+        pools = {group.marks.revision: group.target_groups for group in groups}
+        weights = shares(pools, table or {})
         passed = await self._passed(groups)
         told = [
             group_of(
@@ -184,7 +188,7 @@ class Eyes:
                     group.marks.paused,
                 ),
                 trouble=trouble,
-                weight=shares.get(group.marks.revision),
+                weight=weights.get(group.marks.revision),
             )
             for group, scaling, trouble in zip(groups, scalings, troubles, strict=True)
         ]
@@ -239,14 +243,9 @@ class Eyes:
                 told = [healths[arn].get(name, "") for arn in group.target_groups]
                 has_pool = told if group.target_groups else None
                 state = state_of(member, has_pool, name in passed, sight)
-                instance, sights[name] = instance_of(
-                    member, group.marks.revision, state, sight, max(at, sight.launched_at)
-                )
-                yield instance
-        # Others may look at the same time, and know members that weren't there for us yet.
-        known.sights.update(sights)
-        if len(known.sights) > 2 * len(sights) + _FORGOTTEN:
-            known.sights = sights
+                sights[name] = sight.after(state, at)
+                yield instance_of(member, group.marks.revision, state, sights[name])
+        known.sights = remembered(known.sights, sights)
 
     @staticmethod
     def _check_unseen(member: Mapping[str, Any]) -> None:
@@ -259,11 +258,8 @@ class Eyes:
         for group in groups:
             members = group.members
             contradicts = size_of(group) < live(members) == len(members)
-            if not contradicts:
-                known.odd_since.pop(group.arn, None)
-                continue
-            since = known.odd_since.setdefault(group.arn, now)
-            if now - since <= self._staleness + self._poll:
+            lasts = known.odd.seconds(group.arn, now, so=contradicts)
+            if lasts is not None and lasts <= self._staleness + self._poll:
                 raise Transient(
                     f"{group.name} is told with size {size_of(group)} and {len(members)} members,"
                     " of which none leaves"
@@ -306,7 +302,7 @@ class Eyes:
 
     def _is_doubtful(self, known: _Known, name: str) -> bool:
         sight = known.sights.get(name)
-        return name in self.cut or (sight is not None and sight.late)
+        return name in self.cut or (sight is not None and sight.first is InstanceState.DRAINING)
 
     async def scaling(self, group: Described, *, anew: bool = False) -> Scaling:
         """Return a group's policies and scheduled actions; read again once that may have changed.
@@ -337,10 +333,8 @@ class Eyes:
     async def _trouble(self, known: _Known, group: Described) -> Trouble | None:
         """Return why a group has been short of members for longer than a poll, if it is."""
         now = asyncio.get_running_loop().time()
-        if size_of(group) <= live(group.members):
-            known.short_since.pop(group.arn, None)
-            return None
-        if now - known.short_since.setdefault(group.arn, now) < self._poll:
+        lasts = known.short.seconds(group.arn, now, so=size_of(group) > live(group.members))
+        if lasts is None or lasts < self._poll:
             return None
         answer = await self._calls.ask(
             "autoscaling",

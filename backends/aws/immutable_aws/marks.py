@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from immutable.backend import Conflict, Context, Hold, Origin, Pool
-from immutable_aws.packing import pack, packed_keys, unpack
+from immutable.backend import Hold, Origin, Pool
+from immutable.toolkit.marks import hold_of, hold_text, last_of, last_text, origin_of, origin_text
+from immutable.toolkit.packing import pack, packed_keys, unpack
 
 __all__ = [
     "FLEET",
@@ -23,7 +24,6 @@ __all__ = [
     "Marks",
     "Rule",
     "Saved",
-    "check_owner",
     "fleet_keys",
     "held_keys",
     "hold_tags",
@@ -49,7 +49,6 @@ SAVED = f"{PREFIX}saved"
 RULES = f"{PREFIX}rules"
 IMAGE = f"{PREFIX}image"
 
-_DELETE = "adopted-delete"
 _LAUNCHED = (FLEET, REVISION)
 """What members carry too."""
 
@@ -146,21 +145,21 @@ class Marks:
     @classmethod
     def read(cls, tags: Mapping[str, str]) -> Marks:
         """Return what a group's tags say."""
-        number, _, given_to = tags.get(LAST, "").partition("/")
-        saved = unpack(SAVED, tags)
-        origin = tags.get(ORIGIN, Origin.OURS.value)
+        data = unpack(SAVED, tags)
+        saved = Saved.of(data) if data else None
+        origin, deletable = origin_of(tags.get(ORIGIN, Origin.OURS.value))
         revision = tags.get(REVISION, "")
         return cls(
             fleet=tags.get(FLEET, ""),
             revision=int(revision) if revision.isdigit() else 0,
             rollout=tags.get(ROLLOUT, ""),
             plan=tags.get(PLAN, ""),
-            origin=Origin.OURS if origin == Origin.OURS.value else Origin.ADOPTED,
-            deletable=origin in (Origin.OURS.value, _DELETE),
+            origin=origin,
+            deletable=deletable,
             pool=Pool.OWN if tags.get(POOL) == Pool.OWN.value else Pool.SHARED,
-            last=(int(number), given_to) if number.isdigit() else (0, ""),
-            hold=_hold(tags.get(HOLD, ""), Saved.of(saved) if saved else None),
-            saved=Saved.of(saved) if saved else None,
+            last=last_of(tags.get(LAST, "")),
+            hold=hold_of(tags.get(HOLD, ""), saved.minimum if saved else None),
+            saved=saved,
             paused=tuple(tags.get(PAUSED, "").split()),
             rules=tuple(Rule(*each) for each in unpack(RULES, tags) or ()),
             image=unpack(IMAGE, tags),
@@ -182,23 +181,20 @@ class Marks:
 
     def first(self) -> dict[str, str]:
         """Return the tags of a fleet's first group: nobody's rollout, and not held."""
-        origin = self.origin.value
-        if self.origin is Origin.ADOPTED and self.deletable:
-            origin = _DELETE
         image = pack(IMAGE, self.image) if self.image is not None else {}
         return {
             FLEET: self.fleet,
             REVISION: str(self.revision),
-            ORIGIN: origin,
+            ORIGIN: origin_text(self.origin, self.deletable),
             POOL: self.pool.value,
-            LAST: f"{self.revision}/",
+            **last_tag(self.revision, ""),
             **image,
         }
 
 
 def last_tag(number: int, rollout: str) -> dict[str, str]:
     """Return the tag that says that a number was given out."""
-    return {LAST: f"{number}/{rollout}"}
+    return {LAST: last_text(number, rollout)}
 
 
 def rules_tags(rules: Iterable[Rule]) -> dict[str, str]:
@@ -206,35 +202,14 @@ def rules_tags(rules: Iterable[Rule]) -> dict[str, str]:
     return pack(RULES, [[rule.listener, rule.arn, rule.default] for rule in rules])
 
 
-# Hold("r-7", 2, 1800.5, "sha256:ab", size=10): "r-7/2/1800.5/10/sha256:ab"
 def hold_tags(hold: Hold, saved: Saved) -> dict[str, str]:
     """Return the tags of a hold and of what to restore after it."""
-    size = "" if hold.size is None else str(hold.size)
-    text = f"{hold.rollout}/{hold.fence}/{hold.until!r}/{size}/{hold.plan}"
-    return {HOLD: text, **saved_tags(saved)}
+    return {HOLD: hold_text(hold), **saved_tags(saved)}
 
 
 def saved_tags(saved: Saved) -> dict[str, str]:
     """Return the tags that say what to restore."""
     return pack(SAVED, saved.to_json())
-
-
-def _hold(text: str, saved: Saved | None) -> Hold | None:
-    parts = text.rsplit("/", 4)
-    if len(parts) != 5:
-        return None
-    rollout, fence, until, size, plan = parts
-    try:
-        return Hold(
-            rollout,
-            int(fence),
-            float(until),
-            plan,
-            size=int(size) if size else None,
-            minimum=saved.minimum if saved is not None else None,
-        )
-    except ValueError:
-        return None
 
 
 def held_keys(tags: Mapping[str, str]) -> list[str]:
@@ -245,21 +220,6 @@ def held_keys(tags: Mapping[str, str]) -> list[str]:
 def fleet_keys(tags: Mapping[str, str]) -> list[str]:
     """Return the keys of all our tags but the one that says of what a group was a part."""
     return [key for key in tags if key.startswith(PREFIX) and key != RETIRED]
-
-
-def check_owner(marks: Marks, group: str, ctx: Context, now: float) -> None:
-    """Refuse whoever doesn't hold a group while somebody does.
-
-    Raises:
-        Conflict: Another rollout holds it, or a later lease of the same one does.
-    """
-    hold = marks.hold
-    if hold is None or hold.until <= now:
-        return
-    if hold.rollout != ctx.rollout:
-        raise Conflict(f"{group} is held by rollout {hold.rollout}", owner=hold.rollout)
-    if hold.fence > ctx.fence:
-        raise Conflict(f"{group}: lease {ctx.fence} is older than {hold.fence}", owner=hold.rollout)
 
 
 def tags_of(described: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -11,6 +10,7 @@ from attrs import frozen
 
 from immutable.backend import FleetURL, Gone, Reading, SystemClock, Traffic
 from immutable.errors import InvalidValue, MetricError
+from immutable.toolkit.requests import parts_of, together
 from immutable_aws.address import Place
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.looking import Eyes
@@ -221,9 +221,9 @@ class CloudWatchSource:
         self, asked: Sequence[Query], since: float, until: float
     ) -> list[tuple[Query, float, float]]:
         named = {f"q{number}": query for number, query in enumerate(asked)}
-        names = list(named)
-        parts = [names[start : start + _MOST] for start in range(0, len(names), _MOST)]
-        answers = await asyncio.gather(*(self._part(named, part, since, until) for part in parts))
+        answers = await together(
+            *(self._part(named, part, since, until) for part in parts_of(list(named), _MOST))
+        )
         return [
             (named[each["Id"]], stamp.timestamp(), float(value))
             for results in answers

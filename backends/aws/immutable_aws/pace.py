@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from weakref import WeakKeyDictionary
 
 from attrs import define, field
 
 from immutable.backend import Throttled
+from immutable.toolkit.perloop import PerLoop
 from immutable_aws.address import Place
 
 __all__ = ["Bucket", "Pace", "shared_pace"]
@@ -86,10 +86,9 @@ class Pace:
             await asyncio.sleep(wait)
 
 
-# One for each event loop, since each has a time of its own.
-_paces: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Place, Pace]] = WeakKeyDictionary()
+_paces: PerLoop[Place, Pace] = PerLoop(Pace)
 
 
 def shared_pace(place: Place) -> Pace:
     """Return the pace that all backends of a place share on the running loop."""
-    return _paces.setdefault(asyncio.get_running_loop(), {}).setdefault(place, Pace())
+    return _paces.of(place)

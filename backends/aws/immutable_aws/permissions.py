@@ -19,6 +19,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
+from immutable.toolkit.requests import parts_of
 from immutable_aws.calls import Calls
 from immutable_aws.faults import is_code
 
@@ -170,13 +171,13 @@ def principal(arn: str) -> str:
 
 async def _denied(calls: Calls, arn: str, actions: list[str]) -> list[str]:
     found: list[str] = []
-    for start in range(0, len(actions), 50):
+    for part in parts_of(actions, 50):
         results = await calls.pages(
             "iam",
             "SimulatePrincipalPolicy",
             "EvaluationResults",
             PolicySourceArn=arn,
-            ActionNames=actions[start : start + 50],
+            ActionNames=part,
         )
         found += [r["EvalActionName"] for r in results if r["EvalDecision"] != "allowed"]
     return found

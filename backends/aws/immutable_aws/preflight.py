@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from immutable.backend import (
@@ -10,10 +10,11 @@ from immutable.backend import (
     Invalid,
     Plan,
     Problem,
-    to_json,
 )
+from immutable.toolkit.requests import together
+from immutable.toolkit.weights import needs_weights
 from immutable_aws.adopting import unmanageable
-from immutable_aws.calls import Answer, Calls, together
+from immutable_aws.calls import Answer, Calls
 from immutable_aws.copying import template_of, their_suspended
 from immutable_aws.creating import find_template, pattern_of, read_template
 from immutable_aws.hands import Hands
@@ -40,7 +41,7 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
     """
     groups = await hands.eyes.groups(fleet)
     group = next((g for g in groups if g.marks.revision == plan.stable.number), pattern_of(groups))
-    weighted = any(step.get("type") == "route" for step in _steps(plan))
+    weighted = needs_weights(plan)
     try:
         version = await read_template(hands.calls, group)
     except Invalid as error:
@@ -59,11 +60,6 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
     )
     told = (_template_problems(group, version), *found)
     return tuple(problem for part in told for problem in part)
-
-
-def _steps(plan: Plan) -> Sequence[Mapping[str, Any]]:
-    steps: Sequence[Mapping[str, Any]] = to_json(plan)["steps"]
-    return steps
 
 
 def instance_types_of(group: Described, data: Mapping[str, Any]) -> list[str]:

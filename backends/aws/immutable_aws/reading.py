@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from immutable.backend import (
     Group,
@@ -16,9 +16,11 @@ from immutable.backend import (
     Trouble,
     TroubleKind,
 )
+from immutable.toolkit.owning import standing
+from immutable.toolkit.sights import Sight
 from immutable_aws.marks import Marks
 
-__all__ = ["Described", "Sight", "group_of", "live", "size_of", "state_of", "trouble_of", "weights"]
+__all__ = ["Described", "group_of", "live", "size_of", "state_of", "trouble_of"]
 
 Description = Mapping[str, Any]
 State = InstanceState
@@ -65,27 +67,6 @@ class Described:
     def target_groups(self) -> tuple[str, ...]:
         """The ARNs of the target groups that its members join."""
         return tuple(self.group.get("TargetGroupARNs", ()))
-
-
-@frozen
-class Sight:
-    """What is known of an instance beside what Auto Scaling says.
-
-    Attributes:
-        launched_at: When EC2 launched it.
-        address: Its private address.
-        ready_since: Since when it is READY, as far as this process knows.
-        known: The state in which this process saw it last.
-        served: Whether it was READY once, as far as this process knows.
-        late: Whether it was leaving already when this process saw it first.
-    """
-
-    launched_at: float
-    address: str = ""
-    ready_since: float | None = None
-    known: InstanceState | None = None
-    served: bool = False
-    late: bool = False
 
 
 def is_leaving(member: Description) -> bool:
@@ -136,7 +117,7 @@ def size_of(group: Described) -> int:
 
 
 def state_of(
-    member: Description, healths: Sequence[str] | None, checks_passed: bool, before: Sight | None
+    member: Description, healths: Sequence[str] | None, checks_passed: bool, sight: Sight
 ) -> InstanceState:
     """Return where an instance is in its life.
 
@@ -148,62 +129,45 @@ def state_of(
         healths: Its state in each target group that it has to be in, "" where it isn't; None
             when the group has none.
         checks_passed: Whether EC2's status checks are passed, where there is no target group.
-        before: What this process knew of it.
+        sight: What this process knew of it.
     """
     life = str(member["LifecycleState"])
     if life.startswith(_LEAVING):
         return State.DRAINING
     if life == STANDBY:
         return State.UNREADY
-    served = before is not None and before.served
-    waiting = State.UNREADY if served else State.STARTING
     if life != "InService":
-        return waiting
+        return sight.waiting
     if member.get("HealthStatus", "Healthy") != "Healthy":
         return State.UNREADY
     if healths is None:
-        return State.READY if checks_passed else waiting
+        return State.READY if checks_passed else sight.waiting
     if all(health == "healthy" for health in healths):
         return State.READY
     if all(health in ("", "initial", "healthy") for health in healths):
-        return waiting
-    # It fails: one that we have seen start has not served yet, of others nobody can tell.
-    starting = before is not None and before.known is State.STARTING
-    return State.STARTING if starting and not served else State.UNREADY
+        return sight.waiting
+    return sight.failing
 
 
-def instance_of(
-    member: Description, revision: int, state: InstanceState, sight: Sight, at: float
-) -> tuple[Instance, Sight]:
-    """Return a member as the engine sees it, and what is to be remembered of it.
+def instance_of(member: Description, revision: int, state: InstanceState, sight: Sight) -> Instance:
+    """Return a member as the engine sees it.
 
     Args:
         member: Auto Scaling's description of it.
         revision: The number of its group's revision.
         state: Its state.
-        sight: What was known of it.
-        at: When this is true.
+        sight: What is known of it, this state included.
     """
-    ready = state is State.READY
-    since = (sight.ready_since or max(at, sight.launched_at)) if ready else None
-    seen = evolve(
-        sight,
-        ready_since=since,
-        known=state,
-        served=sight.served or ready,
-        late=sight.late or (sight.known is None and state is State.DRAINING),
-    )
-    instance = Instance(
+    return Instance(
         id=member["InstanceId"],
         revision=revision,
         state=state,
         zone=member.get("AvailabilityZone", ""),
         launched_at=sight.launched_at,
-        ready_since=since,
+        ready_since=sight.ready_since,
         address=sight.address,
         protected=bool(member.get("ProtectedFromScaleIn")),
     )
-    return instance, seen
 
 
 def group_of(
@@ -217,10 +181,9 @@ def group_of(
 ) -> Group:
     """Return a group as the engine sees it; an expired hold's changes as if undone."""
     marks, size = described.marks, size_of(described)
-    hold, minimum = marks.hold, int(described.group["MinSize"])
-    lapsed = None
-    if hold is not None and hold.until <= at:
-        lapsed, hold = hold, None
+    minimum = int(described.group["MinSize"])
+    hold, lapsed = standing(marks.hold, at)
+    if lapsed is not None:
         minimum = min(marks.saved.minimum if marks.saved else minimum, size)
     return Group(
         revision=revision,
@@ -279,28 +242,3 @@ def _trouble(message: str) -> Trouble:
     zone = _ZONE.search(message) if short else None
     kind = TroubleKind.SHORTAGE if short else TroubleKind.REFUSED
     return Trouble(kind, " ".join(message.split())[:400], zone.group() if zone else "")
-
-
-# -- shares of the traffic -------------------------------------------------------------------------
-
-
-# Target groups A (r1) and B (r2) at 450 and 50: r1 90 %, r2 10 %. r3 in A as well: 0.
-def weights(groups: Sequence[Described], table: Mapping[str, int] | None) -> dict[int, float]:
-    """Return each group's percentage of the traffic; empty while they share one pool.
-
-    Args:
-        groups: All groups of the fleet.
-        table: The weights of target groups, by ARN, as the load balancer has them.
-    """
-    pools = {arn for group in groups for arn in group.target_groups if arn in (table or {})}
-    if table is None or len(pools) < 2:
-        return {}
-    total = sum(table.values()) or 1
-    taken: set[str] = set()
-    shares: dict[int, float] = {}
-    for group in sorted(groups, key=lambda each: each.marks.revision):
-        mine = [arn for arn in group.target_groups if arn in table and arn not in taken]
-        taken.update(mine)
-        share = max((table[arn] for arn in mine), default=0) / total * 100
-        shares[group.marks.revision] = round(share, 6)
-    return shares

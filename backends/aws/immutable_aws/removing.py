@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from immutable.backend import Conflict, Context, Gone, Origin
+from immutable.toolkit.owning import check_holder, check_remover
+from immutable.toolkit.packing import packed_keys
 from immutable_aws.creating import find_template
 from immutable_aws.hands import Hands
 from immutable_aws.holding import restore
@@ -13,12 +15,10 @@ from immutable_aws.marks import (
     RETIRED,
     ROLLOUT,
     RULES,
-    check_owner,
     fleet_keys,
     tags_of,
 )
 from immutable_aws.names import group_name
-from immutable_aws.packing import packed_keys
 from immutable_aws.reading import Described, size_of
 from immutable_aws.routing import (
     describe_target_group,
@@ -43,13 +43,10 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
     if group is None:
         await _remove_rest(hands, fleet, revision, ctx)
         raise Gone(f"fleet {fleet} has no group of r{revision}")
-    check_owner(group.marks, group.name, ctx, hands.calls.now())
+    check_holder(group.marks.hold, group.name, ctx, hands.calls.now())
     if size_of(group) or group.members:
         raise Conflict(f"{group.name} has members")
-    holder = group.marks.hold.rollout if group.marks.hold is not None else ""
-    if ctx.rollout not in (group.marks.rollout, holder):
-        owner = holder or group.marks.rollout
-        raise Conflict(f"{group.name} belongs to rollout {owner}", owner=owner or None)
+    check_remover(group.marks.hold, group.marks.rollout, group.name, ctx)
     await leave_rules(hands, groups, group, ctx)
     if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
         await _retire_group(hands, group, ctx)

@@ -5,28 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from attrs import define, field
-
-from immutable.backend import BackendError, Context, Gone, Retiring, Throttled, Transient
-from immutable_aws.calls import Calls, together
+from immutable.backend import Context, Gone, Retiring, Throttled
+from immutable.toolkit.drains import Drains
+from immutable.toolkit.requests import part_by_part, parts_of, together
+from immutable_aws.calls import Calls
 from immutable_aws.hands import Hands
 from immutable_aws.reading import STANDBY, Described, is_leaving, size_of
 from immutable_aws.sizing import resume_paused
 
-__all__ = ["Drains", "drain_delay", "retire"]
+__all__ = ["drain_delay", "retire"]
 
 AT_ONCE = 100
 """TerminateInstanceInAutoScalingGroup: "You can specify up to 100 instances"."""
+_MINUTE = 60.0
 _DRAINING = ("draining", "unhealthy.draining")
-_LONGEST = 15.0
-
-
-@define
-class Drains:
-    """Since when members drain, as far as this process knows; after a restart it counts anew."""
-
-    since: dict[str, float] = field(factory=dict)
-    delays: dict[str, tuple[float, float]] = field(factory=dict)
 
 
 async def retire(
@@ -70,31 +62,20 @@ async def _begin(hands: Hands, group: Described, new: Sequence[str], ctx: Contex
     desired = int(group.group["DesiredCapacity"]) - len(counted)
     if desired < int(group.group["MinSize"]):
         await hands.scale("UpdateAutoScalingGroup", group, MinSize=max(0, desired))
-    parts = [
-        (part, decrement)
-        for names, decrement in ((counted, True), ([n for n in new if n in aside], False))
-        for part in _parts(names)
-    ]
-    begun = 0
-    for part, decrement in parts:
-        try:
-            if begun or desired < int(group.group["MinSize"]):
-                await hands.owned(fleet, revision, ctx)
-            await hands.scale(
-                "TerminateInstanceInAutoScalingGroup",
-                group,
-                InstanceIds=part,
-                ShouldDecrementDesiredCapacity=decrement,
-            )
-        except BackendError as error:
-            if not begun or isinstance(error, Transient):
-                raise
-            raise Transient(f"{begun} of {len(new)} members of {group.name}: {error}") from error
-        begun += len(part)
 
+    async def send(part: Sequence[str]) -> None:
+        if part is not parts[0] or desired < int(group.group["MinSize"]):
+            await hands.owned(fleet, revision, ctx)
+        await hands.scale(
+            "TerminateInstanceInAutoScalingGroup",
+            group,
+            InstanceIds=part,
+            ShouldDecrementDesiredCapacity=part[0] not in aside,
+        )
 
-def _parts(names: Sequence[str]) -> list[list[str]]:
-    return [list(names[start : start + AT_ONCE]) for start in range(0, len(names), AT_ONCE)]
+    put_aside = [name for name in new if name in aside]
+    parts = [*parts_of(counted, AT_ONCE), *parts_of(put_aside, AT_ONCE)]
+    await part_by_part(parts, send, f"members of {group.name}")
 
 
 async def _advance(
@@ -108,20 +89,15 @@ async def _advance(
     """Cut drains short that last longer than they may; returns when to look again, if so."""
     now = asyncio.get_running_loop().time()
     there = {each["InstanceId"] for each in group.members}
-    for name in [name for name in drains.since if name not in there]:
-        del drains.since[name]  # Gone, or of another group: those count from their next call.
-    leaving = [name for name in there if name in wanted]
-    if not leaving or await _delay(hands, drains, group) <= drain_timeout:
+    drains.keep(group.arn, there)
+    leaving = sorted(there & wanted)
+    if not leaving or await _delay(hands, group) <= drain_timeout:
         return None
-    for name in leaving:
-        drains.since.setdefault(name, now)
-    due = [name for name in leaving if now - drains.since[name] >= drain_timeout]
-    rest = [drains.since[name] + drain_timeout - now for name in leaving if name not in due]
+    drains.begin(group.arn, leaving, now)
+    due, again = drains.due(group.arn, leaving, drain_timeout, now)
     if due:
         await _end(hands, group, due, ctx)
-    if not rest:
-        return _LONGEST if due else None
-    return max(0.0, min(*rest, _LONGEST))
+    return again
 
 
 async def _end(hands: Hands, group: Described, due: Sequence[str], ctx: Context) -> None:
@@ -168,16 +144,16 @@ async def drain_delay(calls: Calls, arn: str) -> float:
     return float(values.get("deregistration_delay.timeout_seconds", 300))
 
 
-async def _delay(hands: Hands, drains: Drains, group: Described) -> float:
+async def _delay(hands: Hands, group: Described) -> float:
     """Return the longest deregistration delay of a group's target groups, in seconds."""
-    delays = await together(*(_delay_of(hands, drains, arn) for arn in group.target_groups))
+    delays = await together(*(_delay_of(hands, arn) for arn in group.target_groups))
     return max(delays, default=0.0)
 
 
-async def _delay_of(hands: Hands, drains: Drains, arn: str) -> float:
+async def _delay_of(hands: Hands, arn: str) -> float:
     now = asyncio.get_running_loop().time()
-    read_at, delay = drains.delays.get(arn, (float("-inf"), 0.0))
-    if now - read_at > 60:
+    read_at, delay = hands.eyes.delays.get(arn, (float("-inf"), 0.0))
+    if now - read_at > _MINUTE:
         delay = await drain_delay(hands.calls, arn)
-        drains.delays[arn] = now, delay
+        hands.eyes.delays[arn] = now, delay
     return delay

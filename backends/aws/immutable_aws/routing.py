@@ -10,14 +10,15 @@ from immutable.backend import (
     Context,
     FleetState,
     Gone,
-    InstanceState,
     Invalid,
     Transient,
 )
+from immutable.toolkit.owning import check_holder
+from immutable.toolkit.weights import check_table, without
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.hands import Hands
 from immutable_aws.looking import rules_of
-from immutable_aws.marks import FLEET, REVISION, ROLLOUT, Rule, check_owner, tags_of
+from immutable_aws.marks import FLEET, REVISION, ROLLOUT, Rule, tags_of
 from immutable_aws.names import target_group_name
 from immutable_aws.reading import Described
 from immutable_aws.traffic import (
@@ -25,11 +26,9 @@ from immutable_aws.traffic import (
     table_of,
     weights_for,
     with_table,
-    without,
 )
 
 __all__ = [
-    "check_table",
     "describe_target_group",
     "dividing",
     "find_rules",
@@ -43,7 +42,6 @@ __all__ = [
     "serving_target_group",
 ]
 
-_EXACT = 1e-6
 _COPIED = [
     "Protocol",
     "ProtocolVersion",
@@ -257,27 +255,6 @@ async def actions_of(calls: Calls, rule: Rule) -> list[Answer]:
 # -- dividing --------------------------------------------------------------------------------------
 
 
-def check_table(state: FleetState, weights: Mapping[int, float]) -> None:
-    """Refuse a table that makes no sense.
-
-    Raises:
-        Invalid: It does not; says why.
-    """
-    numbers = {group.number for group in state.groups}
-    if weights.keys() != numbers:
-        raise Invalid(f"weights for {sorted(weights)}, and the groups are {sorted(numbers)}")
-    wrong = [share for share in weights.values() if not 0 <= share <= 100]
-    if wrong or abs(sum(weights.values()) - 100) > _EXACT:
-        raise Invalid(f"weights are percentages that sum to 100, not {dict(weights)}")
-    current = {group.number: group.weight for group in state.groups}
-    if all(current[number] == share for number, share in weights.items()):
-        return
-    ready = {i.revision for i in state.instances if i.state is InstanceState.READY}
-    idle = [number for number, share in weights.items() if share and number not in ready]
-    if idle and ready:
-        raise Invalid(f"r{idle[0]} has no member that is ready, so it can't serve any request")
-
-
 async def route(
     hands: Hands, fleet: str, weights: Mapping[int, float], state: FleetState, ctx: Context
 ) -> None:
@@ -306,7 +283,7 @@ async def route(
 
 def _check_holders(hands: Hands, groups: Sequence[Described], ctx: Context) -> None:
     for group in groups:
-        check_owner(group.marks, group.name, ctx, hands.calls.now())
+        check_holder(group.marks.hold, group.name, ctx, hands.calls.now())
 
 
 def _pools(groups: Sequence[Described]) -> dict[int, str]:
@@ -334,9 +311,7 @@ async def leave_rules(
         except Gone:
             continue
         table = table_of(actions)
-        left = table
-        for arn in mine:
-            left = without(left, arn)
+        left = without(table, mine)
         if left and left != table:
             await hands.owned(fleet, group.marks.revision, ctx)
             await _write(hands, fleet, rule, actions, left)
@@ -347,7 +322,7 @@ async def give_up(
 ) -> None:
     """Take one target group out of a rule, if others are left."""
     table = table_of(actions)
-    left = without(table, arn)
+    left = without(table, [arn])
     if left and left != table:
         await _write(hands, fleet, rule, actions, left)
 

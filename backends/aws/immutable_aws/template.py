@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
-from immutable.backend import Invalid
+from immutable.toolkit.settings import check_settings, is_number, named, words
 
 __all__ = ["FleetTemplate"]
 
@@ -30,10 +30,6 @@ _SUBNET = re.compile(r"subnet-[0-9a-f]{8,17}")
 _SECURITY = re.compile(r"sg-[0-9a-f]{8,17}")
 _TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
 _ARN = re.compile(r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:targetgroup/\S+")
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @frozen
@@ -75,25 +71,14 @@ class FleetTemplate:
         Raises:
             Invalid: They make no sense; names all that is wrong.
         """
-        wrong = [
-            f"no setting {name}; there are {', '.join(_KNOWN)} and tag.NAME"
-            for name in settings
-            if name not in _KNOWN and not name.startswith(_TAG)
-        ]
-        wrong += [
-            f"{name}={settings.get(name, '')!r}: write {_KNOWN[name]}"
-            for name, good in _CHECKS.items()
-            if not good(settings.get(name, ""))
-        ]
-        if wrong:
-            raise Invalid("; ".join(wrong))
+        check_settings(settings, _KNOWN, _CHECKS, _TAG)
         pool = settings.get("target_group", "")
         public = settings.get("public_ip")
         return cls(
-            subnets=_list(settings["subnets"]),
-            instance_types=_list(settings["instance_type"]),
+            subnets=words(settings["subnets"]),
+            instance_types=words(settings["instance_type"]),
             target_group=pool,
-            security_groups=_list(settings.get("security_groups", "")),
+            security_groups=words(settings.get("security_groups", "")),
             instance_profile=settings.get("instance_profile", ""),
             key_name=settings.get("key_name", ""),
             maximum=int(settings.get("maximum", "100")),
@@ -101,7 +86,7 @@ class FleetTemplate:
             grace=int(settings.get("grace", "300")),
             public_ip=None if public is None else public == "true",
             imdsv2=settings.get("imdsv2", "required") == "required",
-            tags={k[len(_TAG) :]: v for k, v in settings.items() if k.startswith(_TAG)},
+            tags=named(settings, _TAG),
         )
 
     def launch(self) -> dict[str, Any]:
@@ -149,14 +134,10 @@ class FleetTemplate:
 
 def _all(pattern: re.Pattern[str], least: int) -> Any:
     def good(text: str) -> bool:
-        found = _list(text)
+        found = words(text)
         return len(found) >= least and all(pattern.fullmatch(each) for each in found)
 
     return good
-
-
-def _number(text: str) -> bool:
-    return not text or (text.isdigit() and int(text) < 100_000)
 
 
 _CHECKS = {
@@ -164,8 +145,8 @@ _CHECKS = {
     "instance_type": _all(_TYPE, 1),
     "security_groups": _all(_SECURITY, 0),
     "target_group": lambda text: not text or bool(_ARN.fullmatch(text)),
-    "maximum": _number,
-    "grace": _number,
+    "maximum": is_number,
+    "grace": is_number,
     "health_check": lambda text: text in ("", "ELB", "EC2"),
     "public_ip": lambda text: text in ("", "true", "false"),
     "imdsv2": lambda text: text in ("", "required", "optional"),

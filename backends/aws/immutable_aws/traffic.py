@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["STEP", "forwards_to", "table_of", "weights_for", "with_table", "without"]
+__all__ = ["STEP", "forwards_to", "table_of", "weights_for", "with_table"]
 
 Actions = Sequence[Mapping[str, Any]]
 
@@ -57,14 +57,6 @@ def with_table(actions: Actions, table: Mapping[str, int]) -> list[dict[str, Any
         _forward(action, table) if action.get("Type") == "forward" else _kept(action)
         for action in actions
     ]
-
-
-def without(table: Mapping[str, int], target_group: str) -> dict[str, int]:
-    """Return a table without a target group; what is left of it gets the traffic."""
-    rest = {arn: weight for arn, weight in table.items() if arn != target_group}
-    if len(rest) == 1 or not any(rest.values()):
-        return dict.fromkeys(rest, 1)
-    return rest
 
 
 def _forward(action: Mapping[str, Any], table: Mapping[str, int]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from email.parser import BytesParser
 from email.policy import default
 
 from immutable.backend import Invalid, RuntimeConfig
+from immutable.toolkit.environment import environment_file, secrets_file
 
 __all__ = ["MOST", "with_config"]
 
@@ -69,18 +70,16 @@ def _base_part(base: bytes) -> EmailMessage:
 
 
 def _our_part(config: RuntimeConfig) -> EmailMessage:
-    lines = [f'{name}="{_quoted(value)}"' for name, value in config.environment.items()]
-    secrets = {name: ref.uri for name, ref in config.secrets.items()}
     files = [
         {
             "path": "/etc/immutable/environment",
             "permissions": "0644",
-            "content": "".join(f"{line}\n" for line in lines),
+            "content": environment_file(config),
         },
         {
             "path": "/etc/immutable/secrets.json",
             "permissions": "0644",
-            "content": json.dumps(secrets, sort_keys=True),
+            "content": secrets_file(config),
         },
     ]
     part = EmailMessage()
@@ -90,10 +89,6 @@ def _our_part(config: RuntimeConfig) -> EmailMessage:
     part.add_header("Content-Disposition", "attachment", filename=_OURS)
     part.add_header("Merge-Type", _MERGE)
     return part
-
-
-def _quoted(value: str) -> str:
-    return "".join(f"\\{letter}" if letter in '"\\$`' else letter for letter in value)
 
 
 def _without_ours(data: bytes) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Self
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from immutable.backend import FleetURL
 from immutable.errors import InvalidValue
+from immutable.toolkit.address import check_endpoint, check_options
 
 __all__ = ["Place"]
 
@@ -53,13 +53,7 @@ class Place:
 
     @endpoint.validator
     def _is_endpoint(self, _: object, value: str | None) -> None:
-        if value is None:
-            return
-        parts = urlsplit(value)
-        if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
-            # What stands before an @ could be a password: it is not repeated.
-            shown = "…" if "@" in value else value
-            raise InvalidValue("endpoint", shown, "no https:// address without a user")
+        check_endpoint(value, "https")
 
     @classmethod
     def of(cls, url: FleetURL) -> Self:
@@ -68,10 +62,7 @@ class Place:
         Raises:
             InvalidValue: A part makes no sense; says which, and what to write.
         """
-        for name in url.options:
-            if name not in _OPTIONS:
-                known = ", ".join(_OPTIONS)
-                raise InvalidValue("option", name, "unknown", f"azure:// knows {known}")
+        check_options(url, _OPTIONS)
         if not _NAME.fullmatch(url.name):
             raise InvalidValue(
                 "name", url.name, "letters, digits and . _ - only, up to 50", "rename the fleet"

@@ -10,7 +10,6 @@ from immutable.backend import (
     Backend,
     Capabilities,
     Clock,
-    Conflict,
     Context,
     FleetState,
     FleetURL,
@@ -21,9 +20,8 @@ from immutable.backend import (
     Retiring,
     Revision,
     SystemClock,
-    Throttled,
-    Transient,
 )
+from immutable.toolkit.drains import Drains
 from immutable_azure.address import Place
 from immutable_azure.adopting import adopt_fleet, create_fleet, delete_fleet
 from immutable_azure.calls import READ_TIMEOUT, Calls
@@ -34,7 +32,7 @@ from immutable_azure.images import resolve
 from immutable_azure.looking import Eyes
 from immutable_azure.preflight import preflight
 from immutable_azure.removing import delete_revision
-from immutable_azure.retiring import Drains, retire
+from immutable_azure.retiring import retire
 from immutable_azure.sizing import grow, settle
 
 __all__ = ["CAPABILITIES", "AzureBackend"]
@@ -131,21 +129,15 @@ class AzureBackend(Backend):
     async def _deed(self, fleet: str, *, marks: bool = False) -> AsyncIterator[Hands]:
         """Take turns in changing a fleet, and say truly whether something was changed.
 
-        `Throttled` and `Conflict` mean that nothing was. A later request of a call can end so too.
-
         Args:
             fleet: The fleet.
             marks: Whether a conflict stays one after a number was marked as given out, which binds
                 nobody but this rollout.
         """
         hands = Hands(self.calls, self._eyes)
-        async with self.calls.turn(fleet):
-            try:
+        async with self.calls.turns.of(fleet):
+            with hands.deed.told_truly(lambda _: marks):
                 yield hands
-            except (Throttled, Conflict) as error:
-                if not hands.changed or (marks and isinstance(error, Conflict)):
-                    raise
-                raise Transient(f"cut off: {error}") from error
 
     # -- looking -------------------------------------------------------------------------------
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from immutable.backend import (
@@ -17,13 +16,14 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
+from immutable.toolkit.servertime import ServerTime
+from immutable.toolkit.turns import Turns
 from immutable_azure.address import Place
 from immutable_azure.clients import Clients
 from immutable_azure.faults import is_code, retry_after, translated
 from immutable_azure.pace import Gate, shared_gate
-from immutable_azure.servertime import ServerTime
 
-__all__ = ["COMPUTE", "MEMBERS", "MONITOR", "POOLS", "READ_TIMEOUT", "SETS", "Calls", "together"]
+__all__ = ["COMPUTE", "MEMBERS", "MONITOR", "POOLS", "READ_TIMEOUT", "SETS", "Calls"]
 
 READ_TIMEOUT = 45.0
 """Seconds that an answer may take: with the connection less than an attempt of the engine's."""
@@ -49,6 +49,7 @@ class Calls:
 
     Attributes:
         made: How often each operation was asked for, by name.
+        turns: Who changes what: one change of a fleet at a time.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Calls:
         self._clock = clock
         self._time = ServerTime()
         self._clients = Clients(place, credential, timeout, interval)
-        self._turns: dict[str, asyncio.Lock] = {}
+        self.turns = Turns()
 
     def now(self) -> float:
         """Return the time by Azure's clock, in seconds since the epoch."""
@@ -73,12 +74,6 @@ class Calls:
     async def close(self) -> None:
         """Let go of connections."""
         await self._clients.close()
-
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
-        """Take turns: one change of a fleet at a time."""
-        async with self._turns.setdefault(name, asyncio.Lock()):
-            yield
 
     async def ask(self, name: str, *args: Any, about: str = "", **options: Any) -> Any:
         """Make one request, and return the JSON of its answer.
@@ -232,13 +227,3 @@ def _plain(model: Any) -> Any:
     if hasattr(model, "serialize"):
         return model.serialize(keep_readonly=True)
     return model.as_dict()
-
-
-async def together(*calls: Awaitable[Any]) -> list[Any]:
-    """Return what all calls answer; the first one that fails ends the others."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()

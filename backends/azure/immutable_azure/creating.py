@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from immutable.backend import Conflict, Context, Hold, Invalid, Pool, Revision
+from immutable.backend import Conflict, Context, Invalid, Pool, Revision
+from immutable.toolkit.owning import check_holder, check_number, held
 from immutable_azure.calls import SETS
 from immutable_azure.copying import model_like, user_data_of, what_of
 from immutable_azure.hands import Hands, current_tags
-from immutable_azure.marks import Marks, birth_tags, check_owner, last_tag
+from immutable_azure.marks import Marks, birth_tags, last_tag
 from immutable_azure.names import key, set_name
 from immutable_azure.reading import Described
 
@@ -34,12 +35,8 @@ async def create_revision(
         return
     pattern = pattern_of(groups)
     for each in groups:
-        check_owner(each.marks, each.name, ctx, hands.calls.now())
-        number, given_to = each.marks.last
-        if number > revision.number or (number == revision.number and given_to != ctx.rollout):
-            raise Conflict(
-                f"number {number} of fleet {fleet} was given out", owner=given_to or None
-            )
+        check_holder(each.marks.hold, each.name, ctx, hands.calls.now())
+        check_number(fleet, [each.marks.last], revision.number, ctx)
         if each.marks.revision >= revision.number:
             raise Conflict(f"fleet {fleet} is at number {each.marks.revision} already")
     pattern = await hands.owned(fleet, pattern.marks.revision, ctx)
@@ -54,7 +51,7 @@ async def create_revision(
     marks = Marks(
         fleet, revision.number, ctx.rollout, ctx.plan, maximum=maximum, what=what_of(revision)
     )
-    hold = Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=0, minimum=0)
+    hold = held(None, ctx, until, 0)
     theirs = await hands.eyes.user_data(pattern)
     body = model_like(
         pattern.group, revision, birth_tags(marks, hold), user_data_of(revision, theirs)

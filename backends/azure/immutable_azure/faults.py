@@ -23,6 +23,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
+from immutable.toolkit.faults import causes, kind_by_code, shown
 
 __all__ = [
     "CAPACITY",
@@ -91,7 +92,6 @@ _CONCURRENT = re.compile(
     r"concurrent|another operation|in progress|marked for deletion", re.IGNORECASE
 )
 _LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
-_LONGEST = 400
 
 
 def codes_of(error: Any) -> list[str]:
@@ -108,16 +108,12 @@ def codes_of(error: Any) -> list[str]:
 
 def is_code(error: BaseException | None, *codes: str) -> bool:
     """Return whether an error, or what caused it, has one of these codes."""
-    while error is not None:
-        if set(codes) & set(codes_of(error)):
-            return True
-        error = error.__cause__
-    return False
+    return any(set(codes) & set(codes_of(each)) for each in causes(error))
 
 
 def without_secrets(text: str) -> str:
     """Return *text* without what looks like a token, and not longer than a message should be."""
-    return _TOKEN.sub("…", " ".join(text.split()))[:_LONGEST]
+    return shown(text, _TOKEN)
 
 
 def kind_of(codes: list[str], message: str, status: int | None) -> type[BackendError]:
@@ -130,9 +126,9 @@ def kind_of(codes: list[str], message: str, status: int | None) -> type[BackendE
     """
     if status == 429:
         return Throttled
-    for known, kind in _BY_CODE:
-        if known & set(codes):
-            return kind
+    known = kind_by_code(_BY_CODE, *codes)
+    if known is not None:
+        return known
     if "OperationNotAllowed" in codes:
         if _CONCURRENT.search(message):
             return Throttled

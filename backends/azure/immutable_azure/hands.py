@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from immutable.backend import BackendError, Context, Invalid, Transient
+from immutable.backend import Context, Invalid
+from immutable.toolkit.deeds import Deed
+from immutable.toolkit.owning import check_holder
 from immutable_azure.calls import SETS, Calls
 from immutable_azure.looking import Eyes
-from immutable_azure.marks import MOST_TAGS, check_owner, drain_tags, fits
+from immutable_azure.marks import MOST_TAGS, drain_tags, fits
 from immutable_azure.names import key
 from immutable_azure.reading import Described
 
@@ -27,13 +29,13 @@ class Hands:
         eyes: How fleets are seen.
 
     Attributes:
-        changed: Whether something has been changed, or may have been, by these hands.
+        deed: Whether something has been changed, or may have been, by these hands.
     """
 
     def __init__(self, calls: Calls, eyes: Eyes) -> None:
         self.calls = calls
         self.eyes = eyes
-        self.changed = False
+        self.deed = Deed()
 
     async def owned(self, fleet: str, revision: int, ctx: Context) -> Described:
         """Return a set as it is now with its members, if *ctx* may change it.
@@ -43,37 +45,26 @@ class Hands:
             Conflict: Another rollout holds it, or a later lease.
         """
         group = await self.eyes.whole(fleet, revision)
-        check_owner(group.marks, group.name, ctx, self.calls.now())
+        check_holder(group.marks.hold, group.name, ctx, self.calls.now())
         return group
 
     async def begin(
         self, name: str, *args: Any, about: str, wait: bool = False, **options: Any
     ) -> Any:
         """Make a request that changes something."""
-        try:
-            answer = await self.calls.begin(name, *args, about=about, wait=wait, **options)
-        except BackendError as error:
-            self.changed = self.changed or isinstance(error, Transient)
-            raise
-        self.changed = True
-        return answer
+        request = self.calls.begin(name, *args, about=about, wait=wait, **options)
+        return await self.deed.request(request)
 
     async def put_setting(self, name: str, body: Mapping[str, Any]) -> None:
         """Write an autoscale setting."""
         call, place = "monitor.autoscale_settings.create_or_update", self.calls.place.group
         content = json.dumps(body).encode()
-        try:
-            await self.calls.ask(call, place, name, content, about=name)
-        except BackendError as error:
-            self.changed = self.changed or isinstance(error, Transient)
-            raise
-        self.changed = True
+        await self.deed.request(self.calls.ask(call, place, name, content, about=name))
 
     async def drop_setting(self, name: str) -> None:
         """Delete an autoscale setting."""
-        place = self.calls.place.group
-        await self.calls.ask("monitor.autoscale_settings.delete", place, name, about=name)
-        self.changed = True
+        call, place = "monitor.autoscale_settings.delete", self.calls.place.group
+        await self.deed.request(self.calls.ask(call, place, name, about=name))
 
     async def change(
         self, group: Described, body: Mapping[str, Any], *, wait: bool = False
@@ -110,11 +101,5 @@ class Hands:
 
 
 def current_tags(group: Described) -> dict[str, str]:
-    """Return a set's tags without the drain marks of members that are gone for good.
-
-    While an operation runs they still count: Azure lowers the capacity at its end.
-    """
-    if group.busy:
-        return group.tags
-    left = {name: at for name, at in group.marks.draining.items() if name in group.leaving}
-    return drain_tags(group.tags, left)
+    """Return a set's tags without the drain marks of members that are gone for good."""
+    return drain_tags(group.tags, group.draining)

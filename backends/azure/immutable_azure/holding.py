@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from immutable.backend import Context, Hold, Transient
+from immutable.toolkit.owning import held
 from immutable_azure.calls import SETS
 from immutable_azure.hands import Hands, current_tags
 from immutable_azure.marks import Marks, Saved, hold_tags, without_hold
@@ -31,10 +32,8 @@ async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Conte
     before = group.marks
     setting = await hands.setting(group)
     repairs = await hands.eyes.repairs(group, anew=True)
-    mine = before.hold is not None and before.hold.rollout == ctx.rollout
-    size = before.hold.size if before.hold is not None and mine else size_of(group)
     saved = _saved(before, setting, repairs)
-    mark = Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=size)
+    mark = held(before.hold, ctx, until, size_of(group))
     await hands.tag(group, {**current_tags(group), **hold_tags(mark, saved)})
     hands.eyes.still.discard(f"{group.id}/{mark.rollout}/{mark.fence}")
     await keep_still(hands, group, saved, mark)

@@ -14,6 +14,7 @@ from immutable.backend import (
     FleetState,
     Gone,
     Image,
+    Instance,
     Invalid,
     Revision,
     Throttled,
@@ -21,13 +22,15 @@ from immutable.backend import (
     Trouble,
     from_json,
 )
-from immutable_azure.calls import MEMBERS, SETS, Calls, together
+from immutable.toolkit.requests import together
+from immutable.toolkit.sights import Sight, remembered
+from immutable_azure.calls import MEMBERS, SETS, Calls
 from immutable_azure.marks import Marks
 from immutable_azure.names import key, member_name
 from immutable_azure.pools import Pools
 from immutable_azure.reading import (
     Described,
-    Sight,
+    created_at,
     group_of,
     instance_of,
     is_husk,
@@ -63,7 +66,7 @@ class Eyes:
         self.calls = calls
         self.pools = Pools(calls)
         self._fresh = min(staleness, _MINUTE)
-        self._sights: dict[str, Sight] = {}
+        self._sights: dict[str, dict[str, Sight]] = {}
         self._revisions: dict[str, Revision] = {}
         self._repairs: dict[str, tuple[float, str]] = {}
         self.still: set[str] = set()
@@ -164,6 +167,7 @@ class Eyes:
         repairs = await together(*(self.repairs(each) for each in groups))
         at = self.calls.now()
         told, instances = [], []
+        known, sights = self._sights.get(fleet, {}), dict[str, Sight]()
         for number, group in enumerate(groups):
             setting = scaling.get(key(group.id))
             told.append(
@@ -176,7 +180,8 @@ class Eyes:
                     trouble=troubles[number],
                 )
             )
-            instances += self._instances(group, ups[number], at)
+            instances += self._instances(group, ups[number], at, known, sights)
+        self._sights[fleet] = remembered(known, sights)
         numbers = [max(each.marks.last[0], each.marks.revision) for each in groups]
         return FleetState(
             fleet,
@@ -209,25 +214,29 @@ class Eyes:
             groups = again
         raise Transient(f"fleet {fleet} changes faster than it can be read")
 
-    def _instances(self, group: Described, up: set[str] | None, at: float) -> list[Any]:
+    @staticmethod
+    def _instances(
+        group: Described,
+        up: set[str] | None,
+        at: float,
+        known: Mapping[str, Sight],
+        sights: dict[str, Sight],
+    ) -> list[Instance]:
         found = []
         for member in group.members:
             if is_husk(member):
                 continue
             name = member_id(member)
-            before = self._sights.get(name)
+            sight = known.get(name) or Sight(created_at(member))
             state = state_of(
                 member,
                 draining=member_name(group.name, member) in group.marks.draining,
                 watched=group.watched,
                 probed=None if up is None else bool(up & set(nic_ids(member))),
-                before=before,
+                sight=sight,
             )
-            instance, sight = instance_of(
-                member, group.marks.revision, state, before or Sight(), at
-            )
-            self._sights[name] = sight
-            found.append(instance)
+            sights[name] = sight.after(state, at)
+            found.append(instance_of(member, group.marks.revision, state, sights[name]))
         return found
 
     async def _trouble(self, group: Described) -> Trouble | None:

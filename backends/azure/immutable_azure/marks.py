@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from immutable.backend import Conflict, Context, Hold, Origin
-from immutable_azure.packing import pack, packed_keys, unpack
+from immutable.backend import Hold, Origin
+from immutable.toolkit.marks import hold_of, hold_text, last_of, last_text, origin_of, origin_text
+from immutable.toolkit.packing import pack, packed_keys, unpack
 
 __all__ = [
     "FLEET",
@@ -20,7 +21,6 @@ __all__ = [
     "Marks",
     "Saved",
     "birth_tags",
-    "check_owner",
     "drain_tags",
     "first_tags",
     "fits",
@@ -47,7 +47,6 @@ WHAT = f"{PREFIX}what"
 
 MOST_TAGS = 50
 """"Use tags to organize your Azure resources", limitations: 50 tags, 256 characters a value."""
-_DELETE = "adopted-delete"
 
 
 @frozen
@@ -112,20 +111,19 @@ class Marks:
     @classmethod
     def read(cls, tags: Mapping[str, str]) -> Marks:
         """Return what a set's tags say."""
-        number, _, given_to = tags.get(LAST, "").partition("/")
         saved = Saved.of(tags.get(SAVED, ""))
-        origin = tags.get(ORIGIN, Origin.OURS.value)
+        origin, deletable = origin_of(tags.get(ORIGIN, Origin.OURS.value))
         revision, maximum = tags.get(REVISION, ""), tags.get(MAXIMUM, "")
         return cls(
             fleet=tags.get(FLEET, ""),
             revision=int(revision) if revision.isdigit() else 0,
             rollout=tags.get(ROLLOUT, ""),
             plan=tags.get(PLAN, ""),
-            origin=Origin.OURS if origin == Origin.OURS.value else Origin.ADOPTED,
-            deletable=origin in (Origin.OURS.value, _DELETE),
+            origin=origin,
+            deletable=deletable,
             maximum=int(maximum) if maximum.isdigit() else None,
-            last=(int(number), given_to) if number.isdigit() else (0, ""),
-            hold=_hold(tags.get(HOLD, ""), saved),
+            last=last_of(tags.get(LAST, "")),
+            hold=hold_of(tags.get(HOLD, ""), saved.minimum if saved else None),
             saved=saved,
             draining=_drains(unpack(DRAINING, tags)),
             what=unpack(WHAT, tags),
@@ -155,15 +153,12 @@ def birth_tags(marks: Marks, hold: Hold) -> dict[str, str]:
 
 def first_tags(marks: Marks) -> dict[str, str]:
     """Return the tags of a fleet's first set: nobody's rollout, and not held."""
-    origin = marks.origin.value
-    if marks.origin is Origin.ADOPTED and marks.deletable:
-        origin = _DELETE
     return {
         FLEET: marks.fleet,
         REVISION: str(marks.revision),
-        ORIGIN: origin,
+        ORIGIN: origin_text(marks.origin, marks.deletable),
         **_maximum(marks),
-        LAST: f"{marks.revision}/",
+        **last_tag(marks.revision, ""),
         **pack(WHAT, marks.what),
     }
 
@@ -174,33 +169,12 @@ def _maximum(marks: Marks) -> dict[str, str]:
 
 def last_tag(number: int, rollout: str) -> dict[str, str]:
     """Return the tag that says that a number was given out."""
-    return {LAST: f"{number}/{rollout}"}
+    return {LAST: last_text(number, rollout)}
 
 
-# Hold("r-7", 2, 1800.5, "sha256:ab", size=10): "r-7/2/1800.5/10/sha256:ab"
 def hold_tags(hold: Hold, saved: Saved) -> dict[str, str]:
     """Return the tags of a hold and of what to restore after it."""
-    size = "" if hold.size is None else str(hold.size)
-    text = f"{hold.rollout}/{hold.fence}/{hold.until!r}/{size}/{hold.plan}"
-    return {HOLD: text, SAVED: saved.text()}
-
-
-def _hold(text: str, saved: Saved | None) -> Hold | None:
-    parts = text.rsplit("/", 4)
-    if len(parts) != 5:
-        return None
-    rollout, fence, until, size, plan = parts
-    try:
-        return Hold(
-            rollout,
-            int(fence),
-            float(until),
-            plan,
-            size=int(size) if size else None,
-            minimum=saved.minimum if saved is not None else None,
-        )
-    except ValueError:
-        return None
+    return {HOLD: hold_text(hold), SAVED: saved.text()}
 
 
 # {"4": 10.0, "7": 10.0, "9": 12.5}: [[10.0, ["4", "7"]], [12.5, ["9"]]], compressed.
@@ -233,18 +207,3 @@ def without_hold(tags: Mapping[str, str]) -> dict[str, str]:
 def owners_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Return those of *tags* that aren't ours."""
     return {key: value for key, value in tags.items() if not key.startswith(PREFIX)}
-
-
-def check_owner(marks: Marks, group: str, ctx: Context, now: float) -> None:
-    """Refuse whoever doesn't hold a set while somebody does.
-
-    Raises:
-        Conflict: Another rollout holds it, or a later lease of the same one does.
-    """
-    hold = marks.hold
-    if hold is None or hold.until <= now:
-        return
-    if hold.rollout != ctx.rollout:
-        raise Conflict(f"{group} is held by rollout {hold.rollout}", owner=hold.rollout)
-    if hold.fence > ctx.fence:
-        raise Conflict(f"{group}: lease {ctx.fence} is older than {hold.fence}", owner=hold.rollout)

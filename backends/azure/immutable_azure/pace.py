@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from weakref import WeakKeyDictionary
 
 from attrs import define, field
 
 from immutable.backend import Throttled
+from immutable.toolkit.perloop import PerLoop
 
 __all__ = ["LONGEST", "Gate", "shared_gate"]
 
@@ -52,10 +52,9 @@ class Gate:
         return wait
 
 
-# One for each event loop, since each has a time of its own.
-_gates: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Gate]] = WeakKeyDictionary()
+_gates: PerLoop[str, Gate] = PerLoop(Gate)
 
 
 def shared_gate(subscription: str) -> Gate:
     """Return the gate that all backends of a subscription share on the running loop."""
-    return _gates.setdefault(asyncio.get_running_loop(), {}).setdefault(subscription, Gate())
+    return _gates.of(subscription)

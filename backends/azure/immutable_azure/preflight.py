@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from immutable.backend import BackendError, Denied, Plan, Problem
+from immutable.toolkit.requests import together
 from immutable_azure.adopting import image_of
-from immutable_azure.calls import together
 from immutable_azure.creating import pattern_of
 from immutable_azure.hands import Hands
 from immutable_azure.images import launchable_here, plain

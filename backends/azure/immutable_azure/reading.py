@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from immutable.backend import (
     Denied,
@@ -20,6 +20,8 @@ from immutable.backend import (
     Trouble,
     TroubleKind,
 )
+from immutable.toolkit.owning import standing
+from immutable.toolkit.sights import Sight
 from immutable_azure.faults import CAPACITY, kind_of, without_secrets
 from immutable_azure.marks import Marks
 from immutable_azure.names import key, member_name
@@ -27,7 +29,7 @@ from immutable_azure.names import key, member_name
 __all__ = [
     "Described",
     "Description",
-    "Sight",
+    "created_at",
     "group_of",
     "instance_of",
     "is_husk",
@@ -134,20 +136,16 @@ class Described:
         there = {member_name(self.name, each) for each in self.members}
         return there & self.marks.draining.keys()
 
+    @property
+    def draining(self) -> Mapping[str, float]:
+        """Members whose marks count still, and since when they drain.
 
-@frozen
-class Sight:
-    """What is known of an instance beside what Azure says.
-
-    Attributes:
-        ready_since: Since when it is READY, as far as this process knows.
-        known: The state in which this process saw it last.
-        served: Whether it was READY once, as far as this process knows.
-    """
-
-    ready_since: float | None = None
-    known: InstanceState | None = None
-    served: bool = False
+        While an operation runs those that are gone count too: Azure lowers the capacity at its end.
+        """
+        marked = self.marks.draining
+        if self.busy:
+            return marked
+        return {name: at for name, at in marked.items() if name in self.leaving}
 
 
 def _pools(profile: Description) -> Iterable[str]:
@@ -189,6 +187,11 @@ def member_id(member: Description) -> str:
     return f"{member['name']}.{str(_properties(member).get('vmId', ''))[:8]}"
 
 
+def created_at(member: Description) -> float:
+    """Return when a member was made."""
+    return datetime.fromisoformat(str(_properties(member)["timeCreated"])).timestamp()
+
+
 def nic_ids(member: Description) -> list[str]:
     """Return the long names of a member's network interfaces, to be compared."""
     network = _properties(member).get("networkProfile") or {}
@@ -212,13 +215,12 @@ def size_of(group: Described) -> int:
     )
     if group.state == "failed":
         return min(live, group.capacity)
-    going = set(marked) if group.busy else set(marked) & set(names)
     dead = sum(husk and name not in marked for name, husk in zip(names, husks, strict=True))
-    return max(0, group.capacity - len(going) - dead)
+    return max(0, group.capacity - len(group.draining) - dead)
 
 
 def state_of(
-    member: Description, *, draining: bool, watched: bool, probed: bool | None, before: Sight | None
+    member: Description, *, draining: bool, watched: bool, probed: bool | None, sight: Sight
 ) -> InstanceState:
     """Return where an instance is in its life.
 
@@ -227,30 +229,26 @@ def state_of(
         draining: Whether it was sent to retire.
         watched: Whether it has the Application Health extension.
         probed: Whether it is in all pools, not set Down, and the probe says Up; None without pool.
-        before: What this process knew of it.
+        sight: What this process knew of it.
     """
     if draining or is_leaving(member):
         return State.DRAINING
-    served = before is not None and before.served
-    waiting = State.UNREADY if served else State.STARTING
     provisioning = str(_properties(member).get("provisioningState", "")).lower()
     if provisioning == "creating":
-        return waiting
+        return sight.waiting
     running = _RUNNING in _codes(member)
     if provisioning == "failed" or not running:
-        known = before is None or before.known is State.STARTING
-        return waiting if provisioning != "failed" and known else State.UNREADY
+        starts = provisioning != "failed" and sight.known in (None, State.STARTING)
+        return sight.waiting if starts else State.UNREADY
     health = _health(member)
     if watched:
         if health == "healthy" and probed is not False:
             return State.READY
         if health in ("", "initializing", "healthy"):
-            return waiting
+            return sight.waiting
     elif probed:
         return State.READY
-    # It fails: one that we have seen start has not served yet, of others nobody can tell.
-    starting = before is not None and before.known is State.STARTING
-    return State.STARTING if starting and not served else State.UNREADY
+    return sight.failing
 
 
 def _health(member: Description) -> str:
@@ -259,34 +257,27 @@ def _health(member: Description) -> str:
     return code.removeprefix("HealthState/").lower()
 
 
-def instance_of(
-    member: Description, revision: int, state: InstanceState, sight: Sight, at: float
-) -> tuple[Instance, Sight]:
-    """Return a member as the engine sees it, and what is to be remembered of it.
+def instance_of(member: Description, revision: int, state: InstanceState, sight: Sight) -> Instance:
+    """Return a member as the engine sees it.
 
     Args:
         member: Azure's description of it.
         revision: The number of its group's revision.
         state: Its state.
-        sight: What was known of it.
-        at: When this is true.
+        sight: What is known of it, this state included.
     """
-    ready, said = state is State.READY, _properties(member)
-    launched = datetime.fromisoformat(str(said["timeCreated"])).timestamp()
-    since = (sight.ready_since or max(at, launched)) if ready else None
-    policy = said.get("protectionPolicy") or {}
-    instance = Instance(
+    policy = _properties(member).get("protectionPolicy") or {}
+    return Instance(
         id=member_id(member),
         revision=revision,
         state=state,
         zone=(member.get("zones") or [""])[0],
-        launched_at=launched,
-        ready_since=since,
+        launched_at=sight.launched_at,
+        ready_since=sight.ready_since,
         protected=bool(
             policy.get("protectFromScaleIn") or policy.get("protectFromScaleSetActions")
         ),
     )
-    return instance, evolve(sight, ready_since=since, known=state, served=sight.served or ready)
 
 
 def group_of(
@@ -308,9 +299,8 @@ def group_of(
         settings: What else has to be as before.
         trouble: Why it doesn't get its members.
     """
-    marks, hold, lapsed = described.marks, described.marks.hold, None
-    if hold is not None and hold.until <= at:
-        lapsed, hold = hold, None
+    marks = described.marks
+    hold, lapsed = standing(marks.hold, at)
     minimum, maximum = bounds
     return Group(
         revision=revision,

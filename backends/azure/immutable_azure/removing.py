@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from immutable.backend import Conflict, Context, Gone, Origin
+from immutable.toolkit.owning import check_remover
 from immutable_azure.calls import SETS
 from immutable_azure.hands import Hands
 from immutable_azure.holding import restore
@@ -25,10 +26,7 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
     group = await hands.owned(fleet, revision, ctx)
     if not is_empty(group):
         raise Conflict(f"{group.name} has members")
-    holder = group.marks.hold.rollout if group.marks.hold is not None else ""
-    if ctx.rollout not in (group.marks.rollout, holder):
-        owner = holder or group.marks.rollout
-        raise Conflict(f"{group.name} belongs to rollout {owner}", owner=owner or None)
+    check_remover(group.marks.hold, group.marks.rollout, group.name, ctx)
     if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
         await _retire_set(hands, group, ctx)
         return

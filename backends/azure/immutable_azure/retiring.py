@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from attrs import define, field
-
 from immutable.backend import (
     BackendError,
     Conflict,
@@ -16,7 +14,8 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
-from immutable_azure.calls import together
+from immutable.toolkit.drains import Drains
+from immutable.toolkit.requests import together
 from immutable_azure.faults import is_code
 from immutable_azure.hands import Hands
 from immutable_azure.holding import keep_still
@@ -26,20 +25,9 @@ from immutable_azure.reading import Described, Description, is_leaving, member_i
 from immutable_azure.scaling import enabled, minimum_of, with_minimum
 from immutable_azure.sizing import delete_members
 
-__all__ = ["Drains", "retire"]
+__all__ = ["retire"]
 
-_LONGEST = 15.0
 _SOON = 5.0
-
-
-@define
-class Drains:
-    """Since when members get no new connections, as far as this process knows.
-
-    After a restart it counts anew, from when that is seen again.
-    """
-
-    since: dict[str, float] = field(factory=dict)
 
 
 async def retire(
@@ -92,13 +80,9 @@ async def _lower_minimum(hands: Hands, group: Described, size: int) -> None:
 
 async def _mark(hands: Hands, group: Described, new: list[str]) -> bool:
     """Mark as many as fit into a set's tags; returns whether some are left over."""
-    now = round(hands.calls.now(), 3)
-    left = group.marks.draining
-    if not group.busy:
-        left = {name: at for name, at in left.items() if name in group.leaving}
-    count = len(new)
+    now, count = round(hands.calls.now(), 3), len(new)
     while count:
-        tags = drain_tags(group.tags, {**left, **dict.fromkeys(new[:count], now)})
+        tags = drain_tags(group.tags, {**group.draining, **dict.fromkeys(new[:count], now)})
         if fits(tags):
             await hands.tag(group, tags)
             return count < len(new)
@@ -118,20 +102,16 @@ async def _advance(
     if not there:
         return None
     staying = {name: each for name, each in there.items() if not is_leaving(each)}
-    closed = await _close(hands, group, staying)
-    loop = asyncio.get_running_loop().time()
+    ids = {name: member_id(each) for name, each in staying.items()}
+    drains.keep(group.id, {member_id(each) for each in group.members})
+    closed, loop = await _close(hands, group, staying), asyncio.get_running_loop().time()
     for name in closed:
-        drains.since.setdefault(member_id(staying[name]), _since(hands, group, name, loop))
-    due: list[tuple[str, float]] = []
-    rest: list[tuple[str, float]] = []
-    for name, each in staying.items():
-        since = drains.since.get(member_id(each))
-        left = _SOON if since is None else since + drain_timeout - loop
-        (due if left <= 0 else rest).append((name, left))
-    if due and not await _end(hands, group, [name for name, _ in due], ctx):
+        drains.begin(group.id, [ids[name]], _since(hands, group, name, loop))
+    over, again = drains.due(group.id, ids.values(), drain_timeout, loop)
+    due = [name for name, unique in ids.items() if unique in over]
+    if due and not await _end(hands, group, due, ctx):
         return _SOON
-    soonest = min([_LONGEST, *(left for _, left in rest), *([_SOON] if due else [])])
-    return max(0.05, float(soonest))
+    return min(again, _SOON) if due or closed != staying.keys() else again
 
 
 def _since(hands: Hands, group: Described, name: str, loop: float) -> float:

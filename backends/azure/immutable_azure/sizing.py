@@ -90,8 +90,7 @@ async def remove_husks(hands: Hands, group: Described, ctx: Context) -> bool:
     new = [name for name in names if name not in group.marks.draining]
     if new:
         now = hands.calls.now()
-        left = {name: at for name, at in group.marks.draining.items() if name in group.leaving}
-        marked = {**left, **dict.fromkeys(new, now)}
+        marked = {**group.draining, **dict.fromkeys(new, now)}
         await hands.tag(group, drain_tags(group.tags, marked))
         group = await hands.owned(fleet, revision, ctx)
     await delete_members(hands, group, names, wait=True)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
-from immutable.backend import Invalid
+from immutable.toolkit.settings import check_settings, is_number, named, words
 
 __all__ = ["FleetTemplate"]
 
@@ -32,10 +32,6 @@ _TAG = "tag."
 _LONG = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+(/[^/]+){2,}", re.IGNORECASE
 )
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @frozen
@@ -83,18 +79,7 @@ class FleetTemplate:
         Raises:
             Invalid: They make no sense; names all that is wrong.
         """
-        wrong = [
-            f"no setting {name}; there are {', '.join(_KNOWN)} and tag.NAME"
-            for name in settings
-            if name not in _KNOWN and not name.startswith(_TAG)
-        ]
-        wrong += [
-            f"{name}={settings.get(name, '')!r}: write {_KNOWN[name]}"
-            for name, good in _CHECKS.items()
-            if not good(settings.get(name, ""))
-        ]
-        if wrong:
-            raise Invalid("; ".join(wrong))
+        check_settings(settings, _KNOWN, _CHECKS, _TAG)
         port, most = settings.get("health_port", ""), settings.get("maximum", "")
         return cls(
             location=settings["location"],
@@ -106,12 +91,12 @@ class FleetTemplate:
             disk=settings.get("disk") or "StandardSSD_LRS",
             health_path=settings.get("health_path", ""),
             security_group=settings.get("security_group", ""),
-            zones=_list(settings.get("zones", "")),
+            zones=words(settings.get("zones", "")),
             flexible=settings.get("orchestration", "uniform") == "flexible",
-            identities=_list(settings.get("identities", "")),
+            identities=words(settings.get("identities", "")),
             health_port=int(port) if port else None,
             maximum=int(most) if most else None,
-            tags={k[len(_TAG) :]: v for k, v in settings.items() if k.startswith(_TAG)},
+            tags=named(settings, _TAG),
         )
 
     def model(self, name: str) -> dict[str, Any]:
@@ -198,8 +183,8 @@ def _long(text: str) -> bool:
     return bool(_LONG.fullmatch(text))
 
 
-def _number(text: str) -> bool:
-    return not text or (text.isdigit() and 0 < int(text) < 100_000)
+def _counts(text: str) -> bool:
+    return is_number(text, least=1)
 
 
 _CHECKS: Mapping[str, Callable[[str], bool]] = {
@@ -208,10 +193,10 @@ _CHECKS: Mapping[str, Callable[[str], bool]] = {
     "vm_size": lambda text: bool(re.fullmatch(r"\w+", text)),
     "ssh_key": lambda text: text.startswith(("ssh-", "ecdsa-")) and "PRIVATE" not in text,
     "pool": lambda text: not text or _long(text),
-    "zones": lambda text: all(each.isdigit() for each in _list(text)),
+    "zones": lambda text: all(each.isdigit() for each in words(text)),
     "orchestration": lambda text: text in ("", "uniform", "flexible"),
-    "identities": lambda text: all(_long(each) for each in _list(text)),
-    "health_port": _number,
-    "maximum": _number,
+    "identities": lambda text: all(_long(each) for each in words(text)),
+    "health_port": _counts,
+    "maximum": _counts,
     "security_group": lambda text: not text or _long(text),
 }

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from immutable.backend import FleetURL
 from immutable.errors import InvalidValue
+from immutable.toolkit.address import EVERY, Shares, check_endpoint, check_options, shares_of
 
-__all__ = ["EVERY", "Place", "Shares", "check_name"]
+__all__ = ["Place", "check_name"]
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{0,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+\d{1,2}")
 _ZONE = re.compile(rf"({_REGION.pattern})-[a-z]")
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
-EVERY = "*"
-"""Stands for a name where the fleets of a place are listed."""
-
 _OPTIONS = ("credentials", "endpoint", "traffic")
-
-
-class Shares(StrEnum):
-    """How a candidate gets a share of the traffic."""
-
-    AUTO = "auto"
-    """By weights where the fleet's load balancer can, else by its share of the instances."""
-    WEIGHTS = "weights"
-    INSTANCES = "instances"
 
 
 @frozen
@@ -69,13 +56,7 @@ class Place:
 
     @endpoint.validator
     def _is_endpoint(self, _: object, value: str | None) -> None:
-        if value is None:
-            return
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            # What stands before an @ could be a password: it is not repeated.
-            shown = "…" if "@" in value else value
-            raise InvalidValue("endpoint", shown, "no http:// or https:// address without a user")
+        check_endpoint(value, "http", "https")
 
     @property
     def regional(self) -> bool:
@@ -99,22 +80,17 @@ class Place:
         Raises:
             InvalidValue: A part makes no sense; says which, and what to write.
         """
-        for name in url.options:
-            if name not in _OPTIONS:
-                known = ", ".join(_OPTIONS)
-                raise InvalidValue("option", name, "unknown", f"gcp:// knows {known}")
+        check_options(url, _OPTIONS)
         project, _, location = url.location.partition("/")
         if url.name != EVERY:
             check_name(url.name)
-        way = url.options.get("traffic", Shares.AUTO.value)
-        if way not in set(Shares):
-            raise InvalidValue("traffic", way, "unknown", f"there are {', '.join(Shares)}")
+        way = shares_of(url)
         given = url.options.get("credentials")
         if given not in (None, "anonymous"):
             # Whoever writes a key here must not find it in a log.
             out = "leave it out: Application Default Credentials are found by themselves"
             raise InvalidValue("credentials", "…", "only 'anonymous' can be said here", out)
-        return cls(project, location, url.options.get("endpoint"), given is not None, Shares(way))
+        return cls(project, location, url.options.get("endpoint"), given is not None, way)
 
 
 def check_name(name: str) -> None:

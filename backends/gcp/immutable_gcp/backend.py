@@ -14,7 +14,6 @@ from immutable.backend import (
     BackendError,
     Capabilities,
     Clock,
-    Conflict,
     Context,
     FleetState,
     FleetURL,
@@ -28,11 +27,11 @@ from immutable.backend import (
     Retiring,
     Revision,
     SystemClock,
-    Throttled,
-    Transient,
 )
 from immutable.errors import InvalidValue
-from immutable_gcp.address import EVERY, Place, Shares, check_name
+from immutable.toolkit.address import EVERY, Shares
+from immutable.toolkit.drains import Drains
+from immutable_gcp.address import Place, check_name
 from immutable_gcp.adopting import adopt_fleet, create_fleet, delete_fleet
 from immutable_gcp.calls import TIMEOUT, Calls
 from immutable_gcp.creating import create_revision
@@ -43,7 +42,7 @@ from immutable_gcp.looking import Eyes
 from immutable_gcp.preflight import preflight
 from immutable_gcp.reading import Described
 from immutable_gcp.removing import delete_revision
-from immutable_gcp.retiring import Drains, drain_delay, retire
+from immutable_gcp.retiring import drain_delay, retire
 from immutable_gcp.routing import dividing, route, serving_service
 from immutable_gcp.sizing import grow, settle
 from immutable_gcp.tables import STEP
@@ -177,13 +176,11 @@ class GcpBackend(Backend):
     ) -> AsyncIterator[Hands]:
         """Take turns in changing a fleet, and say truly whether something was changed.
 
-        `Throttled` and `Conflict` mean that nothing was. A later request of a call can end so too.
-
         Args:
             fleet: The fleet.
             ctx: On whose behalf.
-            marks: Whether a conflict stays one after a number was marked as given out, which binds
-                nobody but this rollout.
+            marks: Whether a conflict with an owner stays one after a number was marked as given
+                out, which binds nobody but this rollout.
         """
         try:
             check_name(fleet)
@@ -191,15 +188,9 @@ class GcpBackend(Backend):
             kind = Invalid if ctx is None else Gone
             raise kind(f"there can be no fleet {fleet} here: {error}") from error
         hands = self._hands(fleet, ctx.token if ctx is not None else "")
-        async with self.calls.turn(fleet):
-            try:
+        async with self.calls.turns.of(fleet):
+            with hands.deed.told_truly(lambda conflict: marks and conflict.owner is not None):
                 yield hands
-            except (Throttled, Conflict) as error:
-                if not hands.changed or (
-                    marks and isinstance(error, Conflict) and error.owner is not None
-                ):
-                    raise
-                raise Transient(f"cut off: {error}") from error
 
     # -- looking -------------------------------------------------------------------------------
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from immutable.backend import BackendError, Clock, Throttled, Transient
+from immutable.toolkit.servertime import ServerTime
+from immutable.toolkit.threads import Threads
 from immutable_gcp.address import Place
 from immutable_gcp.clients import Answer, Clients
 from immutable_gcp.faults import failed, translated
 from immutable_gcp.names import last_part, request_id, scope_of
-from immutable_gcp.servertime import ServerTime
 
-__all__ = ["TIMEOUT", "Answer", "Calls", "together"]
-
-T = TypeVar("T")
+__all__ = ["TIMEOUT", "Answer", "Calls"]
 
 _WORKERS = 12
 TIMEOUT = 40.0
@@ -45,6 +41,7 @@ class Calls:
 
     Attributes:
         made: How many requests were made, by service and method; pages count.
+        turns: Who changes what: one change of a fleet at a time.
     """
 
     def __init__(
@@ -56,9 +53,8 @@ class Calls:
         self._timeout = timeout
         self._time = ServerTime()
         self._clients = Clients(place, credentials, self._heard)
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="immutable-gcp")
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._running: dict[str, set[asyncio.Future[Any]]] = {}
+        self._threads = Threads("immutable-gcp", _WORKERS)
+        self.turns = self._threads.turns
         self._spent: Counter[str] = Counter()
 
     def now(self) -> float:
@@ -71,7 +67,7 @@ class Calls:
 
     def close(self) -> None:
         """Let go of the threads; requests that are under way run out by themselves."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -125,7 +121,7 @@ class Calls:
         fields = {"project": self.place.project, **request}
         limit = patience or self._timeout
         try:
-            return await self._on_thread(
+            return await self._threads.run(
                 lambda: self._clients.request(service, method, fields, limit), turn
             )
         except BackendError:
@@ -200,36 +196,3 @@ class Calls:
             if "Timeout" in type(error.__cause__).__name__:
                 return None
             raise
-
-    # -- turns ---------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
-        """Take turns: one change of a fleet at a time, threads of cancelled ones included."""
-        async with self._turns.setdefault(name, asyncio.Lock()):
-            while running := self._running.get(name):
-                await asyncio.wait(running)
-            yield
-
-    async def _on_thread(self, work: Callable[[], T], turn: str | None) -> T:
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        except RuntimeError as error:
-            raise Transient("the backend was closed") from error
-        if turn is not None:
-            running = self._running.setdefault(turn, set())
-            running.add(future)
-            future.add_done_callback(running.discard)
-        # Of a request whose caller has gone nobody asks how it ended.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(future)
-
-
-async def together(*calls: Awaitable[Any]) -> list[Any]:
-    """Return what all calls answer; the first one that fails ends the others."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()

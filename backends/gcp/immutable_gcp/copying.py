@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from immutable.backend import Invalid, Revision, RuntimeConfig, to_json
+from immutable.toolkit.environment import environment_file, secrets_file
 
 __all__ = ["REVISION_KEY", "boot_image", "group_body", "settings_of", "template_properties"]
 
@@ -96,16 +97,10 @@ def _configured(config: RuntimeConfig) -> dict[str, str]:
     """Return a revision's settings as VMs find them: a file for systemd, and references."""
     told: dict[str, str] = {}
     if config.environment:
-        lines = [f'{name}="{_quoted(value)}"' for name, value in config.environment.items()]
-        told[_ENVIRONMENT] = "".join(f"{line}\n" for line in lines)
+        told[_ENVIRONMENT] = environment_file(config)
     if config.secrets:
-        refs = {name: ref.uri for name, ref in config.secrets.items()}
-        told[_SECRETS] = json.dumps(refs, sort_keys=True)
+        told[_SECRETS] = secrets_file(config)
     return told
-
-
-def _quoted(value: str) -> str:
-    return "".join(f"\\{letter}" if letter in '"\\$`' else letter for letter in value)
 
 
 def settings_of(pattern: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from typing import Any
 
 from attrs import evolve
 
-from immutable.backend import Conflict, Context, Gone, Hold, Pool, Revision, Transient
+from immutable.backend import Conflict, Context, Gone, Pool, Revision, Transient
+from immutable.toolkit.owning import check_holder, check_number, held, taken
 from immutable_gcp import marks as marking
 from immutable_gcp.copying import group_body, settings_of, template_properties
 from immutable_gcp.faults import is_stale
 from immutable_gcp.hands import Hands
 from immutable_gcp.holding import redistribution
-from immutable_gcp.marks import Marks, Saved, check_owner
+from immutable_gcp.marks import Marks, Saved
 from immutable_gcp.names import group_name, scope_of
 from immutable_gcp.reading import Described
 from immutable_gcp.routing import (
@@ -47,7 +48,7 @@ async def create_revision(
     others = [each for each in groups if each is not there]
     if there is None:
         pattern = pattern_of(groups)
-        check_owner(pattern.marks, pattern.name, ctx, hands.calls.now())
+        check_holder(pattern.marks.hold, pattern.name, ctx, hands.calls.now())
         if pool is Pool.OWN:
             await dividing(hands.eyes.pools, await serving_service(hands.eyes.pools, pattern))
         there = await _make_group(hands, fleet, revision, pool, until, ctx, groups)
@@ -55,7 +56,7 @@ async def create_revision(
         owner = there.marks.rollout or None
         raise Conflict(f"{there.name} belongs to rollout {owner}", owner=owner)
     else:
-        check_owner(there.marks, there.name, ctx, hands.calls.now())
+        check_holder(there.marks.hold, there.name, ctx, hands.calls.now())
     if others:
         await _join(hands, fleet, there, pattern_of(others), others, ctx)
 
@@ -84,7 +85,7 @@ async def _make_group(
         pool=pool,
         maximum=await maximum_of(hands, pattern),
         last=(revision.number, ctx.rollout),
-        hold=Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=0),
+        hold=held(None, ctx, until, 0),
         saved=_saved_at_birth(pattern),
     )
     await hands.owned(fleet, pattern.marks.revision, ctx)
@@ -108,26 +109,17 @@ async def _give_out(
     hands: Hands, groups: Sequence[Described], pattern: Described, number: int, ctx: Context
 ) -> None:
     """Mark a number as given out; of two that do it at once one is told of the other."""
-    _check_number(groups, number, ctx)
+    fleet = pattern.marks.fleet
+    check_number(fleet, [each.marks.last for each in groups], number, ctx)
     if pattern.marks.last == (number, ctx.rollout):
         return
     try:
         await hands.patch(pattern, evolve(pattern.marks, last=(number, ctx.rollout)))
     except Conflict as error:
         if is_stale(error):
-            _check_number(await hands.eyes.groups(pattern.marks.fleet), number, ctx)
+            again = await hands.eyes.groups(fleet)
+            check_number(fleet, [each.marks.last for each in again], number, ctx)
         raise
-
-
-def _check_number(groups: Sequence[Described], number: int, ctx: Context) -> None:
-    for group in groups:
-        last, rollout = group.marks.last
-        if last >= number and rollout != ctx.rollout:
-            raise Conflict(
-                f"number {number} of {group.marks.fleet} has been given out", owner=rollout or None
-            )
-        if last > number:
-            raise Conflict(f"number {number} of {group.marks.fleet} has been used")
 
 
 async def _insert(
@@ -148,8 +140,7 @@ async def _insert(
         owner = there.marks.rollout if there.marks.fleet == fleet else ""
         if owner == rollout and owner:
             return
-        whose = f"rollout {owner} made it" if owner else "it isn't ours"
-        raise Conflict(f"there is a group {name}, and {whose}", owner=owner or None) from error
+        raise taken(f"a group {name}", owner) from error
 
 
 # -- templates -------------------------------------------------------------------------------------
@@ -193,10 +184,7 @@ async def make_template(
         theirs = marking.read(str(found.get("description", "")))
         if (theirs.fleet, theirs.rollout) != (fleet, rollout):
             owner = theirs.rollout if theirs.fleet == fleet else ""
-            whose = f"rollout {owner} made it" if owner else "it isn't ours"
-            raise Conflict(
-                f"there is an instance template {name}, and {whose}", owner=owner or None
-            ) from error
+            raise taken(f"an instance template {name}", owner) from error
         return str(found["self_link"])
     return str((await _template_named(hands, service, name, where))["self_link"])
 

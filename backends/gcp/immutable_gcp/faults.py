@@ -22,6 +22,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
+from immutable.toolkit.faults import kind_by_code, shown
 
 __all__ = ["failed", "is_shortage", "is_stale", "translated", "without_secrets"]
 
@@ -64,7 +65,6 @@ _BY_CODE: tuple[tuple[set[str], type[BackendError]], ...] = (
 _RATE = re.compile(r"quota metric .* per (minute|second|100 seconds)|rate limit", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"fingerprint", re.IGNORECASE)
 _KEY = re.compile(r"(ya29\.|AIza|GOOG1|-----BEGIN)\S+")
-_LONGEST = 400
 _BY_STATUS: dict[int, type[BackendError]] = {
     401: Denied,
     403: Denied,
@@ -78,7 +78,7 @@ _BY_STATUS: dict[int, type[BackendError]] = {
 
 def without_secrets(text: str) -> str:
     """Return *text* without what looks like a key, and not longer than a message should be."""
-    return _KEY.sub("…", " ".join(text.split()))[:_LONGEST]
+    return shown(text, _KEY)
 
 
 def _kind(code: str, status: int, said: str) -> type[BackendError]:
@@ -89,9 +89,9 @@ def _kind(code: str, status: int, said: str) -> type[BackendError]:
         return Conflict
     if _POOL in plain:
         return CapacityShortage
-    for codes, kind in _BY_CODE:
-        if plain in codes:
-            return kind
+    known = kind_by_code(_BY_CODE, plain)
+    if known is not None:
+        return known
     if status >= 500 or not status:
         return Transient
     return _BY_STATUS.get(status, Invalid)

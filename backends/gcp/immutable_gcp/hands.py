@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from immutable.backend import BackendError, Context, Invalid, Transient
+from immutable.backend import Context, Invalid
+from immutable.toolkit.deeds import Deed
+from immutable.toolkit.owning import check_holder
 from immutable_gcp.calls import Answer, Calls
 from immutable_gcp.looking import Eyes
-from immutable_gcp.marks import Marks, check_owner, described
+from immutable_gcp.marks import Marks, described
 from immutable_gcp.pools import map_call, service_call
 from immutable_gcp.reading import Described
 
@@ -31,13 +33,13 @@ class Hands:
         token: What tells this call from others.
 
     Attributes:
-        changed: Whether something has been changed, or may have been, by these hands.
+        deed: Whether something has been changed, or may have been, by these hands.
     """
 
     def __init__(self, calls: Calls, eyes: Eyes, fleet: str, token: str) -> None:
         self.calls = calls
         self.eyes = eyes
-        self.changed = False
+        self.deed = Deed()
         self._fleet = fleet
         self._token = token
 
@@ -49,20 +51,15 @@ class Hands:
             Conflict: Another rollout holds it, or a later lease.
         """
         group = await self.eyes.group(fleet, revision)
-        check_owner(group.marks, group.name, ctx, self.calls.now())
+        check_holder(group.marks.hold, group.name, ctx, self.calls.now())
         return group
 
     async def change(self, service: str, method: str, *, about: str, **request: Any) -> Answer:
         """Make a request that changes something, and wait until it is done."""
-        try:
-            answer = await self.calls.change(
-                service, method, about=about, turn=self._fleet, token=self._token, **request
-            )
-        except BackendError as error:
-            self.changed = self.changed or isinstance(error, Transient)
-            raise
-        self.changed = True
-        return answer
+        change = self.calls.change(
+            service, method, about=about, turn=self._fleet, token=self._token, **request
+        )
+        return await self.deed.request(change)
 
     async def manage(self, method: str, group: Described, **request: Any) -> Answer:
         """Make a request about a group that changes something."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from immutable.backend import Context, Hold, Invalid, Transient
+from immutable.backend import Context, Invalid, Transient
+from immutable.toolkit.owning import held
 from immutable_gcp.calls import Answer
 from immutable_gcp.hands import Hands
 from immutable_gcp.marks import Marks, Saved
@@ -38,10 +39,7 @@ async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Conte
     """Take hold of a group, or renew that: first the mark, then what fights is stopped."""
     group = await hands.owned(fleet, revision, ctx)
     scaler = (await hands.eyes.scalers()).get(group.name)
-    before = group.marks.hold
-    mine = before is not None and before.rollout == ctx.rollout
-    size = before.size if before is not None and mine else group.size
-    mark = Hold(ctx.rollout, ctx.fence, until, ctx.plan, size=size)
+    mark = held(group.marks.hold, ctx, until, group.size)
     saved = saved_now(group, scaler)
     await hands.patch(group, evolve(group.marks, hold=mark, saved=saved))
     await keep_still(hands, fleet, revision, ctx, scaler, saved)

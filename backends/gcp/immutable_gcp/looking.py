@@ -18,13 +18,16 @@ from immutable.backend import (
     Transient,
     from_json,
 )
-from immutable_gcp.calls import Answer, Calls, together
+from immutable.toolkit.lasting import Lasting
+from immutable.toolkit.requests import together
+from immutable.toolkit.sights import Sight, remembered
+from immutable.toolkit.weights import shares
+from immutable_gcp.calls import Answer, Calls
 from immutable_gcp.copying import REVISION_KEY
 from immutable_gcp.names import group_name, last_part, scope_of
 from immutable_gcp.pools import Pools
 from immutable_gcp.reading import (
     Described,
-    Sight,
     exists,
     group_of,
     instance_of,
@@ -37,7 +40,7 @@ from immutable_gcp.reading import (
     trouble_of,
     zone_of,
 )
-from immutable_gcp.tables import weights
+from immutable_gcp.tables import path_of
 
 __all__ = ["Eyes"]
 
@@ -53,7 +56,7 @@ class _Known:
     """What is remembered of a fleet; all of it can be had anew."""
 
     sights: dict[str, Sight] = field(factory=dict)
-    odd_since: dict[str, float] = field(factory=dict)
+    odd: Lasting = field(factory=Lasting)
 
 
 class Eyes:
@@ -66,7 +69,6 @@ class Eyes:
 
     Attributes:
         pools: Which backend services groups are in.
-        cut: Ids of members whose drain this process has cut short.
     """
 
     def __init__(self, calls: Calls, staleness: float, poll: float) -> None:
@@ -79,7 +81,6 @@ class Eyes:
         self.managers = f"{prefix}instance_group_managers"
         self.autoscalers = f"{prefix}autoscalers"
         self.pools = Pools(calls, max(staleness, poll))
-        self.cut: set[str] = set()
 
     # -- groups --------------------------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class Eyes:
             self.pools.of([group.instance_group for group in groups]),
         )
         self._check_sizes(known, groups, members)
-        healths, _, shares = await together(
+        healths, _, weights = await together(
             self._healths(groups, pools),
             self._new_sights(known, groups, members),
             self._shares(groups, pools),
@@ -189,7 +190,7 @@ class Eyes:
                 scalers.get(group.name),
                 at,
                 trouble=trouble_of(members[group.name]),
-                weight=shares.get(group.marks.revision),
+                weight=weights.get(group.marks.revision),
             )
             for group in groups
         ]
@@ -241,11 +242,9 @@ class Eyes:
                 place = member_at(member["instance"])
                 own = None if told is None else [each.get(place, "") for each in told]
                 state = state_of(member, own, group.heals_by_check, sight)
-                instance, sights[instance.id] = instance_of(
-                    member, group.marks.revision, state, sight, max(at, sight.launched_at)
-                )
-                yield instance
-        known.sights = sights
+                sight = sights[str(member["id"])] = sight.after(state, at)
+                yield instance_of(member, group.marks.revision, state, sight)
+        known.sights = remembered(known.sights, sights)
 
     def _check_sizes(
         self, known: _Known, groups: Sequence[Described], members: Mapping[str, Sequence[Answer]]
@@ -255,9 +254,8 @@ class Eyes:
         for group in groups:
             there = members[group.name]
             contradicts = group.size < live(there) and not any(map(is_leaving, there))
-            if not contradicts:
-                known.odd_since.pop(group.id, None)
-            elif now - known.odd_since.setdefault(group.id, now) <= self._patience:
+            lasts = known.odd.seconds(group.id, now, so=contradicts)
+            if lasts is not None and lasts <= self._patience:
                 raise Transient(
                     f"{group.name} is told with size {group.size} and {live(there)} members, of"
                     " which none leaves"
@@ -311,7 +309,8 @@ class Eyes:
         }
         if len({link for links in services.values() for link in links}) < 2 or len(groups) < 2:
             return {}
-        return weights(services, await self.pools.table(services))
+        paths = {number: list(map(path_of, links)) for number, links in services.items()}
+        return shares(paths, await self.pools.table(services))
 
     # -- what never changes --------------------------------------------------------------------
 

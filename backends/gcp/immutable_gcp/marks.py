@@ -14,12 +14,12 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from immutable.backend import Conflict, Context, Hold, Origin, Pool
+from immutable.backend import Hold, Origin, Pool
+from immutable.toolkit.marks import origin_of, origin_text
 
-__all__ = ["Marks", "Saved", "check_owner", "described", "read"]
+__all__ = ["Marks", "Saved", "described", "read"]
 
 _BEGIN = "immutable:"
-_DELETE = "adopted-delete"
 
 
 @frozen
@@ -108,9 +108,7 @@ def _found(description: str) -> int:
 
 
 def _plain(marks: Marks) -> dict[str, Any]:
-    origin = marks.origin.value
-    if marks.origin is Origin.ADOPTED and marks.deletable:
-        origin = _DELETE
+    origin = origin_text(marks.origin, marks.deletable)
     told: dict[str, Any] = {
         "fleet": marks.fleet,
         "revision": marks.revision,
@@ -132,7 +130,7 @@ def _plain(marks: Marks) -> dict[str, Any]:
 
 
 def _of(data: Mapping[str, Any]) -> Marks:
-    origin = data.get("origin", Origin.OURS.value)
+    origin, deletable = origin_of(data.get("origin", Origin.OURS.value))
     saved = Saved(*data["saved"]) if data.get("saved") else None
     last = data.get("last") or (0, "")
     return Marks(
@@ -140,8 +138,8 @@ def _of(data: Mapping[str, Any]) -> Marks:
         revision=int(data.get("revision", 0)),
         rollout=data.get("rollout", ""),
         plan=data.get("plan", ""),
-        origin=Origin.OURS if origin == Origin.OURS.value else Origin.ADOPTED,
-        deletable=origin in (Origin.OURS.value, _DELETE),
+        origin=origin,
+        deletable=deletable,
         pool=Pool(data.get("pool", Pool.SHARED.value)),
         maximum=data.get("maximum"),
         last=(int(last[0]), str(last[1])),
@@ -158,18 +156,3 @@ def _hold(told: Any, saved: Saved | None) -> Hold | None:
     rollout, fence, until, size, plan = told
     minimum = None if saved is None else saved.minimum
     return Hold(str(rollout), int(fence), float(until), str(plan), size=size, minimum=minimum)
-
-
-def check_owner(marks: Marks, group: str, ctx: Context, now: float) -> None:
-    """Refuse whoever doesn't hold a group while somebody does.
-
-    Raises:
-        Conflict: Another rollout holds it, or a later lease of the same one does.
-    """
-    hold = marks.hold
-    if hold is None or hold.until <= now:
-        return
-    if hold.rollout != ctx.rollout:
-        raise Conflict(f"{group} is held by rollout {hold.rollout}", owner=hold.rollout)
-    if hold.fence > ctx.fence:
-        raise Conflict(f"{group}: lease {ctx.fence} is older than {hold.fence}", owner=hold.rollout)

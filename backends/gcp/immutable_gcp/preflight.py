@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from immutable.backend import Gone, Invalid, Plan, Problem, to_json
+from immutable.backend import Gone, Invalid, Plan, Problem
+from immutable.toolkit.requests import together
+from immutable.toolkit.weights import needs_weights
 from immutable_gcp import marks as marking
 from immutable_gcp.adopting import unmanageable
-from immutable_gcp.calls import Answer, Calls, together
+from immutable_gcp.calls import Answer, Calls
 from immutable_gcp.copying import boot_image
 from immutable_gcp.creating import pattern_of
 from immutable_gcp.hands import Hands
@@ -30,8 +32,7 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
     """Return all problems at once, each with the way out; changes nothing."""
     groups = await hands.eyes.groups(fleet)
     group = next((g for g in groups if g.marks.revision == plan.stable.number), pattern_of(groups))
-    steps: Sequence[Mapping[str, Any]] = to_json(plan)["steps"]
-    weighted = any(step.get("type") == "route" for step in steps)
+    weighted = needs_weights(plan)
     reasons = unmanageable(group.group)
     if not group.template:
         return tuple(Problem(f"{group.name}: {reason}", "see there") for reason in reasons)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from immutable.backend import Group, Instance, InstanceState, Revision, Trouble, TroubleKind
+from immutable.toolkit.owning import standing
+from immutable.toolkit.sights import Sight
 from immutable_gcp import marks as marking
 from immutable_gcp.faults import is_shortage, without_secrets
 from immutable_gcp.marks import Marks
@@ -17,7 +19,6 @@ from immutable_gcp.scaling import OFF, bounds, mode_of, settings
 
 __all__ = [
     "Described",
-    "Sight",
     "exists",
     "group_of",
     "instance_of",
@@ -96,25 +97,6 @@ class Described:
         return any(policy.get("health_check") for policy in policies)
 
 
-@frozen
-class Sight:
-    """What is known of an instance beside what its group says.
-
-    Attributes:
-        launched_at: When it was made.
-        address: Its private address.
-        ready_since: Since when it is READY, as far as this process knows.
-        known: The state in which this process saw it last.
-        served: Whether it was READY once, as far as this process knows.
-    """
-
-    launched_at: float
-    address: str = ""
-    ready_since: float | None = None
-    known: InstanceState | None = None
-    served: bool = False
-
-
 def moment(stamp: str) -> float:
     """Return a time of Google's (RFC 3339) in seconds since the epoch."""
     return datetime.fromisoformat(stamp).timestamp()
@@ -152,7 +134,7 @@ def staying(members: Iterable[Description]) -> int:
 
 
 def state_of(
-    member: Description, healths: Sequence[str] | None, checked: bool, before: Sight | None
+    member: Description, healths: Sequence[str] | None, checked: bool, sight: Sight
 ) -> InstanceState:
     """Return where an instance is in its life.
 
@@ -161,15 +143,13 @@ def state_of(
         healths: Its state in each backend service that it has to be in, "" where it isn't known;
             None when its group is in none.
         checked: Whether its group has a health check of its own.
-        before: What this process knew of it.
+        sight: What this process knew of it.
     """
     action, status = member.get("current_action", "NONE"), member.get("instance_status")
     if is_leaving(member) or status in _ENDING:
         return State.DRAINING
-    served = before is not None and before.served
-    waiting = State.UNREADY if served else State.STARTING
     if status in _COMING:
-        return waiting
+        return sight.waiting
     if action == "RECREATING":
         return State.DRAINING  # It is the one that goes: who comes is PROVISIONING or STAGING.
     if status != "RUNNING":
@@ -177,14 +157,12 @@ def state_of(
     if healths is None:
         healths = _own_health(member, checked)
         if healths is None or action not in ("NONE", "REFRESHING"):
-            return waiting
+            return sight.waiting
     if all(health == "HEALTHY" for health in healths):
         return State.READY
     if all(health in ("", "HEALTHY") for health in healths):
-        return waiting
-    # It fails: one that we have seen start has not served yet, of others nobody can tell.
-    starting = before is not None and before.known is State.STARTING
-    return State.STARTING if starting and not served else State.UNREADY
+        return sight.waiting
+    return sight.failing
 
 
 def _own_health(member: Description, checked: bool) -> Sequence[str] | None:
@@ -196,31 +174,24 @@ def _own_health(member: Description, checked: bool) -> Sequence[str] | None:
     return ["HEALTHY" if each == "HEALTHY" else "UNHEALTHY" for each in told]
 
 
-def instance_of(
-    member: Description, revision: int, state: InstanceState, sight: Sight, at: float
-) -> tuple[Instance, Sight]:
-    """Return a member as the engine sees it, and what is to be remembered of it.
+def instance_of(member: Description, revision: int, state: InstanceState, sight: Sight) -> Instance:
+    """Return a member as the engine sees it.
 
     Args:
         member: The managed instance.
         revision: The number of its group's revision.
         state: Its state.
-        sight: What was known of it.
-        at: When this is true.
+        sight: What is known of it, this state included.
     """
-    ready = state is State.READY
-    since = (sight.ready_since or max(at, sight.launched_at)) if ready else None
-    seen = evolve(sight, ready_since=since, known=state, served=sight.served or ready)
-    instance = Instance(
+    return Instance(
         id=str(member["id"]),
         revision=revision,
         state=state,
         zone=zone_of(member["instance"]),
         launched_at=sight.launched_at,
-        ready_since=since,
+        ready_since=sight.ready_since,
         address=sight.address,
     )
-    return instance, seen
 
 
 # Held, autoscaler OFF with a minimum of 5, size 3: a minimum of 3. The hold is over: 3 still.
@@ -235,9 +206,8 @@ def group_of(
 ) -> Group:
     """Return a group as the engine sees it; an expired hold's changes as if undone."""
     marks = described.marks
-    hold, lapsed, saved = marks.hold, None, marks.saved
-    if hold is not None and hold.until <= at:
-        lapsed, hold = hold, None
+    saved = marks.saved
+    hold, lapsed = standing(marks.hold, at)
     minimum, maximum = bounds(scaler) if scaler is not None else (0, marks.maximum)
     held_off = scaler is not None and mode_of(scaler) == OFF and saved is not None and saved.mode
     if held_off and hold is not None:

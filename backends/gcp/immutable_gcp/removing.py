@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from immutable.backend import Conflict, Context, Gone, Origin, Throttled
+from immutable.toolkit.owning import check_holder, check_remover
 from immutable_gcp import marks as marking
 from immutable_gcp.calls import Answer
 from immutable_gcp.hands import Hands
-from immutable_gcp.marks import Marks, check_owner
+from immutable_gcp.marks import Marks
 from immutable_gcp.names import group_name, last_part, scope_of
 from immutable_gcp.reading import Described
 from immutable_gcp.routing import leave_maps, members_of
@@ -37,12 +38,9 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
         maker = None if revision < last else ctx.rollout
         await _remove_rest(hands, fleet, revision, maker)
         raise Gone(f"fleet {fleet} has no group of r{revision}")
-    check_owner(group.marks, group.name, ctx, hands.calls.now())
+    check_holder(group.marks.hold, group.name, ctx, hands.calls.now())
     await check_empty(hands, group)
-    holder = group.marks.hold.rollout if group.marks.hold is not None else ""
-    if ctx.rollout not in (group.marks.rollout, holder):
-        owner = holder or group.marks.rollout
-        raise Conflict(f"{group.name} belongs to rollout {owner}", owner=owner or None)
+    check_remover(group.marks.hold, group.marks.rollout, group.name, ctx)
     pools = await hands.eyes.pools.of([each.instance_group for each in groups], anew=True)
     services = {
         each.marks.revision: [str(s["self_link"]) for s in pools[each.instance_group]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from attrs import define, field
-
-from immutable.backend import BackendError, Context, Gone, Retiring, Throttled, Transient
+from immutable.backend import Context, Gone, Retiring, Throttled
+from immutable.toolkit.drains import Drains
+from immutable.toolkit.requests import part_by_part, parts_of
 from immutable_gcp.calls import Answer
 from immutable_gcp.hands import Hands
 from immutable_gcp.holding import lower_minimum
@@ -15,18 +15,10 @@ from immutable_gcp.names import last_part
 from immutable_gcp.reading import Described, exists, is_leaving, zone_of
 from immutable_gcp.sizing import delete_field
 
-__all__ = ["Drains", "drain_delay", "retire"]
+__all__ = ["drain_delay", "retire"]
 
 AT_ONCE = 1000
 """So many instances may one ``deleteInstances`` name."""
-_LONGEST = 15.0
-
-
-@define
-class Drains:
-    """Since when members drain, as far as this process knows; after a restart it counts anew."""
-
-    since: dict[str, float] = field(factory=dict)
 
 
 async def retire(
@@ -55,6 +47,7 @@ async def retire(
     # Read after the members: an earlier request, whose answer was lost, may just have taken effect;
     # and those that somebody else ended meanwhile are left out by Google, who knows the size.
     size = (await hands.eyes.group(fleet, revision)).size
+    drains.keep(group.id, {str(each["id"]) for each in there if exists(each)})
     again = await _advance(hands, drains, group, named, drain_timeout, ctx)
     return Retiring(size, again)
 
@@ -64,18 +57,14 @@ async def _begin(hands: Hands, group: Described, new: Sequence[Answer], ctx: Con
     fleet, revision = group.marks.fleet, group.marks.revision
     if group.marks.hold is None or group.marks.hold.until <= hands.calls.now():
         await lower_minimum(hands, group, group.size - len(new))
-    begun = 0
-    for start in range(0, len(new), AT_ONCE):
-        part = [each["instance"] for each in new[start : start + AT_ONCE]]
-        resource = {"instances": part, "skip_instances_on_validation_error": True}
-        try:
-            owned = await hands.owned(fleet, revision, ctx)
-            await hands.manage("delete_instances", owned, **delete_field(hands, resource))
-        except BackendError as error:
-            if not begun or isinstance(error, Transient):
-                raise
-            raise Transient(f"{begun} of {len(new)} members of {group.name}: {error}") from error
-        begun += len(part)
+
+    async def send(part: Sequence[Answer]) -> None:
+        named = [each["instance"] for each in part]
+        resource = {"instances": named, "skip_instances_on_validation_error": True}
+        owned = await hands.owned(fleet, revision, ctx)
+        await hands.manage("delete_instances", owned, **delete_field(hands, resource))
+
+    await part_by_part(parts_of(new, AT_ONCE), send, f"members of {group.name}")
 
 
 async def _advance(
@@ -91,13 +80,11 @@ async def _advance(
         return None
     now = asyncio.get_running_loop().time()
     by_id = {str(each["id"]): each for each in named}
-    for name in by_id:
-        drains.since.setdefault(name, now)
-    due = [name for name in by_id if now - drains.since[name] >= drain_timeout]
-    rest = [drains.since[n] + drain_timeout - now for n in by_id if n not in due]
+    drains.begin(group.id, by_id, now)
+    due, again = drains.due(group.id, by_id, drain_timeout, now)
     if due:
         await _end(hands, group, [by_id[name] for name in due], ctx)
-    return max(0.05, min(*rest, _LONGEST)) if rest else _LONGEST
+    return again
 
 
 async def _end(hands: Hands, group: Described, due: Sequence[Answer], ctx: Context) -> None:
@@ -114,15 +101,16 @@ async def _end(hands: Hands, group: Described, due: Sequence[Answer], ctx: Conte
             continue
         try:
             # By its number: a VM that has got the name since is another one.
-            await hands.calls.ask(
-                "instances",
-                "delete_unary",
-                about=last_part(link),
-                turn=group.marks.fleet,
-                instance=number,
-                zone=zone_of(link),
+            await hands.deed.request(
+                hands.calls.ask(
+                    "instances",
+                    "delete_unary",
+                    about=last_part(link),
+                    turn=group.marks.fleet,
+                    instance=number,
+                    zone=zone_of(link),
+                )
             )
-            hands.changed = True
         except (Gone, Throttled):
             continue  # It is gone meanwhile, or it is too early: the next call sees to it.
 

@@ -10,14 +10,15 @@ from immutable.backend import (
     Context,
     FleetState,
     Gone,
-    InstanceState,
     Invalid,
     Transient,
 )
+from immutable.toolkit.owning import check_holder, taken
+from immutable.toolkit.weights import check_table, without
 from immutable_gcp import marks as marking
 from immutable_gcp.calls import Answer
 from immutable_gcp.hands import Hands
-from immutable_gcp.marks import Marks, check_owner
+from immutable_gcp.marks import Marks
 from immutable_gcp.names import group_name
 from immutable_gcp.pools import Pools, service_call
 from immutable_gcp.reading import Described
@@ -145,10 +146,7 @@ async def make_service(
         if (theirs.fleet, theirs.rollout) == (fleet, ctx.rollout):
             return made
         owner = theirs.rollout if theirs.fleet == fleet else ""
-        whose = f"rollout {owner} made it" if owner else "it isn't ours"
-        raise Conflict(
-            f"there is a backend service {name}, and {whose}", owner=owner or None
-        ) from error
+        raise taken(f"a backend service {name}", owner) from error
     hands.eyes.pools.forget()
     return await _named(hands, kind, name, where)
 
@@ -205,11 +203,9 @@ async def leave_maps(hands: Hands, services: Mapping[int, Sequence[str]], revisi
     links = [*rest, *alone]
     for url_map in await hands.eyes.pools.maps(alone):
         table = table_of(url_map, alone)
-        left = {path: w for path, w in table.items() if path not in set(map(path_of, alone))}
+        left = without(table, {path_of(link) for link in alone})
         if not left:
             continue  # It leads there and nowhere else: that is somebody's own doing.
-        if len(left) == 1 or not any(left.values()):
-            left = dict.fromkeys(left, 1)
         await hands.write_map(with_table(url_map, links, _linked(left, links)))
 
 
@@ -230,18 +226,16 @@ async def route(
     """
     groups = await hands.eyes.groups(fleet)
     for group in groups:
-        check_owner(group.marks, group.name, ctx, hands.calls.now())
-    _check_table(state, weights)
+        check_holder(group.marks.hold, group.name, ctx, hands.calls.now())
+    check_table(state, weights)
     if len(groups) == 1 or all(
         abs((each.weight or 0.0) - weights[each.number]) <= _EXACT for each in state.groups
     ):
         return
+    if any(each.weight is None for each in state.groups):
+        raise Invalid(f"the groups of {fleet} share one pool: they can't have weights")
     pools = await hands.eyes.pools.of([group.instance_group for group in groups], anew=True)
-    services: dict[int, str] = {}
-    for group in sorted(groups, key=lambda each: each.marks.revision):
-        for service in pools[group.instance_group]:
-            if service["self_link"] not in services.values():
-                services.setdefault(group.marks.revision, service["self_link"])
+    services = _own_services(groups, pools)
     if missing := [number for number, share in weights.items() if share and number not in services]:
         raise Invalid(f"fleet {fleet}: r{missing[0]} has no backend service of its own")
     table = shares({n: share for n, share in weights.items() if n in services}, services)
@@ -254,25 +248,13 @@ async def route(
         await hands.write_map(with_table(url_map, list(services.values()), table))
 
 
-def _check_table(state: FleetState, weights: Mapping[int, float]) -> None:
-    """Refuse a table that makes no sense.
-
-    Raises:
-        Invalid: It doesn't; says why.
-    """
-    numbers = {group.number for group in state.groups}
-    if set(weights) != numbers:
-        raise Invalid(f"weights for {sorted(weights)}, and the groups are {sorted(numbers)}")
-    if any(not 0 <= share <= 100 for share in weights.values()):
-        raise Invalid(f"weights are percentages: {dict(weights)}")
-    if abs(sum(weights.values()) - 100) > _EXACT:
-        raise Invalid(f"weights have to be 100 together: {dict(weights)}")
-    told = {group.number: group.weight for group in state.groups}
-    if len(told) == 1 or {n: w if w is not None else 0.0 for n, w in told.items()} == dict(weights):
-        return
-    if any(weight is None for weight in told.values()):
-        raise Invalid(f"the groups of {state.fleet} share one pool: they can't have weights")
-    ready = {each.revision for each in state.instances if each.state is InstanceState.READY}
-    for number, share in weights.items():
-        if share > 0 and number not in ready and ready - {number}:
-            raise Invalid(f"r{number} of {state.fleet} has no READY member to send requests to")
+def _own_services(
+    groups: Sequence[Described], pools: Mapping[str, Sequence[Answer]]
+) -> dict[int, str]:
+    """Return the link of the service that is each group's alone, or was its first, by revision."""
+    found: dict[int, str] = {}
+    for group in sorted(groups, key=lambda each: each.marks.revision):
+        for service in pools[group.instance_group]:
+            if service["self_link"] not in found.values():
+                found.setdefault(group.marks.revision, service["self_link"])
+    return found

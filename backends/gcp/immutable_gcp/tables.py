@@ -9,7 +9,7 @@ service.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "path_of",
     "shares",
     "table_of",
-    "weights",
     "with_table",
 ]
 
@@ -123,24 +122,3 @@ def shares(percent: Mapping[int, float], services: Mapping[int, str]) -> dict[st
         services: The backend service of each revision, by link.
     """
     return {services[number]: round(share * WHOLE / 100) for number, share in percent.items()}
-
-
-# Services A (r1) and B (r2) at 900 and 100: r1 90 %, r2 10 %. r3 in A as well: 0.
-def weights(services: Mapping[int, Sequence[str]], table: Table) -> dict[int, float]:
-    """Return each group's percentage of the traffic; empty while they share one pool.
-
-    Args:
-        services: The backend services of each group, by revision number.
-        table: The weights of services, by path, as the load balancer has them.
-    """
-    known = {path_of(link) for links in services.values() for link in links} & table.keys()
-    if len(known) < 2:
-        return {}
-    total = sum(table.values()) or 1
-    taken: set[str] = set()
-    told: dict[int, float] = {}
-    for number in sorted(services):
-        mine = [p for p in map(path_of, services[number]) if p in known and p not in taken]
-        taken.update(mine)
-        told[number] = round(max((table[p] for p in mine), default=0) / total * 100, 6)
-    return told

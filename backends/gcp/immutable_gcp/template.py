@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
-from immutable.backend import Invalid
+from immutable.toolkit.settings import check_settings, is_number, named, words
 
 __all__ = ["FleetTemplate"]
 
@@ -37,10 +37,6 @@ _FLAGS = ("public_ip", "redistribute")
 _SPREADS = ("EVEN", "BALANCED", "ANY", "ANY_SINGLE_ZONE")
 _MACHINE = re.compile(r"[a-z][a-z0-9-]*")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @frozen
@@ -95,15 +91,13 @@ class FleetTemplate:
         Raises:
             Invalid: They make no sense; names all that is wrong.
         """
-        if wrong := _wrong(settings):
-            raise Invalid("; ".join(wrong))
+        check_settings(settings, _KNOWN, _CHECKS, _TAG, lambda name: bool(_LABEL.fullmatch(name)))
         plain = {k: v for k, v in settings.items() if not k.startswith(_TAG)}
         given: dict[str, Any] = dict(plain)
         given |= {name: int(plain[name]) for name in _NUMBERS if name in plain}
-        given |= {n: _list(plain[n]) for n in ("network_tags", "zones") if n in plain}
+        given |= {n: words(plain[n]) for n in ("network_tags", "zones") if n in plain}
         given |= {name: plain[name] == "true" for name in _FLAGS if name in plain}
-        labels = {k[len(_TAG) :]: v for k, v in settings.items() if k.startswith(_TAG)}
-        return cls(labels=labels, **given)
+        return cls(labels=named(settings, _TAG), **given)
 
     def properties(self, image: str) -> dict[str, Any]:
         """Return the properties of its instance template."""
@@ -154,31 +148,9 @@ class FleetTemplate:
         return told | {"update_policy": update}
 
 
-def _number(text: str) -> bool:
-    return not text or (text.isdigit() and int(text) < 100_000)
-
-
 _CHECKS: Mapping[str, Callable[[str], bool]] = {
     "machine_type": lambda text: bool(_MACHINE.fullmatch(text)),
     **dict.fromkeys(_FLAGS, lambda text: text in ("", "true", "false")),
     "spread": lambda text: text in ("", *_SPREADS),
-    **dict.fromkeys(_NUMBERS, _number),
+    **dict.fromkeys(_NUMBERS, is_number),
 }
-
-
-def _is_known(name: str) -> bool:
-    return name in _KNOWN or bool(name.startswith(_TAG) and _LABEL.fullmatch(name[len(_TAG) :]))
-
-
-def _wrong(settings: Mapping[str, str]) -> list[str]:
-    wrong = [
-        f"no setting {name}; there are {', '.join(_KNOWN)} and label.NAME"
-        for name in settings
-        if not _is_known(name)
-    ]
-    wrong += [
-        f"{name}={settings.get(name, '')!r}: write {_KNOWN[name]}"
-        for name, good in _CHECKS.items()
-        if not good(settings.get(name, ""))
-    ]
-    return wrong

@@ -19,12 +19,14 @@ from immutable.backend import (
     TroubleKind,
 )
 from immutable.testing import run
+from immutable.toolkit.sights import Sight
+from immutable.toolkit.weights import shares
 from immutable_aws.faults import is_code, translated
 from immutable_aws.marks import Marks, Saved
 from immutable_aws.metrics import BOUNDS, queries, totals
 from immutable_aws.pace import Bucket, Pace
 from immutable_aws.permissions import principal
-from immutable_aws.reading import Described, Sight, group_of, state_of, trouble_of, weights
+from immutable_aws.reading import Described, group_of, state_of, trouble_of
 from immutable_aws.room import address_problems, family_quota, vcpus_used
 from immutable_aws.scaling import (
     handed_over,
@@ -36,8 +38,7 @@ from immutable_aws.scaling import (
     settings,
 )
 from immutable_aws.scaling import originals as changed_by_a_hold
-from immutable_aws.servertime import ServerTime
-from immutable_aws.traffic import table_of, weights_for, with_table, without
+from immutable_aws.traffic import table_of, weights_for, with_table
 
 State = InstanceState
 
@@ -115,35 +116,6 @@ def test_a_code_is_found_behind_our_own_error():
     ours.__cause__ = ClientError("DryRunOperation")
     assert is_code(ours, "DryRunOperation")
     assert not is_code(ours, "Other")
-
-
-# -- time ------------------------------------------------------------------------------------------
-
-
-@given(
-    st.floats(-1000, 1000),
-    st.lists(st.tuples(st.floats(0, 60), st.floats(0.001, 0.5)), min_size=1, max_size=50),
-)
-def test_the_offset_is_within_what_every_answer_allows(offset, answers):
-    from email.utils import formatdate
-
-    clock, time = ServerTime(), 1_800_000_000.0
-    for gap, took in answers:
-        time += gap
-        clock.heard(formatdate(int(time + took / 2 + offset), usegmt=True), time, time + took)
-        time += took
-    assert clock.low - 1e-3 <= offset <= clock.high + 1e-3
-    assert abs(clock.at(time) - time) <= abs(offset) + 1e-3
-
-
-def test_time_never_goes_back():
-    clock = ServerTime()
-    assert clock.at(5.0) == 5.0
-    clock.heard("Thu, 01 Jan 1970 00:01:40 GMT", 10.0, 10.1)
-    first = clock.at(11.0)
-    clock.heard("Thu, 01 Jan 1970 00:00:20 GMT", 12.0, 12.1)  # A clock was set.
-    assert clock.at(12.2) >= first
-    clock.heard("never", 13.0, 13.1)
 
 
 # -- pace ------------------------------------------------------------------------------------------
@@ -261,20 +233,11 @@ def group(number, *pools, **facts):
     return Described({**described, **facts}, {}, Marks("web", number))
 
 
-def test_shares_are_those_of_the_rules():
-    pair = [group(1, "a"), group(2, "b")]
-    assert weights(pair, {"a": 450, "b": 50}) == {1: 90.0, 2: 10.0}
-    assert weights([*pair, group(3, "a")], {"a": 450, "b": 50})[3] == 0
-    assert weights([group(1, "a"), group(2, "a")], {"a": 1}) == {}
-    assert weights(pair, None) == {}
-    assert weights(pair[:1], {"a": 1}) == {}
-
-
 @given(st.integers(0, 500))
 def test_a_share_that_is_set_is_told_the_same(part):
     share = round(part / 5, 6)
     table = weights_for({1: 100 - share, 2: share}, {1: "a", 2: "b"})
-    told = weights([group(1, "a"), group(2, "b")], table)
+    told = shares({1: ["a"], 2: ["b"]}, table)
     assert told == {1: round(100 - share, 6), 2: share}
 
 
@@ -328,12 +291,6 @@ def test_a_table_of_one_is_the_plain_form():
     assert table_of([forward]) == {"a": 1}
     assert with_table([forward], {"b": 1}) == [{"Type": "forward", "TargetGroupArn": "b"}]
     assert table_of([{"Type": "redirect"}]) == {}
-
-
-def test_who_leaves_leaves_the_traffic_to_the_rest():
-    assert without({"a": 0, "b": 500}, "b") == {"a": 1}
-    assert without({"a": 100, "b": 0, "c": 400}, "c") == {"a": 100, "b": 0}
-    assert without({"a": 0, "b": 0, "c": 500}, "c") == {"a": 1, "b": 1}
 
 
 # -- scaling ---------------------------------------------------------------------------------------

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immutable.backend import (
-    Conflict,
-    Context,
     FleetURL,
     Hold,
     Image,
@@ -22,21 +20,19 @@ from immutable.backend import (
     RuntimeConfig,
 )
 from immutable.errors import InvalidValue
-from immutable_aws.address import Place, Shares
+from immutable.toolkit.address import Shares
+from immutable_aws.address import Place
 from immutable_aws.copying import Template, pruned, rerooted, template_data, template_of
 from immutable_aws.marks import (
     FLEET,
     Marks,
     Rule,
     Saved,
-    check_owner,
     fleet_keys,
     held_keys,
-    hold_tags,
     tag_list,
 )
 from immutable_aws.names import group_name, target_group_name, token
-from immutable_aws.packing import pack, packed_keys, unpack
 from immutable_aws.template import FleetTemplate
 from immutable_aws.userdata import with_config
 
@@ -111,33 +107,6 @@ def test_tokens_are_of_call_and_request():
 
 # -- tags ------------------------------------------------------------------------------------------
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@given(JSON)
-def test_what_is_packed_comes_out_again(value):
-    tags = pack("saved", value)
-    allowed = set(string.ascii_letters + string.digits + "+/=.")
-    assert all(len(part) <= 256 and set(part) <= allowed for part in tags.values())
-    assert unpack("saved", tags) == value
-    assert sorted(packed_keys("saved", tags)) == sorted(tags)
-
-
-def test_what_is_damaged_or_missing_is_nothing():
-    tags = pack("saved", list(range(2000)))
-    assert len(tags) > 1
-    assert unpack("saved", {}) is None
-    assert unpack("saved", {"saved.0": "x"}) is None
-    assert unpack("saved", {**tags, "saved.1": "AAAA"}) is None
-
-
-def test_what_was_longer_before_leaves_nothing_in_the_way():
-    long, short = pack("saved", list(range(2000))), pack("saved", [1])
-    assert unpack("saved", {**long, **short}) == [1]
-
 
 def test_marks_come_out_as_they_went_in():
     hold = Hold("r/1", 3, 1800.25, "sha256:ab", size=10, minimum=4)
@@ -177,20 +146,6 @@ def test_keys_are_found_by_what_they_are_for():
     assert FLEET in fleet_keys(tags)
     launched = {t["Key"] for t in tag_list("web-r2", tags) if t["PropagateAtLaunch"]}
     assert launched == {"immutable:fleet", "immutable:revision"}
-
-
-def test_only_the_holder_may_change_a_held_group():
-    marks = Marks.read(hold_tags(Hold("mine", 2, 100.0, ""), Saved()))
-
-    def context(rollout, fence):
-        return Context(rollout, "", fence, "t", 60)
-
-    check_owner(marks, "web", context("mine", 2), 99.0)
-    check_owner(marks, "web", context("theirs", 1), 100.0)
-    for rollout, fence in (("theirs", 9), ("mine", 1)):
-        with pytest.raises(Conflict) as caught:
-            check_owner(marks, "web", context(rollout, fence), 99.0)
-        assert caught.value.owner == "mine"
 
 
 # -- user data -------------------------------------------------------------------------------------

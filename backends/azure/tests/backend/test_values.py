@@ -28,6 +28,7 @@ from immutable.backend import (
     TroubleKind,
 )
 from immutable.errors import InvalidValue
+from immutable.toolkit.sights import Sight
 from immutable_azure import AzureBackend
 from immutable_azure.address import Place
 from immutable_azure.copying import user_data_of, what_of
@@ -36,7 +37,7 @@ from immutable_azure.images import is_exact
 from immutable_azure.marks import MOST_TAGS, Marks, Saved, drain_tags, fits, hold_tags
 from immutable_azure.names import short
 from immutable_azure.permissions import ACTIONS, missing
-from immutable_azure.reading import Described, Sight, size_of, state_of, trouble_of
+from immutable_azure.reading import Described, size_of, state_of, trouble_of
 from immutable_azure.template import FleetTemplate
 
 SUB = "00000000-0000-0000-0000-00000000cafe"
@@ -133,33 +134,34 @@ def test_what_a_launch_without_room_leaves_is_no_member():
     assert size_of(described(3, [member(1), member(2), husk])) == 2
 
 
-SERVED = Sight(1.0, InstanceState.READY, served=True)
+NEW = Sight()
+SERVED = Sight(ready_since=1.0, known=InstanceState.READY, served=True)
 
 
 @pytest.mark.parametrize(
-    ("told", "probed", "before", "state"),
+    ("told", "probed", "sight", "state"),
     [
-        (member(1), True, None, "ready"),
-        (member(1), None, None, "ready"),
+        (member(1), True, NEW, "ready"),
+        (member(1), None, NEW, "ready"),
         (member(1), False, SERVED, "unready"),  # Somebody has set it Down.
-        (member(1, health=""), True, None, "starting"),  # Nobody tells: never READY.
-        (member(1, health="initializing"), True, None, "starting"),
-        (member(1, health="unknown"), True, None, "unready"),
-        (member(1, health="unhealthy"), True, None, "unready"),
+        (member(1, health=""), True, NEW, "starting"),  # Nobody tells: never READY.
+        (member(1, health="initializing"), True, NEW, "starting"),
+        (member(1, health="unknown"), True, NEW, "unready"),
+        (member(1, health="unhealthy"), True, NEW, "unready"),
         (member(1, health="unhealthy"), True, Sight(known=InstanceState.STARTING), "starting"),
-        (member(1, "Creating", power="", health=""), True, None, "starting"),
+        (member(1, "Creating", power="", health=""), True, NEW, "starting"),
         (member(1, "Deleting"), True, SERVED, "draining"),
         (member(1, power="deallocated", health=""), True, SERVED, "unready"),
-        (member(1, "Failed", code="failed/VMExtensionProvisioningError"), True, None, "unready"),
+        (member(1, "Failed", code="failed/VMExtensionProvisioningError"), True, NEW, "unready"),
     ],
 )
-def test_states_by_what_is_told(told, probed, before, state):
-    found = state_of(told, draining=False, watched=True, probed=probed, before=before)
+def test_states_by_what_is_told(told, probed, sight, state):
+    found = state_of(told, draining=False, watched=True, probed=probed, sight=sight)
     assert found.value == state
 
 
 def test_without_extension_and_probe_nobody_is_ready():
-    found = state_of(member(1, health=""), draining=False, watched=False, probed=None, before=None)
+    found = state_of(member(1, health=""), draining=False, watched=False, probed=None, sight=NEW)
     assert found is not InstanceState.READY
 
 

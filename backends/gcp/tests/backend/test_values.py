@@ -29,13 +29,15 @@ from immutable.backend import (
     Transient,
 )
 from immutable.errors import InvalidValue
+from immutable.toolkit.weights import shares
 from immutable_gcp.address import Place
 from immutable_gcp.faults import failed, translated, without_secrets
 from immutable_gcp.images import parse
 from immutable_gcp.marks import Marks, Saved, described, read
 from immutable_gcp.names import request_id
 from immutable_gcp.room import needs_of, quota_problems
-from immutable_gcp.tables import others, shares, table_of, weights, with_table
+from immutable_gcp.tables import others, path_of, table_of, with_table
+from immutable_gcp.tables import shares as table_for
 from immutable_gcp.template import FleetTemplate
 
 # -- addresses -------------------------------------------------------------------------------------
@@ -169,8 +171,8 @@ def test_shares_come_back_as_percentages(tenths):
     total = sum(tenths)
     percent = {n: round(t * 1000 / total) / 10 for n, t in enumerate(tenths, 1)}
     services = {n: f"projects/p/global/backendServices/s{n}" for n in percent}
-    table = shares(percent, services)
-    told = weights({n: [link] for n, link in services.items()}, table)
+    table = table_for(percent, services)
+    told = shares({n: [path_of(link)] for n, link in services.items()}, table)
     whole = sum(table.values()) or 1
     assert told == {n: round(table[services[n]] / whole * 100, 6) for n in percent}
 

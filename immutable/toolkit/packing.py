@@ -8,17 +8,18 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["pack", "packed_keys", "unpack"]
+__all__ = ["LONGEST", "pack", "packed_keys", "unpack"]
 
-_VALUE = 256
-"""What a tag's value may have at most ("Use tags to organize your Azure resources")."""
+LONGEST = 256
+"""What a tag's value may have at most, in letters: the least that is known of clouds with tags
+("Tag restrictions", Amazon EC2 User Guide; "Use tags to organize your Azure resources")."""
 
 
 # {"a": 1} under "saved": {"saved.0": "1.eJyrVkpU…"}: the number of parts, then the data.
 def pack(name: str, value: Any) -> dict[str, str]:
     """Return tags that hold a JSON value.
 
-    Base64, since all services allow its letters in tags; compressed, since a resource has 50.
+    Base64, since its letters are allowed in tags; compressed, since a resource has few of them.
 
     Args:
         name: What the tags' keys begin with.
@@ -26,7 +27,7 @@ def pack(name: str, value: Any) -> dict[str, str]:
     """
     text = json.dumps(value, separators=(",", ":"), sort_keys=True)
     data = b64encode(zlib.compress(text.encode(), 9)).decode()
-    room = _VALUE - len("00.")
+    room = LONGEST - len("00.")
     parts = [data[start : start + room] for start in range(0, len(data), room)]
     tags = {f"{name}.{number}": part for number, part in enumerate(parts)}
     tags[f"{name}.0"] = f"{len(parts)}.{parts[0]}"
