@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from immutable.backend import Conflict, Gone, Image, Invalid, Origin, Revision, to_json
+from immutable.toolkit.marks import origin_text
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.copying import template_of
 from immutable_aws.creating import make_template, read_template
 from immutable_aws.hands import Hands
 from immutable_aws.images import describe_images, image_of
-from immutable_aws.marks import Marks, tag_list
+from immutable_aws.marks import ORIGIN, PREFIX, Marks, tag_list
 from immutable_aws.names import group_name, token
 from immutable_aws.reading import Described, size_of
 from immutable_aws.removing import delete_group
@@ -63,7 +64,7 @@ async def delete_fleet(hands: Hands, fleet: str) -> None:
             raise Conflict(f"{group.name} has members; scale the fleet to 0 first")
     for group in groups:
         if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
-            ours = [key for key in group.tags if key.startswith("immutable:")]
+            ours = [key for key in group.tags if key.startswith(PREFIX)]
             await hands.untag(group, ours)
         else:
             await delete_group(hands, groups, group, None)
@@ -87,25 +88,31 @@ async def adopt_fleet(hands: Hands, name: str, delete_when_replaced: bool) -> No
         raise Invalid(f"there is a fleet {name} already: nothing is to be adopted")
     if group is None:
         raise Gone(f"no Auto Scaling group {name} in {hands.calls.place.region}")
-    reasons = unmanageable(group)
-    version = await read_template(hands.calls, group)
-    ami = version["LaunchTemplateData"].get("ImageId", "")
-    reasons += _image_reasons(group, ami)
+    reasons = [] if marks.fleet else unmanageable(group)
     if delete_when_replaced and group.group.get("DeletionProtection", "none") != "none":
         reasons.append("it is protected from deletion: adopt it with on_replace=keep")
+    if marks.fleet:
+        # It is one already: what becomes of it is all that changes, not which revision it is.
+        tags = {ORIGIN: origin_text(Origin.ADOPTED, delete_when_replaced)}
+    else:
+        version = await read_template(hands.calls, group)
+        ami = version["LaunchTemplateData"].get("ImageId", "")
+        reasons += _image_reasons(group, ami)
+        tags = await _first_tags(hands.calls, name, ami, delete_when_replaced)
     if reasons:
         raise Invalid(f"group {name} can't be adopted: {'; '.join(reasons)}")
-    revision = Revision(1, await _image(hands.calls, ami))
-    adopted = Marks(
-        name, 1, origin=Origin.ADOPTED, deletable=delete_when_replaced, image=to_json(revision)
-    )
     await hands.change(
         "autoscaling",
         "CreateOrUpdateTags",
         name,
         about=name,
-        Tags=_not_propagated(tag_list(name, adopted.first())),
+        Tags=_not_propagated(tag_list(name, tags)),
     )
+
+
+async def _first_tags(calls: Calls, name: str, ami: str, deletable: bool) -> dict[str, str]:
+    image = to_json(Revision(1, await _image(calls, ami)))
+    return Marks(name, 1, origin=Origin.ADOPTED, deletable=deletable, image=image).first()
 
 
 def _not_propagated(tags: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ __all__ = [
     "FLEET",
     "HOLD",
     "LAST",
+    "ORIGIN",
     "PAUSED",
     "PREFIX",
     "RETIRED",

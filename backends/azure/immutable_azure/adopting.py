@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from immutable.backend import Conflict, Gone, Image, Invalid, Origin, Revision
+from immutable.toolkit.marks import origin_text
 from immutable_azure.copying import image_reference, user_data_of, what_of
 from immutable_azure.creating import put_new
 from immutable_azure.hands import Hands
 from immutable_azure.images import is_exact
-from immutable_azure.marks import MOST_TAGS, Marks, first_tags, owners_tags
+from immutable_azure.marks import MOST_TAGS, ORIGIN, Marks, first_tags, owners_tags
 from immutable_azure.names import set_name
 from immutable_azure.reading import Described
 from immutable_azure.removing import delete_set, is_empty
@@ -79,6 +80,11 @@ async def adopt_fleet(hands: Hands, name: str, delete_when_replaced: bool) -> No
         raise Invalid(f"there is a fleet {name} already: nothing is to be adopted")
     if group is None:
         raise Gone(f"no scale set {name} in resource group {hands.calls.place.group}")
+    if marks.fleet:
+        # It is one already: what becomes of it is all that changes, not what it holds.
+        origin = origin_text(Origin.ADOPTED, delete_when_replaced)
+        await hands.tag(group, {**group.tags, ORIGIN: origin})
+        return
     reasons = unmanageable(group)
     if reasons:
         raise Invalid(f"scale set {name} can't be adopted: {'; '.join(reasons)}")

@@ -16,6 +16,7 @@ __all__ = [
     "HOLD",
     "LAST",
     "MOST_TAGS",
+    "ORIGIN",
     "PREFIX",
     "RETIRED",
     "Marks",

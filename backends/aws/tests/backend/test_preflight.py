@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 
 import pytest
 from attrs import evolve
@@ -15,6 +16,7 @@ from immutable.backend import Denied, Gone, Invalid
 from immutable.errors import InvalidValue, MetricError
 from immutable_aws import AwsBackend
 from immutable_aws.address import Place
+from immutable_aws.marks import LAST
 from immutable_aws.metrics import CloudWatchSource
 
 
@@ -44,6 +46,9 @@ def test_many_problems_are_told_at_once(account):
         InstanceIds=[emulator.members(group="web")[0]["id"]],
         ShouldDecrementDesiredCapacity=True,
     )
+    # Who stands by drains first; what is compared below is to change by nothing but the plan.
+    while "draining" in emulator.everything()["target_groups"]["web"]["targets"]:
+        time.sleep(0.05)
     stage.template("web-r2", account.images[0])
     emulator.quota(code="L-1216C47A", value=2)
     emulator.deny(actions=["ec2:CreateLaunchTemplate", "autoscaling:SetDesiredCapacity"])
@@ -157,6 +162,28 @@ def adopt(account, name="web"):
             await backend.close()
 
     asyncio.run(go())
+
+
+def test_adopting_again_changes_what_becomes_of_a_group_and_nothing_else(account):
+    account.group(2)
+
+    async def go():
+        backend = account.backend()
+        await backend.open()
+        await backend.adopt_fleet("web", delete_when_replaced=False)
+        tag = {"ResourceId": "web", "ResourceType": "auto-scaling-group"}
+        account.stage.asg.create_or_update_tags(
+            Tags=[{**tag, "Key": LAST, "Value": "5/r-1", "PropagateAtLaunch": False}]
+        )
+        before = (await backend._eyes.named("web")).tags
+        await backend.adopt_fleet("web", delete_when_replaced=True)
+        after = (await backend._eyes.named("web")).tags
+        await backend.close()
+        return before, after
+
+    before, after = asyncio.run(go())
+    assert after == {**before, "immutable:origin": "adopted-delete"}
+    assert before[LAST] == "5/r-1"
 
 
 def test_what_can_not_be_managed_is_refused_with_the_way_out(account):

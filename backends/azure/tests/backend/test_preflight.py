@@ -9,6 +9,8 @@ import pytest
 from backends.azure.tests.backend.account import LIMITS
 from immutable import PlanRefused, Rolling
 from immutable.errors import Invalid
+from immutable_azure.hands import Hands
+from immutable_azure.marks import LAST
 
 
 def refusal(account, *, image=None):
@@ -75,6 +77,23 @@ def test_what_cannot_be_adopted_says_why(account, fields, words):
 
     with pytest.raises(Invalid, match=words):
         asyncio.run(go())
+
+
+def test_adopting_again_changes_what_becomes_of_a_set_and_nothing_else(account):
+    account.group(1)
+
+    async def go():
+        async with account.fleet() as fleet:
+            backend = fleet.backend
+            group = await backend._eyes.named("web")
+            await Hands(backend.calls, backend._eyes).tag(group, {**group.tags, LAST: "5/r-1"})
+            before = (await backend._eyes.named("web")).tags
+            await backend.adopt_fleet("web", delete_when_replaced=True)
+            return before, (await backend._eyes.named("web")).tags
+
+    before, after = asyncio.run(go())
+    assert after == {**before, "immutable:origin": "adopted-delete"}
+    assert before[LAST] == "5/r-1"
 
 
 def test_without_the_extension_the_probe_says_who_serves(account):
