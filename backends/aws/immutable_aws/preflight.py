@@ -21,7 +21,7 @@ from immutable_aws.hands import Hands
 from immutable_aws.images import describe_images
 from immutable_aws.marks import ROLLOUT, tags_of
 from immutable_aws.names import group_name, target_group_name
-from immutable_aws.permissions import FEATURES, dry_run, permission_problems
+from immutable_aws.permissions import dry_run, permission_problems
 from immutable_aws.reading import STANDBY, Described
 from immutable_aws.retiring import drain_delay
 from immutable_aws.room import address_problems, quota_problems
@@ -30,7 +30,6 @@ from immutable_aws.routing import dividing, find_rules, serving_target_group
 __all__ = ["instance_types_of", "preflight"]
 
 _NEEDED = ("Launch", "Terminate", "AddToLoadBalancer", "HealthCheck")
-_ARM = ("arm64", "arm64_mac")
 
 
 async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]:
@@ -48,17 +47,18 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
         return (Problem(str(error), "see there"),)
     data = version["LaunchTemplateData"]
     types = await _types(hands.calls, group, data)
+    ids = (plan.candidate.image.artifact, plan.stable.image.artifact)
+    images = await describe_images(hands.calls, [each for each in ids if each.startswith("ami-")])
     more = max(0, plan.bounds.ceiling - plan.bounds.wanted)
     found = await together(
-        _image_problems(hands.calls, plan, types),
         _group_problems(hands, group, plan),
         _target_problems(hands.calls, group, plan, weighted=weighted),
         _name_problems(hands, fleet, plan, weighted=weighted),
         quota_problems(hands.calls, types, more),
         _subnet_problems(hands.calls, group, more),
-        _permissions(hands.calls, group, plan, data, weighted=weighted),
+        _permissions(hands.calls, group, data, ids[0], there=ids[0] in images, weighted=weighted),
     )
-    told = (_template_problems(group, version), *found)
+    told = (_template_problems(group, version), _image_problems(ids, images, types), *found)
     return tuple(problem for part in told for problem in part)
 
 
@@ -86,9 +86,9 @@ async def _types(calls: Calls, group: Described, data: Mapping[str, Any]) -> dic
 # -- images ----------------------------------------------------------------------------------------
 
 
-async def _image_problems(calls: Calls, plan: Plan, types: Mapping[str, Answer]) -> list[Problem]:
-    ids = [plan.candidate.image.artifact, plan.stable.image.artifact]
-    images = await describe_images(calls, [each for each in ids if each.startswith("ami-")])
+def _image_problems(
+    ids: tuple[str, str], images: Mapping[str, Answer], types: Mapping[str, Answer]
+) -> list[Problem]:
     problems: list[Problem] = []
     for ami, whose, out in (
         (ids[0], "the image", "name one that is there"),
@@ -279,10 +279,16 @@ async def _subnet_problems(calls: Calls, group: Described, more: int) -> list[Pr
 
 
 async def _permissions(
-    calls: Calls, group: Described, plan: Plan, data: Mapping[str, Any], *, weighted: bool
+    calls: Calls,
+    group: Described,
+    data: Mapping[str, Any],
+    ami: str,
+    *,
+    there: bool,
+    weighted: bool,
 ) -> list[Problem]:
     """Return what is not permitted: asked by dry runs where there are some, else by simulation."""
-    ami, name = plan.candidate.image.artifact, group.name
+    name = group.name
     subnets, types = _subnet_ids(group), instance_types_of(group, data)
     dry = [
         dry_run(
@@ -293,7 +299,7 @@ async def _permissions(
             LaunchTemplateData={"ImageId": ami},
         )
     ]
-    if await describe_images(calls, [ami]):
+    if there:
         launch = {"ImageId": ami, "MinCount": 1, "MaxCount": 1}
         launch |= {"InstanceType": types[0]} if types else {}
         launch |= {"SubnetId": subnets[0]} if subnets else {}
@@ -302,9 +308,5 @@ async def _permissions(
         ids = [group.members[0]["InstanceId"]]
         dry.append(dry_run(calls, "TerminateInstances", name, InstanceIds=ids))
     found = [problem for problem in await together(*dry) if problem is not None]
-    features = [each for each in FEATURES if each in _needed_features(weighted=weighted)]
+    features = ("look", "replace", "weights") if weighted else ("look", "replace")
     return found + await permission_problems(calls, features)
-
-
-def _needed_features(*, weighted: bool) -> set[str]:
-    return {"look", "replace", "weights"} if weighted else {"look", "replace"}

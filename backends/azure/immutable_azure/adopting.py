@@ -14,9 +14,9 @@ from immutable_azure.reading import Described
 from immutable_azure.removing import delete_set, is_empty
 from immutable_azure.template import FleetTemplate
 
-__all__ = ["adopt_fleet", "create_fleet", "delete_fleet", "unmanageable"]
+__all__ = ["LEAST_ROOM", "adopt_fleet", "create_fleet", "delete_fleet", "image_of", "unmanageable"]
 
-_LEAST_ROOM = 14
+LEAST_ROOM = 14
 """Tags that a rollout of some hundred servers needs on a set, at most."""
 
 
@@ -124,9 +124,9 @@ def unmanageable(group: Described) -> list[str]:
     mixed = (group.group.get("sku") or {}).get("name", "")
     if str(mixed).lower() == "mix":
         reasons.append("it mixes sizes of machines, so its size is no count of equal servers")
-    if len(owners_tags(group.tags)) + _LEAST_ROOM > MOST_TAGS:
+    if len(owners_tags(group.tags)) + LEAST_ROOM > MOST_TAGS:
         reasons.append(
-            f"it has {len(group.tags)} tags of {MOST_TAGS}, and {_LEAST_ROOM} more are needed:"
+            f"it has {len(group.tags)} tags of {MOST_TAGS}, and {LEAST_ROOM} more are needed:"
             " remove some"
         )
     return reasons

@@ -8,7 +8,7 @@ from typing import Any
 
 from immutable.backend import BackendError, Denied, Plan, Problem
 from immutable.toolkit.requests import together
-from immutable_azure.adopting import image_of
+from immutable_azure.adopting import LEAST_ROOM, image_of
 from immutable_azure.creating import pattern_of
 from immutable_azure.hands import Hands
 from immutable_azure.images import launchable_here, plain
@@ -20,7 +20,6 @@ from immutable_azure.scaling import bounds_of
 
 __all__ = ["preflight"]
 
-_ROOM = 14
 _SINGLE = 100
 """Most members of a set with singlePlacementGroup ("Working with large scale sets")."""
 _MOST = 1000
@@ -32,16 +31,24 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
     groups = await hands.eyes.groups(fleet)
     pattern = pattern_of(groups)
     pattern = await hands.eyes.whole(fleet, pattern.marks.revision)
+    sku = await _sku(hands, pattern)
     found = await together(
         _images(hands, pattern, plan),
         _permissions(hands),
-        _room(hands, pattern, plan),
-        _zones(hands, pattern),
+        _room(hands, pattern, plan, sku),
         _traffic(hands, pattern),
         _bounds(hands, pattern, plan),
     )
     problems = [each for part in found for each in part]
-    return (*problems, *_settings(pattern), *_members(pattern))
+    return (*problems, *_zones(pattern, sku), *_settings(pattern), *_members(pattern))
+
+
+def _region(pattern: Described) -> str:
+    return plain(str(pattern.group.get("location", "")))
+
+
+def _size(pattern: Described) -> str:
+    return str((pattern.group.get("sku") or {}).get("name", ""))
 
 
 async def _images(hands: Hands, pattern: Described, plan: Plan) -> list[Problem]:
@@ -76,12 +83,11 @@ async def _permissions(hands: Hands) -> list[Problem]:
     return [Problem(f"not permitted in {place}: {', '.join(lacking)}", "see docs/azure.md")]
 
 
-async def _room(hands: Hands, pattern: Described, plan: Plan) -> list[Problem]:
+async def _room(
+    hands: Hands, pattern: Described, plan: Plan, sku: Mapping[str, Any] | None
+) -> list[Problem]:
     """Return what of the subscription's quotas is too little for the plan's ceiling."""
-    region = plain(str(pattern.group.get("location", "")))
-    size = str((pattern.group.get("sku") or {}).get("name", ""))
-    more = plan.bounds.ceiling - len(pattern.members)
-    sku = await _sku(hands, region, size)
+    region, more = _region(pattern), plan.bounds.ceiling - len(pattern.members)
     if sku is None or more <= 0:
         return []
     cores = next(
@@ -105,7 +111,9 @@ async def _room(hands: Hands, pattern: Described, plan: Plan) -> list[Problem]:
     return problems
 
 
-async def _sku(hands: Hands, region: str, size: str) -> Mapping[str, Any] | None:
+async def _sku(hands: Hands, pattern: Described) -> Mapping[str, Any] | None:
+    """Return what is on offer of the set's size: one long list, so it is asked for once."""
+    region, size = _region(pattern), _size(pattern)
     found = await hands.calls.pages(
         "compute.resource_skus.list", about=region, filter=f"location eq '{region}'"
     )
@@ -116,11 +124,9 @@ async def _sku(hands: Hands, region: str, size: str) -> Mapping[str, Any] | None
     return None
 
 
-async def _zones(hands: Hands, pattern: Described) -> list[Problem]:
+def _zones(pattern: Described, sku: Mapping[str, Any] | None) -> list[Problem]:
     """Return what of the set's size can't be had, in a zone or at all."""
-    region = plain(str(pattern.group.get("location", "")))
-    size = str((pattern.group.get("sku") or {}).get("name", ""))
-    sku = await _sku(hands, region, size)
+    region, size = _region(pattern), _size(pattern)
     if sku is None:
         return [Problem(f"size {size} is not on offer in {region}", "use another size")]
     problems = []
@@ -228,7 +234,7 @@ def _settings(pattern: Described) -> list[Problem]:
                 "use SSH keys alone",
             )
         )
-    if len(owners_tags(pattern.tags)) + _ROOM > MOST_TAGS:
+    if len(owners_tags(pattern.tags)) + LEAST_ROOM > MOST_TAGS:
         found.append(
             Problem(f"{pattern.name} has {len(pattern.tags)} of {MOST_TAGS} tags", "remove some")
         )

@@ -39,12 +39,13 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
     template = await hands.eyes.template(group.template)
     properties = template["properties"]
     (services,) = (await hands.eyes.pools.of([group.instance_group], anew=True)).values()
+    machine = await _machine(hands.calls, group, properties)
     found = await together(
-        _image_problems(hands.calls, plan, await _machine(hands.calls, group, properties)),
+        _image_problems(hands.calls, plan, machine),
         _group_problems(hands, group, plan),
         _weight_problems(hands, group, weighted=weighted),
         _name_problems(hands, fleet, plan, weighted=weighted),
-        _quota_problems(hands.calls, group, plan, properties, weighted=weighted),
+        _quota_problems(hands.calls, plan, properties, machine, weighted=weighted),
         _permissions(hands.calls, group, plan, services),
     )
     told = [Problem(f"{group.name}: {reason}", "see there") for reason in reasons]
@@ -209,13 +210,12 @@ async def _name_problems(hands: Hands, fleet: str, plan: Plan, *, weighted: bool
 
 async def _quota_problems(
     calls: Calls,
-    group: Described,
     plan: Plan,
     properties: Mapping[str, Any],
+    machine: Answer,
     *,
     weighted: bool,
 ) -> list[Problem]:
-    machine = await _machine(calls, group, properties)
     region, project = await together(
         calls.ask("regions", "get", region=calls.place.region), calls.ask("projects", "get")
     )
