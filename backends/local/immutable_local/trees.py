@@ -23,7 +23,8 @@ from immutable_local.disk import reporting
 
 __all__ = ["Entry", "Sink", "check", "differences", "extract", "stays_inside", "survey", "write"]
 
-_LEFT_OUT = "__pycache__"
+_CACHE = "__pycache__"
+_HISTORY = ".git"
 _MOUNT_POINTS = ("dev", "proc", "tmp")
 _MOST_STEPS = 10_000
 _CHUNK = 1 << 20
@@ -71,7 +72,8 @@ class Sink(Protocol):
 def survey(directory: Path, *, rootfs: bool = False) -> tuple[Entry, ...]:
     """Return what is in *directory*, in order; files still without size and checksum.
 
-    Bytecode caches are left out. A full root gets the directories that the kernel's own file
+    Bytecode caches are left out, and what git keeps of a repository, which is another for each
+    clone of the same commit. A full root gets the directories that the kernel's own file
     systems are mounted on, which version control doesn't keep.
 
     Raises:
@@ -95,7 +97,8 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         prefix = pending.pop()
         with os.scandir(root / prefix) as found:
             for each in found:
-                if each.name == _LEFT_OUT and each.is_dir(follow_symlinks=False):
+                cache = each.name == _CACHE and each.is_dir(follow_symlinks=False)
+                if cache or each.name == _HISTORY:
                     continue
                 path = f"{prefix}{each.name}"
                 yield path, each.stat(follow_symlinks=False)

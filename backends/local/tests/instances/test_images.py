@@ -72,6 +72,9 @@ def test_equal_content_gives_equal_bytes_wherever_whenever_and_by_whomever(
     (second / "lib").chmod(0o750)
     (second / "__pycache__").mkdir()
     (second / "__pycache__" / "x.pyc").write_text("cached")
+    (second / ".git").mkdir()
+    (second / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    (second / "lib" / ".git").write_text("gitdir: elsewhere")
     stores = ImageStore(tmp_path / "a"), ImageStore(tmp_path / "b")
 
     packed = [store.pack(folder) for store, folder in zip(stores, (first, second), strict=True)]
