@@ -129,6 +129,33 @@ class Calls:
         except Exception as error:
             raise translated(error, f"{service}.{method.removesuffix('_unary')}", about) from error
 
+    async def fetch(
+        self, host: str, path: str, parameters: list[tuple[str, str]], *, about: str
+    ) -> Answer:
+        """Make one GET request to another API of Google's.
+
+        Args:
+            host: Where it is, unless the place names an endpoint.
+            path: The path.
+            parameters: The query; a name may come more than once.
+            about: The call, for the message of an error.
+
+        Raises:
+            BackendError: What Google answered, as the engine understands it.
+        """
+        service, _, method = about.partition(".")
+        self.made[service, method] += 1
+        url = f"{self.place.endpoint or host}{path}"
+        try:
+            fetched: Answer = await self._threads.run(
+                lambda: self._clients.fetch(url, parameters, self._timeout)
+            )
+        except BackendError:
+            raise
+        except Exception as error:
+            raise translated(error, about, "") from error
+        return fetched
+
     async def change(
         self, service: str, method: str, *, about: str, turn: str, token: str, **request: Any
     ) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from threading import Lock, local
 from typing import Any
 
@@ -50,6 +51,36 @@ class Clients:
         if hasattr(answer, "pages"):
             return [_page(page) for page in answer.pages]
         return _plain(answer)
+
+    def fetch(self, url: str, parameters: list[tuple[str, str]], timeout: float) -> Answer:
+        """Make one GET request to another API of Google's; nothing is repeated.
+
+        Args:
+            url: Where to.
+            parameters: The query.
+            timeout: Seconds that the answer may take.
+        """
+        from google.api_core.exceptions import from_http_status
+
+        response = self._session().get(url, params=parameters, timeout=timeout)
+        answer: Answer = response.json()
+        if response.status_code == HTTPStatus.OK:
+            return answer
+        told = answer.get("error", {})
+        refused: Exception = from_http_status(  # type: ignore[no-untyped-call]
+            response.status_code, str(told.get("message", "")), errors=told.get("errors", ())
+        )
+        raise refused
+
+    def _session(self) -> Any:
+        known: dict[str, Any] = self._local.__dict__.setdefault("clients", {})
+        if "" not in known:
+            from google.auth.transport.requests import AuthorizedSession
+
+            session = AuthorizedSession(self._whose())  # type: ignore[no-untyped-call]
+            session.hooks["response"].append(self._listen)
+            known[""] = session
+        return known[""]
 
     def _client(self, service: str) -> Any:
         known: dict[str, Any] = self._local.__dict__.setdefault("clients", {})

@@ -30,6 +30,7 @@ __all__ = [
     "leave_maps",
     "make_service",
     "members_of",
+    "own_services",
     "route",
     "serving_service",
     "without_outputs",
@@ -235,7 +236,7 @@ async def route(
     if any(each.weight is None for each in state.groups):
         raise Invalid(f"the groups of {fleet} share one pool: they can't have weights")
     pools = await hands.eyes.pools.of([group.instance_group for group in groups], anew=True)
-    services = _own_services(groups, pools)
+    services = own_services(groups, pools)
     if missing := [number for number, share in weights.items() if share and number not in services]:
         raise Invalid(f"fleet {fleet}: r{missing[0]} has no backend service of its own")
     table = shares({n: share for n, share in weights.items() if n in services}, services)
@@ -248,7 +249,7 @@ async def route(
         await hands.write_map(with_table(url_map, list(services.values()), table))
 
 
-def _own_services(
+def own_services(
     groups: Sequence[Described], pools: Mapping[str, Sequence[Answer]]
 ) -> dict[int, str]:
     """Return the link of the service that is each group's alone, or was its first, by revision."""

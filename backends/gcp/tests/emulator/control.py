@@ -98,6 +98,19 @@ def demand(world: World, group: str, size: int | None) -> None:
 
 
 @COMMANDS.add
+def answered(world: World, **terms: Any) -> None:
+    """A load balancer has answered requests; see `Monitoring.put`."""
+    world.monitoring.put(**terms)
+
+
+@COMMANDS.add
+def monitoring(world: World, **knobs: Any) -> None:
+    """How Cloud Monitoring answers: `visible`, `page`, `incomplete`; see `Monitoring`."""
+    for name, value in knobs.items():
+        setattr(world.monitoring, name, value)
+
+
+@COMMANDS.add
 def deny(world: World, permissions: list[str]) -> None:
     """The caller does not have these: `compute.images.get`, `compute.instances.*`."""
     world.denied = set(permissions)

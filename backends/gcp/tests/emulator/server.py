@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from tests.emulators.faults import Fault
 from tests.emulators.serving import Application, Handler, Reply, Request
 
+from . import monitoring
 from .calls import METHODS, Call
 from .control import COMMANDS
 from .errors import GoogleError, NotEmulated, invalid
@@ -41,6 +42,8 @@ class Front(Application):
 
     def cloud(self, request: Request) -> Reply:
         """Answer one request."""
+        if request.path.startswith("/v3/"):
+            return monitoring.answer(self, request, request.handler)
         try:
             call = self.understand(request)
         except GoogleError as error:

@@ -21,6 +21,7 @@ from .errors import GoogleError, OperationFailed, not_found
 from .groups import Groups
 from .laws import Laws
 from .lives import Lives
+from .monitoring import Monitoring
 from .operations import Operations
 from .permissions import permission
 from .places import furnish
@@ -57,6 +58,7 @@ class World:
         self.probing = Probing(self)
         self.groups = Groups(self)
         self.autoscaling = Autoscaling(self)
+        self.monitoring = Monitoring(self)
         self.denied: set[str] = set()
         self._doom: dict[str, OperationFailed] = {}
         furnish(self)
