@@ -1,15 +1,22 @@
-"""Waiting for what has to come."""
+"""Waiting for what has to come, with a deadline: the one place in tests that sleeps for that."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], wanted: Callable[[T], object] = bool, seconds: float = 30.0) -> T:
+def until(
+    look: Callable[[], T],
+    wanted: Callable[[T], object] = bool,
+    seconds: float = 30.0,
+    every: float = 0.02,
+) -> T:
     """What `look` says once it satisfies `wanted`.
 
     Raises:
@@ -18,5 +25,28 @@ def until(look: Callable[[], T], wanted: Callable[[T], object] = bool, seconds: 
     end = time.monotonic() + seconds
     while not wanted(found := look()):
         assert time.monotonic() < end, f"still {found!r} after {seconds} s"
-        time.sleep(0.02)
+        time.sleep(every)  # Another process has to come so far: there is nothing to be woken by.
     return found
+
+
+async def eventually(
+    look: Callable[[], Any],
+    wanted: Callable[[Any], object] = bool,
+    seconds: float = 20.0,
+    every: float = 0.02,
+) -> Any:
+    """As `until`, while the loop goes on; `look` may be a coroutine function.
+
+    Raises:
+        AssertionError: as `until`.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while True:
+        found = look()
+        if inspect.isawaitable(found):
+            found = await found
+        if wanted(found):
+            return found
+        assert loop.time() < end, f"still {found!r} after {seconds} s"
+        await asyncio.sleep(every)

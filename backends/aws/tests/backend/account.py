@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter
-from contextlib import asynccontextmanager
 
 from attrs import evolve
 
 from backends.aws.tests.backend.author import QUICK
-from immutable import Fleet, Limits
 from immutable_aws import AwsBackend
 from immutable_aws.address import Place
+from tests.emulators import adopted
+from tests.emulators.adopted import LIMITS
 
-__all__ = ["Account", "without_marks"]
+__all__ = ["DOUBLE", "LIMITS", "Account", "marks", "without_marks"]
 
-LIMITS = Limits(
-    max_surge="25%",
-    min_ready=0,
-    boot_timeout=30,
-    drain_timeout=2,
-    progress_deadline=60,
-    max_failures=3,
-)
+DOUBLE = evolve(LIMITS, max_surge="100%")
+"""What strategies with weights need: the candidate comes up beside all of stable."""
 
 
-class Account:
-    """An adopted fleet ``web`` and how to replace it.
+class Account(adopted.Account):
+    """An adopted fleet ``web`` in three zones."""
 
-    Attributes:
-        images: The image that it runs, and the one that it is to run.
-    """
+    address = "aws://eu-west-1/web"
 
     def __init__(self, emulator, stage, monkeypatch):
         self.emulator, self.stage = emulator, stage
@@ -82,39 +72,16 @@ class Account:
         )
         self.settle(size)
 
-    def settle(self, size):
-        """Wait until the group has its members, healthy where they have a load balancer."""
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            there = self.emulator.members(group="web")
-            good = [e for e in there if e["lifecycle"] == "InService"]
-            if len(good) == size and all(e["healthy"] or not self.pool for e in good):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the group did not come up: {there}")
+    def serving(self, group):
+        """Return the members of a group in service; healthy, if it has a load balancer."""
+        there = self.emulator.members(group=group)
+        good = [each for each in there if each["lifecycle"] == "InService"]
+        return [each for each in good if each["healthy"] or not self.pool]
 
     def backend(self, **capabilities):
         """Return a backend, not open, for the fleet ``web``."""
         able = evolve(QUICK, **capabilities)
         return AwsBackend(Place("eu-west-1"), fleet="web", capabilities=able, timeout=10.0)
-
-    @asynccontextmanager
-    async def fleet(self, journal=":memory:", *, adopt=True, on_replace="keep", **capabilities):
-        """Get hold of the fleet, adopted."""
-        backend = self.backend(**capabilities)
-        await backend.open()
-        try:
-            address = "aws://eu-west-1/web"
-            if adopt:
-                opened = Fleet.adopt(
-                    address, on_replace=on_replace, backend=backend, journal=journal
-                )
-            else:
-                opened = Fleet.connect(address, backend=backend, journal=journal)
-            async with opened as fleet:
-                yield fleet
-        finally:
-            await backend.close()
 
     def zones(self, group):
         """Return how many live members a group has in each zone."""
@@ -140,11 +107,3 @@ def marks(told, group):
         for tag in told["groups"][group]["Tags"]
         if tag["Key"].startswith("immutable:") and not tag["Key"].startswith("immutable:image")
     }
-
-
-async def until(true, seconds=20.0):
-    """Wait until *true* says so."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not true():
-        assert asyncio.get_running_loop().time() < end, "in vain"
-        await asyncio.sleep(0.05)

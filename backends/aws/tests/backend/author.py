@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import ClassVar
 
 from immutable.backend import Capabilities, FleetURL, FrozenMap, Limits
-from immutable.testing import Accessors, Mishap
 from immutable_aws import AwsBackend
 from immutable_aws.address import Place
 from immutable_aws.traffic import STEP
+from tests.emulators.authoring import EmulatorAuthor
 
 QUICK = Capabilities(
     create_fleet=True,
@@ -49,19 +48,12 @@ REQUESTS = {
 }
 """The request of each call that does what it is for."""
 
-FIRST = {**REQUESTS, "create_revision": "autoscaling:CreateOrUpdateTags"}
-"""The first request of each call that changes something."""
 
-
-class AwsAuthor(Accessors):
+class AwsAuthor(EmulatorAuthor):
     """What the author of this backend declares; `emulator` and `stage` are the fixtures."""
 
     url = "aws://eu-west-1/{fleet}"
-    release = "0.1"
     drain_timeout = 2.0
-    patience = 8.0
-    poll = 0.05
-    late = 2.0
     missing = "ami-0123456789abcdef0"
     expected_failures: ClassVar = {
         "a_late_call_is_held_against_the_fence": (
@@ -70,7 +62,11 @@ class AwsAuthor(Accessors):
     }
     timeout = 10.0
     traffic = "auto"
+    requests = REQUESTS
+    first: ClassVar = {"create_revision": "autoscaling:CreateOrUpdateTags"}
+    denied: ClassVar = {"code": "AccessDenied", "message": "no"}
     lost_page = "elbv2:DescribeTargetHealth"
+    parted = "immutable_aws.retiring.AT_ONCE"
 
     def make(self, emulator, stage, monkeypatch):
         """Return a backend, with a pool, two images and a template on its cloud."""
@@ -139,12 +135,6 @@ class AwsAuthor(Accessors):
 
     # -- what others do ------------------------------------------------------------------------
 
-    async def raw_kill(self, fleet, instance):
-        self.emulator.kill(instance=instance)
-
-    async def raw_fail_health(self, fleet, instance):
-        self.emulator.sicken(instance=instance)
-
     async def raw_resize(self, fleet, revision, size):
         self.emulator.resize(group=f"{fleet}-r{revision}", desired=size)
 
@@ -183,31 +173,9 @@ class AwsAuthor(Accessors):
         template = self.cloud.template(f"{name}-theirs", self.images[0])
         pools = {"TargetGroupARNs": [self.pool]} if self.pool else {}
         self.cloud.group(name, size, template, **pools)
-        while len(await self.raw_members(name, 1)) < size:
-            await asyncio.sleep(0.05)
+        await self.there(name, size)
 
     # -- what goes wrong -----------------------------------------------------------------------
-
-    async def mishap(self, call, kind):
-        if kind is Mishap.THROTTLED and call in FIRST:
-            self.emulator.fault(action=FIRST[call], kind="throttle")
-        elif kind is Mishap.LOST and call in REQUESTS:
-            self.emulator.fault(action=REQUESTS[call], kind="lost")
-        elif kind is Mishap.LATE and call in ("grow", "retire"):
-            self.emulator.fault(action=REQUESTS[call], kind="latency", seconds=self.late)
-        elif kind is Mishap.DENIED and call in REQUESTS:
-            self.emulator.fault(
-                action=REQUESTS[call], kind="error", code="AccessDenied", message="no", status=403
-            )
-        elif kind is Mishap.MISSING_PAGE and call == "observe":
-            self.emulator.fault(action=self.lost_page, kind="reset")
-        elif kind is Mishap.HALF_MADE and call == "create_revision":
-            self.emulator.fault(action=REQUESTS[call], kind="reset")
-        elif kind is Mishap.PARTLY and call == "retire":
-            self.monkeypatch.setattr("immutable_aws.retiring.AT_ONCE", 1)
-            self.emulator.fault(action=REQUESTS[call], kind="throttle", skip=1)
-        else:
-            await super().mishap(call, kind)
 
     async def no_room(self, fleet, full):
         for zone in self.cloud.zones:

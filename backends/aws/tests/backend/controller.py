@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from backends.aws.tests.backend.account import LIMITS
+from backends.aws.tests.backend.account import DOUBLE, LIMITS
 from backends.aws.tests.backend.author import QUICK
-from immutable import BlueGreen, Fleet, Limits, Rolling
+from immutable import BlueGreen, Fleet, Rolling
 from immutable_aws import AwsBackend
 from immutable_aws.address import Place
 
@@ -17,10 +17,9 @@ async def main(journal: str, image: str, strategy: str) -> None:
     backend = AwsBackend(Place("eu-west-1"), fleet="web", capabilities=QUICK)
     await backend.open()
     switched = strategy == "blue-green"
-    limits = Limits(max_surge="100%", min_ready=0, boot_timeout=30, drain_timeout=2)
+    way, limits = (BlueGreen(bake=0.5), DOUBLE) if switched else (Rolling(), LIMITS)
     async with Fleet.connect("aws://eu-west-1/web", backend=backend, journal=journal) as fleet:
-        way = BlueGreen(bake=0.5) if switched else Rolling()
-        await fleet.replace(image, way, limits=limits if switched else LIMITS)
+        await fleet.replace(image, way, limits=limits)
 
 
 if __name__ == "__main__":

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
-
-def immutable(account, tmp_path, *words):
-    environment = account.emulator.environment() | {
-        "IMMUTABLE_JOURNAL": str(tmp_path / "journal.db")
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "immutable", *words],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+from tests.emulators.adopted import immutable
 
 
 def test_a_group_is_adopted_seen_and_planned_for(account, tmp_path):
     account.group(2)
+    environment = account.emulator.environment()
     web = "aws://eu-west-1/web"
-    told = immutable(account, tmp_path, "fleet", "adopt", web, "--json")
+    told = immutable(tmp_path, "fleet", "adopt", web, "--json", **environment)
     assert [group["size"] for group in told["groups"]] == [2]
-    assert immutable(account, tmp_path, "fleet", "list", "aws://eu-west-1", "--json") == [web]
-    plan = immutable(
-        account, tmp_path, "plan", web, account.images[1], "--drain-timeout", "2", "--json"
-    )
+    assert immutable(tmp_path, "fleet", "list", "aws://eu-west-1", "--json", **environment) == [web]
+    words = ("plan", web, account.images[1], "--drain-timeout", "2", "--json")
+    plan = immutable(tmp_path, *words, **environment)
     assert account.images[1] in json.dumps(plan)

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from backends.aws.tests.backend.account import LIMITS, Account, until
-from backends.aws.tests.backend.test_rollouts import (
-    DOUBLE,
-    _end,
-    check_balanced,
-    check_moved,
-    replaced,
-    run,
-)
+from backends.aws.tests.backend.account import DOUBLE, LIMITS, Account
+from backends.aws.tests.backend.test_rollouts import check_balanced, check_moved
 from backends.aws.tests.emulator import Stage
-from immutable import Canary, Limits, RolledBack, Rolling
-
-ROOT = Path(__file__).parents[4]
+from immutable import Canary, RolledBack, Rolling
+from tests.emulators.adopted import ended, killed_and_followed, replaced, run, taken_back
+from tests.emulators.waiting import eventually
 
 CHANGES = (
     "autoscaling:CreateAutoScalingGroup",
@@ -135,14 +123,11 @@ def test_lost_answers_on_the_way_back_leave_no_trace(account):
     account.emulator.fate(image=account.images[1], answers=None)
     limits = evolve(DOUBLE, boot_timeout=2, max_failures=1)
 
-    async def go():
-        async with account.fleet(late_effect=0.5) as fleet:
-            for action in CHANGES:
-                account.emulator.fault(action=action, kind="lost")
-            with pytest.raises(RolledBack):
-                await fleet.replace(account.images[1], SHARES, limits=limits)
+    def lose():
+        for action in CHANGES:
+            account.emulator.fault(action=action, kind="lost")
 
-    run(go())
+    taken_back(account, SHARES, limits, lose, late_effect=0.5)
     assert account.everything() == before
 
 
@@ -209,15 +194,11 @@ def test_without_any_room_it_goes_back_and_says_where(account):
     before = account.everything()
     limits = evolve(LIMITS, progress_deadline=3)
 
-    async def go():
-        async with account.fleet() as fleet:
-            for zone in account.stage.zones:
-                account.emulator.capacity(zone=zone, instances=1)
-            with pytest.raises(RolledBack) as caught:
-                await fleet.replace(account.images[1], Rolling(), limits=limits)
-            return caught.value
+    def fill():
+        for zone in account.stage.zones:
+            account.emulator.capacity(zone=zone, instances=1)
 
-    error = run(go())
+    error = taken_back(account, Rolling(), limits, fill)
     assert "capacity" in str(error)
     assert "eu-west-1" in str(error)
     assert account.everything() == before
@@ -231,8 +212,8 @@ def test_a_launch_that_is_not_allowed_turns_back_at_once(account):
     async def go():
         async with account.fleet() as fleet:
             rollout = fleet.replace(account.images[1], Rolling(), limits=LIMITS)
-            running = asyncio.ensure_future(_end(rollout))
-            await until(lambda: sum(account.zones("web-r2").values()) >= 1)
+            running = asyncio.ensure_future(ended(rollout))
+            await eventually(lambda: account.zones("web-r2").total() >= 1)
             account.stage.ec2.deregister_image(ImageId=account.images[1])
             assert isinstance(await running, RolledBack)
 
@@ -267,25 +248,6 @@ def test_denied_in_the_middle_it_goes_back(account):
 # -- killed controllers ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def controller(account, tmp_path):
-    """Start controllers as processes of their own; end them at the end."""
-    journal, begun = tmp_path / "journal.db", []
-
-    def start(strategy):
-        words = [sys.executable, "-m", "backends.aws.tests.backend.controller"]
-        words += [str(journal), account.images[1], strategy]
-        process = subprocess.Popen(words, cwd=ROOT, env=os.environ | account.emulator.environment())
-        begun.append(process)
-        return process
-
-    start.journal = journal
-    yield start
-    for process in begun:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("strategy", "members"),
@@ -296,26 +258,20 @@ def controller(account, tmp_path):
         pytest.param("blue-green", 6, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_controller_is_followed_by_another_one(account, controller, strategy, members):
+def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, strategy, members):
     size = 6
     account.group(size)
     before = account.everything()
-
-    async def adopt():
-        async with account.fleet(controller.journal):
-            pass
-
-    async def recover():
-        async with account.fleet(controller.journal, adopt=False) as fleet:
-            return await fleet.recover()
-
-    run(adopt())
-    process = controller(strategy)
-    run(until(lambda: sum(account.zones("web-r2").values()) >= members or process.poll(), 60))
-    assert process.poll() is None, "it was quicker than this test"
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert run(recover()).status.value == "succeeded"
+    journal = tmp_path / "journal.db"
+    words = ["backends.aws.tests.backend.controller", str(journal), account.images[1], strategy]
+    result = killed_and_followed(
+        account,
+        journal,
+        words,
+        account.emulator.environment(),
+        lambda: account.zones("web-r2").total() >= members,
+    )
+    assert result.status.value == "succeeded"
     check_moved(account, before, account.everything(), size=size)
     check_balanced(account, "web-r2", size)
     assert launched(account, account.images[1]) == size
@@ -331,7 +287,7 @@ def test_a_cut_off_settling_is_ended_by_the_next_call(account):
             for zone in account.stage.zones:
                 account.emulator.capacity(zone=zone, instances=1)
             await backend.grow("web", 1, 4, expected=2, ctx=ctx)
-            await until(lambda: sum(account.zones("web").values()) == 3)
+            await eventually(lambda: account.zones("web").total() == 3)
             account.emulator.fault(
                 action="autoscaling:UpdateAutoScalingGroup", kind="error", status=500
             )
@@ -363,7 +319,3 @@ def test_a_network_load_balancer_loses_answers_too(emulator, monkeypatch):
     result, _, before, after = replaced(account, Rolling(), size=4, first=lose, late_effect=0.5)
     assert result.status.value == "succeeded"
     check_moved(account, before, after, size=4)
-
-
-def test_limits_are_those_that_the_pool_allows():
-    assert Limits(drain_timeout=2).drain_timeout == LIMITS.drain_timeout

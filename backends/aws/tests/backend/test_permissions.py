@@ -11,15 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from backends.aws.tests.backend.account import LIMITS
+from backends.aws.tests.backend.account import DOUBLE
 from immutable import Canary, RolledBack, Rolling
 from immutable.backend import Context, Image, Limits, Revision
 from immutable_aws import AwsBackend
 from immutable_aws.address import Place
 from immutable_aws.metrics import CloudWatchSource
 from immutable_aws.permissions import FEATURES, IMPLIED, action, document, policy
-
-DOUBLE = Limits(max_surge="100%", min_ready=0, boot_timeout=30, drain_timeout=2)
 
 
 class Notes:
@@ -170,13 +168,12 @@ async def account_check(account, notes):
 
 async def metrics(account, notes):
     account.group(1)
-    async with account.fleet() as fleet:
+    async with account.fleet():
         source = CloudWatchSource.from_address("eu-west-1")
         with pytest.raises(Exception, match="no data"):
             await source.read("web", (1,))
         notes.of(source._calls.made)
         await source.close()
-        assert fleet
 
 
 USES = {
@@ -233,7 +230,3 @@ def test_the_documentation_is_made_of_the_table():
     assert page.read_text() == document(), (
         "make it again: print(immutable_aws.permissions.document(), end='') into docs/aws-iam.md"
     )
-
-
-def test_the_limits_of_a_rollout_are_those_of_the_tests():
-    assert LIMITS.drain_timeout == DOUBLE.drain_timeout

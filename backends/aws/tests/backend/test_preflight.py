@@ -9,8 +9,7 @@ import time
 import pytest
 from attrs import evolve
 
-from backends.aws.tests.backend.account import LIMITS
-from backends.aws.tests.backend.test_rollouts import DOUBLE
+from backends.aws.tests.backend.account import DOUBLE, LIMITS
 from immutable import Canary, Fleet, PlanRefused, Rolling
 from immutable.backend import Denied, Gone, Invalid
 from immutable.errors import InvalidValue, MetricError
@@ -18,6 +17,7 @@ from immutable_aws import AwsBackend
 from immutable_aws.address import Place
 from immutable_aws.marks import LAST
 from immutable_aws.metrics import CloudWatchSource
+from tests.emulators.waiting import eventually
 
 
 def problems(account, image=None, strategy=None, limits=LIMITS, **options):
@@ -323,8 +323,7 @@ def test_cloudwatch_tells_revisions_apart(account):
                 account.images[1], Canary(stages=("50%", "100%"), bake=600), limits=DOUBLE
             )
             running = asyncio.ensure_future(rollout.end())
-            while len((await fleet.state()).groups) < 2:
-                await asyncio.sleep(0.1)
+            await eventually(fleet.state, lambda state: len(state.groups) == 2)
             _count(account)
             reading = await source.read("web", (1, 2))
             await rollout.abort()

@@ -6,36 +6,20 @@ After each the whole account is compared with what it was: nothing but what was 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from attrs import evolve
 
-from backends.aws.tests.backend.account import LIMITS, marks, until
+from backends.aws.tests.backend.account import DOUBLE, LIMITS, Account, marks
+from backends.aws.tests.emulator import Stage
 from immutable import BlueGreen, Canary, RolledBack, Rolling
+from tests.emulators import adopted
+from tests.emulators.adopted import aborted, again, ended, run, taken_back
+from tests.emulators.waiting import eventually
 
 SIZE = 20
-DOUBLE = evolve(LIMITS, max_surge="100%")
-"""What strategies with weights need: the candidate comes up beside all of stable."""
-
-
-def run(coroutine):
-    return asyncio.run(coroutine)
-
-
-def replaced(account, strategy, *, size=SIZE, limits=LIMITS, first=lambda: None, **options):
-    """Replace the fleet, after *first*; return the result, and the account before and after."""
-    account.group(size)
-    before = account.everything()
-
-    async def go():
-        async with account.fleet(**options) as fleet:
-            first()
-            result = await fleet.replace(account.images[1], strategy, limits=limits)
-            state = await fleet.state()
-        return result, state
-
-    result, state = run(go())
-    return result, state, before, account.everything()
+replaced = partial(adopted.replaced, size=SIZE)
 
 
 def check_moved(account, before, after, size=SIZE):
@@ -132,9 +116,6 @@ def test_blue_green_switches_once(account):
 
 
 def test_without_a_load_balancer_shares_are_instances(emulator, monkeypatch):
-    from backends.aws.tests.backend.account import Account
-    from backends.aws.tests.emulator import Stage
-
     account = Account(emulator, Stage(emulator, None), monkeypatch)
     limits = evolve(LIMITS, drain_timeout=0)
     strategy = Canary(stages=("25%", "100%"), bake=0.5)
@@ -146,9 +127,6 @@ def test_without_a_load_balancer_shares_are_instances(emulator, monkeypatch):
 
 
 def test_a_network_load_balancer_is_no_obstacle(emulator, monkeypatch):
-    from backends.aws.tests.backend.account import Account
-    from backends.aws.tests.emulator import Stage
-
     account = Account(emulator, Stage(emulator, "network"), monkeypatch)
     strategy = Canary(stages=("25%", "100%"), bake=0.5)
     result, _, before, after = replaced(account, strategy, size=8)
@@ -161,14 +139,7 @@ def test_an_image_that_never_serves_is_taken_back_without_a_trace(account):
     account.group(SIZE)
     before = account.everything()
     account.emulator.fate(image=account.images[1], answers=None)
-    limits = evolve(LIMITS, boot_timeout=2, max_failures=1)
-
-    async def go():
-        async with account.fleet() as fleet:
-            with pytest.raises(RolledBack):
-                await fleet.replace(account.images[1], Rolling(), limits=limits)
-
-    run(go())
+    taken_back(account, Rolling(), evolve(LIMITS, boot_timeout=2, max_failures=1))
     assert account.everything() == before
     told = marks(account.emulator.everything(), "web")
     assert told.keys() == {"fleet", "revision", "origin", "pool", "last"}
@@ -179,24 +150,9 @@ def test_an_abort_half_way_leaves_everything_as_it_was(account, strategy):
     size = 8
     account.group(size)
     before = account.everything()
-
-    async def go():
-        async with account.fleet() as fleet:
-            rollout = fleet.replace(account.images[1], strategy, limits=DOUBLE)
-            task = asyncio.ensure_future(_end(rollout))
-            await until(lambda: sum(account.zones("web-r2").values()) >= 2)
-            await rollout.abort(reason="enough")
-            return await task
-
-    assert isinstance(run(go()), RolledBack)
+    end = aborted(account, strategy, DOUBLE, lambda: account.zones("web-r2").total() >= 2)
+    assert isinstance(end, RolledBack)
     assert account.everything() == before
-
-
-async def _end(rollout):
-    try:
-        return await rollout
-    except RolledBack as error:
-        return error
 
 
 def test_what_is_scaled_out_meanwhile_is_followed(account):
@@ -206,8 +162,8 @@ def test_what_is_scaled_out_meanwhile_is_followed(account):
     async def go():
         async with account.fleet() as fleet:
             rollout = fleet.replace(account.images[1], Rolling(), limits=LIMITS)
-            task = asyncio.ensure_future(_end(rollout))
-            await until(lambda: sum(account.zones("web-r2").values()) >= 1)
+            task = asyncio.ensure_future(ended(rollout))
+            await eventually(lambda: account.zones("web-r2").total() >= 1)
             account.emulator.alarm(group="web", policy="cpu", desired=size - 3)  # Is stopped.
             return await task
 
@@ -226,19 +182,8 @@ def test_an_adopted_group_is_deleted_when_that_was_said(account):
 def test_the_next_rollout_replaces_what_the_last_one_made(account):
     account.group(4)
     third = account.stage.image("web-3")
-
-    async def go():
-        async with account.fleet() as fleet:
-            await fleet.replace(
-                account.images[1], Canary(stages=("50%", "100%"), bake=0.5), limits=DOUBLE
-            )
-            await fleet.replace(third, Rolling(), limits=LIMITS)
-            await fleet.replace(
-                account.images[0], Canary(stages=("50%", "100%"), bake=0.5), limits=DOUBLE
-            )
-            return await fleet.state()
-
-    state = run(go())
+    canary = Canary(stages=("50%", "100%"), bake=0.5)
+    state = again(account, third, (canary, Rolling(), canary), (DOUBLE, LIMITS, DOUBLE))
     assert [(g.number, g.size) for g in state.groups] == [(4, 4)]
     after = account.everything()
     # r3 shared r2's pool, which has to outlive r2; after r4's canary nobody needs it.

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import time
 from collections import Counter
-from contextlib import asynccontextmanager
 
 from attrs import evolve
 
 from backends.azure.tests.backend.author import QUICK, backend_on, rule_of
-from immutable import Fleet, Limits
+from tests.emulators import adopted
 
-__all__ = ["LIMITS", "Account", "marks", "until"]
+__all__ = ["LIMITS", "Account", "marks"]
 
-LIMITS = Limits(
-    max_surge="25%",
-    min_ready=0,
-    boot_timeout=30,
-    drain_timeout=0.3,
-    progress_deadline=60,
-    max_failures=3,
-)
+LIMITS = evolve(adopted.LIMITS, drain_timeout=0.3)
 
 
-class Account:
-    """An adopted fleet ``web`` behind a load balancer, and how to replace it.
-
-    Attributes:
-        images: The image that it runs, and the one that it is to run.
-    """
+class Account(adopted.Account):
+    """An adopted fleet ``web`` behind a load balancer."""
 
     def __init__(self, emulator, stage):
         self.emulator, self.stage = emulator, stage
@@ -61,15 +47,6 @@ class Account:
         )
         self.settle(size)
 
-    def settle(self, size):
-        """Wait until all members serve."""
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            if len(self.serving("web")) == size:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the set did not come up: {self.emulator.members()}")
-
     def serving(self, group):
         """Return the members of a set that get new connections."""
         return [each for each in self.emulator.members(group=group) if each["serving"]]
@@ -77,23 +54,6 @@ class Account:
     def backend(self, **capabilities):
         """Return a backend, not open."""
         return backend_on(self.emulator, self.stage, capabilities=evolve(QUICK, **capabilities))
-
-    @asynccontextmanager
-    async def fleet(self, journal=":memory:", *, adopt=True, on_replace="keep", **capabilities):
-        """Get hold of the fleet, adopted."""
-        backend = self.backend(**capabilities)
-        await backend.open()
-        try:
-            if adopt:
-                opened = Fleet.adopt(
-                    self.address, on_replace=on_replace, backend=backend, journal=journal
-                )
-            else:
-                opened = Fleet.connect(self.address, backend=backend, journal=journal)
-            async with opened as fleet:
-                yield fleet
-        finally:
-            await backend.close()
 
     def zones(self, group):
         """Return how many members a set has in each zone."""
@@ -128,11 +88,3 @@ def marks(account, group):
         for key, value in tags.items()
         if key.startswith("immutable:") and not key.startswith("immutable:what")
     }
-
-
-async def until(true, seconds=20.0):
-    """Wait until *true* says so."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not true():
-        assert asyncio.get_running_loop().time() < end, "in vain"
-        await asyncio.sleep(0.05)

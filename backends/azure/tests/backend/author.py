@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
+from typing import ClassVar
 
 from immutable.backend import Capabilities, FrozenMap, Limits
-from immutable.testing import Accessors, Mishap
 from immutable_azure import AzureBackend
+from tests.emulators.authoring import EmulatorAuthor
+from tests.emulators.waiting import eventually
 
 QUICK = Capabilities(
     create_fleet=True,
@@ -35,27 +35,39 @@ REQUESTS = {
 }
 """The request of each call that does what it is for."""
 
-FIRST = {**REQUESTS, "create_revision": f"{SETS}.update"}
-"""The first request of each call that changes something."""
+BESIDE = {"test_an_expired_hold_binds_nobody", "test_it_returns_within_seconds"}
+"""Checks that write to a set within the boot of what they have just launched.
+
+Azure's pages leave open whether that is refused (the emulator's README, "Overlapping writes"). If
+it is, the second call is `Throttled`, which the engine repeats and a check doesn't.
+"""
 
 
-class AzureAuthor(Accessors):
+class AzureAuthor(EmulatorAuthor):
     """What the author of this backend declares; `emulator` and `stage` are the fixtures."""
 
-    release = "0.1"
     drain_timeout = 0.3
-    patience = 8.0
-    poll = 0.05
-    late = 2.0
     missing = "gallery/web/9.9.9"
     flexible = False
     timeout = 10.0
+    requests = REQUESTS
+    first: ClassVar = {"create_revision": f"{SETS}.update"}
+    throttled: ClassVar = {"kind": "error", "status": 429, "code": "TooManyRequests"}
+    denied: ClassVar = {"code": "AuthorizationFailed"}
 
-    def make(self, emulator, stage):
+    @property
+    def lost_page(self):
+        kind = "virtual_machines" if self.flexible else "virtual_machine_scale_set_vms"
+        return f"compute:{kind}.list"
+
+    def make(self, emulator, stage, request):
         """Return a backend, with a pool, two images and a template on its cloud."""
         self.emulator, self.cloud = emulator, stage
         quick = {"boot": 0.1, "answers": 0.05, "shutdown": 0.05, "settle": 0.005}
-        emulator.laws(**quick, replicate=0.01, minute=None, overlap="supersede")
+        overlap = "supersede" if request.node.name in BESIDE else "conflict"
+        emulator.laws(**quick, replicate=0.01, minute=None, overlap=overlap)
+        # Only who sends requests that arrive late gives up on them soon.
+        self.timeout = 1.0 if "late" in request.node.name else 10.0
         self.url = f"azure://{emulator.subscription}/{stage.place}/{{fleet}}"
         for version in ("1.0.0", "2.0.0"):
             stage.image(version)
@@ -120,8 +132,11 @@ class AzureAuthor(Accessors):
         group = self._group(fleet, revision)
         path = f"{group}-theirs"
         size = self.emulator.everything()["groups"][group]["sku"]["capacity"]
-        with suppress(RuntimeError):  # It is disabled.
+        try:
             self.emulator.alarm(setting=path, capacity=size - 1)
+        except RuntimeError as error:
+            if "is disabled" not in str(error):
+                raise
 
     async def raw_protect(self, fleet, instance):
         if self.flexible:
@@ -151,31 +166,10 @@ class AzureAuthor(Accessors):
     async def raw_foreign_group(self, name, size):
         image = f"{self.cloud.gallery}/images/web/versions/1.0.0"
         self.cloud.group(name, size, image, pools=[self.pool], flexible=self.flexible)
-        while len([e for e in self.emulator.members(group=name) if e["serving"]]) < size:
-            await asyncio.sleep(0.05)
+        there = self.emulator.members
+        await eventually(lambda: sum(bool(e["serving"]) for e in there(group=name)) >= size)
 
     # -- what goes wrong -----------------------------------------------------------------------
-
-    async def mishap(self, call, kind):
-        if kind is Mishap.THROTTLED and call in FIRST:
-            self.emulator.fault(
-                action=FIRST[call], kind="error", status=429, code="TooManyRequests"
-            )
-        elif kind is Mishap.LOST and call in REQUESTS:
-            self.emulator.fault(action=REQUESTS[call], kind="lost")
-        elif kind is Mishap.LATE and call in ("grow", "retire"):
-            self.emulator.fault(action=REQUESTS[call], kind="latency", seconds=self.late)
-        elif kind is Mishap.DENIED and call in REQUESTS:
-            self.emulator.fault(
-                action=REQUESTS[call], kind="error", code="AuthorizationFailed", status=403
-            )
-        elif kind is Mishap.MISSING_PAGE and call == "observe":
-            action = "virtual_machines" if self.flexible else "virtual_machine_scale_set_vms"
-            self.emulator.fault(action=f"compute:{action}.list", kind="reset")
-        elif kind is Mishap.HALF_MADE and call == "create_revision":
-            self.emulator.fault(action=REQUESTS[call], kind="reset")
-        else:
-            await super().mishap(call, kind)
 
     async def no_room(self, fleet, full):
         for zone in ("1", "2", "3"):

@@ -11,9 +11,7 @@ from immutable.testing import BackendConformance
 class TestUniform(AzureAuthor, BackendConformance):
     @pytest.fixture
     def backend(self, emulator, stage, request):
-        # Only who sends requests that arrive late gives up on them soon.
-        self.timeout = 1.0 if "late" in request.node.name else 10.0
-        return self.make(emulator, stage)
+        return self.make(emulator, stage, request)
 
 
 @pytest.mark.slow
@@ -22,5 +20,4 @@ class TestFlexible(AzureAuthor, BackendConformance):
 
     @pytest.fixture
     def backend(self, emulator, stage, request):
-        self.timeout = 1.0 if "late" in request.node.name else 10.0
-        return self.make(emulator, stage)
+        return self.make(emulator, stage, request)

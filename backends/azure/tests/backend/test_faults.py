@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from backends.azure.tests.backend.account import LIMITS, marks, until
-from backends.azure.tests.backend.test_rollouts import _end, check_moved, replaced, run
+from backends.azure.tests.backend.account import LIMITS, marks
+from backends.azure.tests.backend.test_rollouts import check_moved, replaced
 from immutable import RolledBack, Rolling
 from immutable.errors import Conflict
 from immutable_azure.hands import Hands
 from immutable_azure.looking import Eyes
-
-ROOT = Path(__file__).parents[4]
+from tests.emulators.adopted import ended, killed_and_followed, run, taken_back
+from tests.emulators.waiting import eventually
 
 SETS = "compute:virtual_machine_scale_sets"
 SETTINGS = "monitor:autoscale_settings"
@@ -57,7 +52,7 @@ def test_the_first_answer_of_every_change_is_lost(account, flexible):
             account.emulator.fault(action=action, kind="lost")
 
     result, _, before, after = replaced(
-        account, Rolling(), size=4, first=lose, late_effect=0.5, flexible=flexible
+        account, Rolling(), size=4, first=lose, late_effect=0.5, group={"flexible": flexible}
     )
     assert result.status.value == "succeeded"
     assert len(fired(account)) >= 6
@@ -86,14 +81,11 @@ def test_lost_answers_on_the_way_back_leave_no_trace(account):
     account.emulator.fate(image=account.images[1], answers=None)
     limits = evolve(LIMITS, boot_timeout=1.5, max_failures=1)
 
-    async def go():
-        async with account.fleet(late_effect=0.5) as fleet:
-            for action in CHANGES:
-                account.emulator.fault(action=action, kind="lost")
-            with pytest.raises(RolledBack):
-                await fleet.replace(account.images[1], Rolling(), limits=limits)
+    def lose():
+        for action in CHANGES:
+            account.emulator.fault(action=action, kind="lost")
 
-    run(go())
+    taken_back(account, Rolling(), limits, lose, late_effect=0.5)
     assert account.everything() == before
 
 
@@ -177,13 +169,15 @@ def test_a_zone_without_room_is_waited_for(account):
     before = account.everything()
     account.emulator.capacity(zone="1", machines=size)
 
+    def codes():
+        return {each["code"] for each in account.emulator.operations()}
+
     async def go():
         async with account.fleet() as fleet:
             task = asyncio.ensure_future(
-                _end(fleet.replace(account.images[1], Rolling(), limits=LIMITS))
+                ended(fleet.replace(account.images[1], Rolling(), limits=LIMITS))
             )
-            await until(lambda: len(account.emulator.members(group="web-r2")) > 0)
-            await asyncio.sleep(1)
+            await eventually(lambda: {"ZonalAllocationFailed"} <= codes())
             account.emulator.capacity(zone="1", machines=None)
             return await task
 
@@ -200,25 +194,15 @@ def test_a_quota_that_stays_exceeded_turns_the_rollout(account):
     async def go():
         async with account.fleet() as fleet:
             rollout = fleet.replace(account.images[1], Rolling(), limits=limits)
-            task = asyncio.ensure_future(_end(rollout))
-            await until(lambda: "web-r2" in account.emulator.everything()["groups"])
+            task = asyncio.ensure_future(ended(rollout))
+            await eventually(lambda: "web-r2" in account.emulator.everything()["groups"])
             account.emulator.quota(name="cores", limit=8)
             return await task
 
-    assert not hasattr(run(go()), "status")
+    end = run(go())
+    assert isinstance(end, RolledBack)
+    assert "quota" in str(end)
     assert account.everything() == before
-
-
-def _controller(account, journal):
-    environment = {
-        **os.environ,
-        "AZURE_TEST_TOKEN": account.emulator.token,
-        "AZURE_TEST_ENDPOINT": account.emulator.url,
-        "AZURE_TEST_CA": account.emulator.trusted,
-    }
-    words = [account.address, str(journal), account.images[1]]
-    module = "backends.azure.tests.backend.controller"
-    return subprocess.Popen([sys.executable, "-m", module, *words], cwd=ROOT, env=environment)
 
 
 @pytest.mark.timeout(180)
@@ -234,25 +218,19 @@ def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, size,
     account.group(size)
     before = account.everything()
     journal = tmp_path / "journal.db"
-
-    async def adopt():
-        async with account.fleet(journal):
-            pass
-
-    async def recover():
-        async with account.fleet(journal, adopt=False) as fleet:
-            return await fleet.recover()
-
-    run(adopt())
-    process = _controller(account, journal)
-    try:
-        run(until(lambda: len(account.serving("web-r2")) >= members or process.poll(), 60))
-        assert process.poll() is None, "it was quicker than this test"
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    finally:
-        process.kill()
-        process.wait()
-    assert run(recover()).status.value == "succeeded"
+    words = ["backends.azure.tests.backend.controller", account.address, str(journal)]
+    environment = {
+        "AZURE_TEST_TOKEN": account.emulator.token,
+        "AZURE_TEST_ENDPOINT": account.emulator.url,
+        "AZURE_TEST_CA": account.emulator.trusted,
+    }
+    result = killed_and_followed(
+        account,
+        journal,
+        [*words, account.images[1]],
+        environment,
+        lambda: len(account.serving("web-r2")) >= members,
+    )
+    assert result.status.value == "succeeded"
     check_moved(account, before, account.everything(), size=size)
     assert marks(account, "web").keys() == {"retired"}

@@ -9,40 +9,24 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 from attrs import evolve
 
-from backends.azure.tests.backend.account import LIMITS, marks, until
+from backends.azure.tests.backend.account import LIMITS, marks
 from immutable import Canary, RolledBack, Rolling
+from tests.emulators import adopted
+from tests.emulators.adopted import aborted, again, ended, run, taken_back
+from tests.emulators.waiting import eventually
 
 SIZE = 6
+replaced = partial(adopted.replaced, size=SIZE, limits=LIMITS)
 KINDS = pytest.mark.parametrize(
     "flexible",
     [pytest.param(False, id="uniform"), pytest.param(True, id="flexible", marks=pytest.mark.slow)],
 )
 SETTING = "Microsoft.Insights/autoscalesettings/{}"
-
-
-def run(coroutine):
-    return asyncio.run(coroutine)
-
-
-def replaced(account, strategy, *, size=SIZE, limits=LIMITS, first=lambda: None, **options):
-    """Replace the fleet, after *first*; return the result, and the account before and after."""
-    flexible = options.pop("flexible", False)
-    account.group(size, flexible=flexible)
-    before = account.everything()
-
-    async def go():
-        async with account.fleet(**options) as fleet:
-            first()
-            result = await fleet.replace(account.images[1], strategy, limits=limits)
-            state = await fleet.state()
-        return result, state
-
-    result, state = run(go())
-    return result, state, before, account.everything()
 
 
 def _setting(told, name):
@@ -97,7 +81,7 @@ def check_moved(account, before, after, size=SIZE):
 
 @KINDS
 def test_rolling_moves_the_fleet_and_nothing_else(account, flexible):
-    result, state, before, after = replaced(account, Rolling(), flexible=flexible)
+    result, state, before, after = replaced(account, Rolling(), group={"flexible": flexible})
     assert result.status.value == "succeeded"
     assert [group.number for group in state.groups] == [2]
     check_moved(account, before, after)
@@ -110,7 +94,7 @@ def test_rolling_moves_the_fleet_and_nothing_else(account, flexible):
 @KINDS
 def test_a_canary_is_a_share_of_instances(account, flexible):
     strategy = Canary(stages=("25%", "100%"), bake=0.1)
-    result, state, before, after = replaced(account, strategy, flexible=flexible)
+    result, state, before, after = replaced(account, strategy, group={"flexible": flexible})
     assert result.status.value == "succeeded"
     assert all(group.weight is None for group in state.groups)
     check_moved(account, before, after)
@@ -121,39 +105,17 @@ def test_an_image_that_never_serves_is_taken_back_without_a_trace(account, flexi
     account.group(SIZE, flexible=flexible)
     before = account.everything()
     account.emulator.fate(image=account.images[1], answers=None)
-    limits = evolve(LIMITS, boot_timeout=1.5, max_failures=1)
-
-    async def go():
-        async with account.fleet() as fleet:
-            with pytest.raises(RolledBack):
-                await fleet.replace(account.images[1], Rolling(), limits=limits)
-
-    run(go())
+    taken_back(account, Rolling(), evolve(LIMITS, boot_timeout=1.5, max_failures=1))
     assert account.everything() == before
     assert marks(account, "web").keys() == {"fleet", "revision", "origin", "last"}
-
-
-async def _end(rollout):
-    try:
-        return await rollout
-    except RolledBack as error:
-        return error
 
 
 def test_an_abort_half_way_leaves_everything_as_it_was(account):
     account.group(SIZE)
     before = account.everything()
-
-    async def go():
-        async with account.fleet() as fleet:
-            strategy = Canary(stages=("50%", "100%"), bake=60)
-            rollout = fleet.replace(account.images[1], strategy, limits=LIMITS)
-            task = asyncio.ensure_future(_end(rollout))
-            await until(lambda: len(account.serving("web-r2")) >= 2)
-            await rollout.abort(reason="enough")
-            return await task
-
-    assert isinstance(run(go()), RolledBack)
+    strategy = Canary(stages=("50%", "100%"), bake=60)
+    end = aborted(account, strategy, LIMITS, lambda: len(account.serving("web-r2")) >= 2)
+    assert isinstance(end, RolledBack)
     assert account.everything() == before
 
 
@@ -163,9 +125,9 @@ def test_the_autoscaler_is_off_while_the_rollout_runs(account):
     async def go():
         async with account.fleet() as fleet:
             task = asyncio.ensure_future(
-                _end(fleet.replace(account.images[1], Rolling(), limits=LIMITS))
+                ended(fleet.replace(account.images[1], Rolling(), limits=LIMITS))
             )
-            await until(lambda: len(account.serving("web-r2")) >= 1)
+            await eventually(lambda: len(account.serving("web-r2")) >= 1)
             with pytest.raises(RuntimeError, match="is disabled"):
                 account.emulator.alarm(setting="web-theirs", capacity=2)
             told = account.emulator.everything()
@@ -185,14 +147,7 @@ def test_an_adopted_set_is_deleted_when_that_was_said(account):
 def test_the_next_rollout_replaces_what_the_last_one_made(account):
     account.group(3)
     third = account.stage.image("3.0.0")
-
-    async def go():
-        async with account.fleet() as fleet:
-            await fleet.replace(account.images[1], Rolling(), limits=LIMITS)
-            await fleet.replace(third, Rolling(), limits=LIMITS)
-            return await fleet.state()
-
-    state = run(go())
+    state = again(account, third, (Rolling(), Rolling()), (LIMITS, LIMITS))
     assert [(g.number, g.size) for g in state.groups] == [(3, 3)]
     after = account.everything()
     assert after["groups"].keys() == {"web", "web-r3"}
@@ -205,7 +160,7 @@ def test_the_next_rollout_replaces_what_the_last_one_made(account):
 @pytest.mark.timeout(300)
 @KINDS
 def test_twenty_servers(account, flexible):
-    result, _, before, after = replaced(account, Rolling(), size=20, flexible=flexible)
+    result, _, before, after = replaced(account, Rolling(), size=20, group={"flexible": flexible})
     assert result.status.value == "succeeded"
     check_moved(account, before, after, size=20)
 

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter
-from contextlib import asynccontextmanager
 
 from attrs import evolve
 
 from backends.gcp.tests.backend.author import QUICK, SCALE
-from immutable import Fleet, Limits
 from immutable_gcp import GcpBackend
 from immutable_gcp.marks import Marks, described, read
+from tests.emulators import adopted
+from tests.emulators.adopted import LIMITS
 
-LIMITS = Limits(
-    max_surge="25%",
-    min_ready=0,
-    boot_timeout=30,
-    drain_timeout=2,
-    progress_deadline=60,
-    max_failures=3,
-)
 DOUBLE = evolve(LIMITS, max_surge="100%")
 """What strategies with weights need: the candidate comes up beside all of stable."""
 
 
-class Account:
-    """An adopted fleet ``web`` and how to replace it.
-
-    Attributes:
-        images: The image that it runs, and the one that it is to run.
-    """
+class Account(adopted.Account):
+    """An adopted fleet ``web`` in a zone, or over a region's zones."""
 
     def __init__(self, emulator, stage):
         self.emulator, self.stage = emulator, stage
         emulator.laws(boot=0.2, answers=0.1, shutdown=0.1, scale=SCALE, operation=0.03)
         self.images = (stage.image("web-1"), stage.image("web-2"))
         self.location = emulator.region if stage.regional else emulator.zones[0]
+        self.address = f"gcp://acme/{self.location}/web"
 
     def group(self, size, *, weights=True, autoscaled=True, **fields):
         """Make the group ``web`` of somebody else, as people make them, behind a URL map."""
@@ -77,37 +64,14 @@ class Account:
         )
         self.stage.done(call)
 
-    def settle(self, size):
-        """Wait until the group has its members, and its load balancer sends them requests."""
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            there = self.emulator.members(group="web")
-            if sum(e["action"] == "NONE" and bool(e["serving"]) for e in there) == size:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the group did not come up: {there}")
+    def serving(self, group):
+        """Return the members of a group that are left alone, and that are sent requests."""
+        there = self.emulator.members(group=group)
+        return [each for each in there if each["action"] == "NONE" and each["serving"]]
 
     def backend(self, **options):
         """Return a backend, not open, for the fleet ``web``."""
         return backend_at(self.emulator.url, self.location, **options)
-
-    @asynccontextmanager
-    async def fleet(self, journal=":memory:", *, adopt=True, on_replace="keep", **options):
-        """Get hold of the fleet, adopted."""
-        backend = self.backend(**options)
-        await backend.open()
-        try:
-            address = f"gcp://acme/{self.location}/web"
-            given = {"backend": backend, "journal": journal}
-            if adopt:
-                opened = Fleet.adopt(address, on_replace=on_replace, **given)
-            else:
-                opened = Fleet.connect(address, **given)
-            async with opened as fleet:
-                yield fleet
-        finally:
-            await backend.close()
-            self.made = backend.calls.made
 
     def zones(self, group):
         """Return how many live members a group has in each zone."""
@@ -147,11 +111,3 @@ def without_marks(told):
             if text:
                 each["description"] = text
     return told
-
-
-async def until(true, seconds=20.0):
-    """Wait until *true* says so."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not true():
-        assert asyncio.get_running_loop().time() < end, "in vain"
-        await asyncio.sleep(0.05)

@@ -7,9 +7,9 @@ import math
 from typing import ClassVar
 
 from immutable.backend import Capabilities, FrozenMap, Limits
-from immutable.testing import Accessors, Mishap
 from immutable_gcp import GcpBackend
 from immutable_gcp.tables import STEP
+from tests.emulators.authoring import EmulatorAuthor
 
 QUICK = Capabilities(
     create_fleet=True,
@@ -41,18 +41,11 @@ REQUESTS = {
 }
 """The request of each call that does what it is for."""
 
-FIRST = {**REQUESTS, "create_revision": f"{MANAGERS}.patch"}
-"""The first request of each call that changes something."""
 
-
-class GcpAuthor(Accessors):
+class GcpAuthor(EmulatorAuthor):
     """What the author of this backend declares; `emulator` and `stage` are the fixtures."""
 
-    release = "0.1"
     drain_timeout = 2.0
-    patience = 8.0
-    poll = 0.05
-    late = 2.0
     missing = "no-such-image"
     expected_failures: ClassVar = {
         "a_late_call_is_held_against_the_fence": (
@@ -60,6 +53,11 @@ class GcpAuthor(Accessors):
         ),
     }
     timeout = 1.0
+    requests = REQUESTS
+    first: ClassVar = {"create_revision": f"{MANAGERS}.patch"}
+    denied: ClassVar = {"code": "forbidden", "message": "no"}
+    lost_page = f"{MANAGERS}.listManagedInstances"
+    parted = "immutable_gcp.retiring.AT_ONCE"
 
     def make(self, emulator, stage, request):
         """Return a backend, with a pool behind a URL map and two images on its cloud."""
@@ -175,12 +173,6 @@ class GcpAuthor(Accessors):
     def _scalers(self):
         return list(self.cloud.scalers.list(project="acme", **self.cloud.where))
 
-    async def raw_kill(self, fleet, instance):
-        self.emulator.kill(instance=instance)
-
-    async def raw_fail_health(self, fleet, instance):
-        self.emulator.sicken(instance=instance)
-
     async def raw_resize(self, fleet, revision, size):
         self.emulator.resize(group=f"{fleet}-r{revision}", size=size)
 
@@ -214,31 +206,9 @@ class GcpAuthor(Accessors):
                 project="acme", backend_service="pool", backend_service_resource=resource
             )
         )
-        while len(await self.raw_members(name, 1)) < size:
-            await asyncio.sleep(0.05)
+        await self.there(name, size)
 
     # -- what goes wrong -----------------------------------------------------------------------
-
-    async def mishap(self, call, kind):
-        if kind is Mishap.THROTTLED and call in FIRST:
-            self.emulator.fault(action=FIRST[call], kind="throttle")
-        elif kind is Mishap.LOST and call in REQUESTS:
-            self.emulator.fault(action=REQUESTS[call], kind="lost")
-        elif kind is Mishap.LATE and call in ("grow", "retire"):
-            self.emulator.fault(action=REQUESTS[call], kind="latency", seconds=self.late)
-        elif kind is Mishap.DENIED and call in REQUESTS:
-            self.emulator.fault(
-                action=REQUESTS[call], kind="error", code="forbidden", message="no", status=403
-            )
-        elif kind is Mishap.MISSING_PAGE and call == "observe":
-            self.emulator.fault(action=f"{MANAGERS}.listManagedInstances", kind="reset")
-        elif kind is Mishap.HALF_MADE and call == "create_revision":
-            self.emulator.fault(action=REQUESTS[call], kind="reset")
-        elif kind is Mishap.PARTLY and call == "retire":
-            self.monkeypatch.setattr("immutable_gcp.retiring.AT_ONCE", 1)
-            self.emulator.fault(action=REQUESTS[call], kind="throttle", skip=1)
-        else:
-            await super().mishap(call, kind)
 
     async def no_room(self, fleet, full):
         for zone in self.emulator.zones:

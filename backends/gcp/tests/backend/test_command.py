@@ -3,21 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
-
-def immutable(tmp_path, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "immutable", *words],
-        env=os.environ | {"IMMUTABLE_JOURNAL": str(tmp_path / "journal.db")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+from tests.emulators.adopted import immutable
 
 
 def test_a_group_is_adopted_seen_and_planned_for(account, tmp_path):

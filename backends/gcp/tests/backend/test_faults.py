@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from backends.gcp.tests.backend.account import DOUBLE, LIMITS, until
-from backends.gcp.tests.backend.test_rollouts import (
-    at,
-    check_balanced,
-    check_moved,
-    ended,
-    replaced,
-    run,
-)
+from backends.gcp.tests.backend.account import DOUBLE, LIMITS
+from backends.gcp.tests.backend.test_rollouts import at, check_balanced, check_moved
 from immutable import Canary, RolledBack, Rolling
-
-ROOT = Path(__file__).parents[4]
+from tests.emulators.adopted import ended, killed_and_followed, replaced, run, taken_back
+from tests.emulators.waiting import eventually
 
 CHANGES = (
     "regionInstanceGroupManagers.insert",
@@ -131,14 +119,7 @@ def test_lost_answers_on_the_way_back_leave_no_trace(account):
     before = account.everything()
     account.emulator.fate(image=account.images[1].rpartition("/")[2], answers=None)
     limits = evolve(DOUBLE, boot_timeout=2, max_failures=1)
-
-    async def go():
-        async with account.fleet(late_effect=0.5) as fleet:
-            lose(account)
-            with pytest.raises(RolledBack):
-                await fleet.replace(account.images[1], SHARES, limits=limits)
-
-    run(go())
+    taken_back(account, SHARES, limits, lambda: lose(account), late_effect=0.5)
     assert account.everything() == before
 
 
@@ -218,15 +199,8 @@ def test_an_even_group_waits_for_a_full_zone_and_goes_back(account):
     before = account.everything()
     for zone in account.emulator.zones:
         account.emulator.capacity(zone=zone, instances=2)
-    limits = evolve(LIMITS, progress_deadline=3)
-
-    async def go():
-        async with account.fleet() as fleet:
-            with pytest.raises(RolledBack) as caught:
-                await fleet.replace(account.images[1], Rolling(), limits=limits)
-        return str(caught.value)
-
-    assert "ZONE_RESOURCE_POOL_EXHAUSTED" in run(go())
+    error = taken_back(account, Rolling(), evolve(LIMITS, progress_deadline=3))
+    assert "ZONE_RESOURCE_POOL_EXHAUSTED" in str(error)
     assert account.everything() == before
 
 
@@ -240,7 +214,7 @@ def test_a_quota_that_is_reached_half_way_is_named_and_the_way_back_works(accoun
                 account.images[1], Rolling(), limits=evolve(LIMITS, progress_deadline=3)
             )
             task = asyncio.ensure_future(ended(rollout))
-            await until(lambda: sum(account.zones("web-r2").values()) >= 2)
+            await eventually(lambda: account.zones("web-r2").total() >= 2)
             account.emulator.quota(metric="INSTANCES", limit=4)
             await asyncio.sleep(4)
             account.emulator.quota(metric="INSTANCES", limit=100)
@@ -254,25 +228,6 @@ def test_a_quota_that_is_reached_half_way_is_named_and_the_way_back_works(accoun
 # -- controllers that die --------------------------------------------------------------------------
 
 
-@pytest.fixture
-def controller(account, tmp_path):
-    """Start controllers as processes of their own; end them at the end."""
-    journal, begun = tmp_path / "journal.db", []
-
-    def start(strategy):
-        words = [sys.executable, "-m", "backends.gcp.tests.backend.controller"]
-        words += [account.emulator.url, account.location, str(journal), account.images[1], strategy]
-        process = subprocess.Popen(words, cwd=ROOT, env={**os.environ})
-        begun.append(process)
-        return process
-
-    start.journal = journal
-    yield start
-    for process in begun:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("strategy", "members", "size"),
@@ -284,27 +239,19 @@ def controller(account, tmp_path):
         pytest.param("rolling", 40, 100, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_controller_is_followed_by_another_one(
-    account, controller, strategy, members, size
-):
+def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, strategy, members, size):
     account.group(size)
     before = account.everything()
-
-    async def adopt():
-        async with account.fleet(controller.journal):
-            pass
-
-    async def recover():
-        async with account.fleet(controller.journal, adopt=False) as fleet:
-            return await fleet.recover()
-
-    run(adopt())
-    process = controller(strategy)
-    run(until(lambda: sum(account.zones("web-r2").values()) >= members or process.poll(), 60))
-    assert process.poll() is None, "it was quicker than this test"
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert run(recover()).status.value == "succeeded"
+    journal, place = tmp_path / "journal.db", (account.emulator.url, account.location)
+    words = ["backends.gcp.tests.backend.controller", *place, str(journal), account.images[1]]
+    result = killed_and_followed(
+        account,
+        journal,
+        [*words, strategy],
+        {},
+        lambda: account.zones("web-r2").total() >= members,
+    )
+    assert result.status.value == "succeeded"
     check_moved(account, before, account.everything(), size=size)
     check_balanced(account, "web-r2", size)
     assert made(account) == size

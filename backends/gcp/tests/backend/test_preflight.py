@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from backends.gcp.tests.backend.account import DOUBLE, LIMITS
-from backends.gcp.tests.backend.test_rollouts import run
 from immutable import BlueGreen, Rolling
 from immutable.backend import FrozenMap, Gone, Image, Invalid, Revision, RuntimeConfig
+from tests.emulators.adopted import run
 
 
 def problems(account, break_it, strategy=None, limits=None):

@@ -6,41 +6,20 @@ After each the whole project is compared with what it was: nothing but what was 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from attrs import evolve
 
-from backends.gcp.tests.backend.account import DOUBLE, LIMITS, until
+from backends.gcp.tests.backend.account import DOUBLE, LIMITS
 from immutable import BlueGreen, Canary, RolledBack, Rolling
 from immutable_gcp.marks import Marks
+from tests.emulators import adopted
+from tests.emulators.adopted import aborted, again, ended, run, taken_back
+from tests.emulators.waiting import eventually
 
 SIZE = 20
-
-
-def run(coroutine):
-    return asyncio.run(coroutine)
-
-
-async def ended(rollout):
-    try:
-        return await rollout
-    except RolledBack as error:
-        return error
-
-
-def replaced(account, strategy, *, size=SIZE, limits=LIMITS, first=lambda: None, group=(), **given):
-    """Replace the fleet; return the result, its end, and the project before and after."""
-    account.group(size, **dict(group))
-    before = account.everything()
-
-    async def go():
-        async with account.fleet(**given) as fleet:
-            first()
-            result = await fleet.replace(account.images[1], strategy, limits=limits)
-            return result, await fleet.state()
-
-    result, state = run(go())
-    return result, state, before, account.everything()
+replaced = partial(adopted.replaced, size=SIZE)
 
 
 def at(account, name):
@@ -184,14 +163,7 @@ def test_an_image_that_never_serves_is_taken_back_without_a_trace(account):
     account.group(SIZE)
     before = account.everything()
     account.emulator.fate(image=account.images[1].rpartition("/")[2], answers=None)
-    limits = evolve(LIMITS, boot_timeout=2, max_failures=1)
-
-    async def go():
-        async with account.fleet() as fleet:
-            with pytest.raises(RolledBack):
-                await fleet.replace(account.images[1], Rolling(), limits=limits)
-
-    run(go())
+    taken_back(account, Rolling(), evolve(LIMITS, boot_timeout=2, max_failures=1))
     assert account.everything() == before
     marks = account.marks("web")
     assert (marks.fleet, marks.revision, marks.hold, marks.saved) == ("web", 1, None, None)
@@ -201,16 +173,8 @@ def test_an_image_that_never_serves_is_taken_back_without_a_trace(account):
 def test_an_abort_half_way_leaves_everything_as_it_was(account, strategy):
     account.group(9)
     before = account.everything()
-
-    async def go():
-        async with account.fleet() as fleet:
-            rollout = fleet.replace(account.images[1], strategy, limits=DOUBLE)
-            task = asyncio.ensure_future(ended(rollout))
-            await until(lambda: sum(account.zones("web-r2").values()) >= 3)
-            await rollout.abort(reason="enough")
-            return await task
-
-    assert isinstance(run(go()), RolledBack)
+    end = aborted(account, strategy, DOUBLE, lambda: account.zones("web-r2").total() >= 3)
+    assert isinstance(end, RolledBack)
     assert account.everything() == before
 
 
@@ -221,7 +185,7 @@ def test_an_autoscaler_that_wants_fewer_waits_until_the_rollout_is_over(account)
         async with account.fleet() as fleet:
             rollout = fleet.replace(account.images[1], Rolling(), limits=LIMITS)
             task = asyncio.ensure_future(ended(rollout))
-            await until(lambda: sum(account.zones("web-r2").values()) >= 1)
+            await eventually(lambda: account.zones("web-r2").total() >= 1)
             account.emulator.demand(group="web", size=3)
             return await task
 
@@ -244,15 +208,7 @@ def test_the_next_rollout_replaces_what_the_last_one_made(account):
     account.group(4)
     third = account.stage.image("web-3")
     canary = Canary(stages=("50%", "100%"), bake=0.1)
-
-    async def go():
-        async with account.fleet() as fleet:
-            await fleet.replace(account.images[1], canary, limits=DOUBLE)
-            await fleet.replace(third, Rolling(), limits=LIMITS)
-            await fleet.replace(account.images[0], canary, limits=DOUBLE)
-            return await fleet.state()
-
-    state = run(go())
+    state = again(account, third, (canary, Rolling(), canary), (DOUBLE, LIMITS, DOUBLE))
     assert [(g.number, g.size) for g in state.groups] == [(4, 4)]
     after = account.everything()
     # r3 shared r2's service, which has to outlive r2; after r4's canary nobody needs it.
