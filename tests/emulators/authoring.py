@@ -20,13 +20,15 @@ class EmulatorAuthor(Accessors):
         throttled: How the cloud says that there are too many requests: a fault.
         denied: How it says that something is not permitted: a fault.
         lost_page: Whose answer ``observe`` can't do without.
+        hasty: Seconds after which who sends a request that arrives late has given it up.
         parted: The constant that says how many members ``retire`` begins with in one request.
     """
 
     release = "0.1"
-    patience = 8.0
+    patience = 30.0
     poll = 0.05
-    late = 2.0
+    late = 5.0
+    hasty = 3.0
     emulator: Any
     monkeypatch: Any
     requests: ClassVar[Mapping[str, str]]

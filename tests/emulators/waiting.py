@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+LONG = 60.0
+"""Seconds after which what has not come won't, however busy the machine is."""
 
 
 def until(
     look: Callable[[], T],
     wanted: Callable[[T], object] = bool,
-    seconds: float = 30.0,
+    seconds: float = LONG,
     every: float = 0.02,
 ) -> T:
     """What `look` says once it satisfies `wanted`.
@@ -32,7 +34,7 @@ def until(
 async def eventually(
     look: Callable[[], Any],
     wanted: Callable[[Any], object] = bool,
-    seconds: float = 20.0,
+    seconds: float = LONG,
     every: float = 0.02,
 ) -> Any:
     """As `until`, while the loop goes on; `look` may be a coroutine function.

@@ -15,7 +15,7 @@ class TestBehindALoadBalancer(AwsAuthor, BackendConformance):
     @pytest.fixture
     def backend(self, emulator, stage, monkeypatch, request):
         # Only who sends requests that arrive late gives up on them soon.
-        self.timeout = 1.0 if "late" in request.node.name else 10.0
+        self.timeout = self.hasty if "late" in request.node.name else 10.0
         return self.make(emulator, stage, monkeypatch)
 
 
@@ -41,5 +41,5 @@ class TestWithoutALoadBalancer(AwsAuthor, BackendConformance):
 
     @pytest.fixture
     def backend(self, emulator, monkeypatch, request):
-        self.timeout = 1.0 if "late" in request.node.name else 10.0
+        self.timeout = self.hasty if "late" in request.node.name else 10.0
         return self.make(emulator, Stage(emulator, None), monkeypatch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 
 import pytest
@@ -205,21 +204,20 @@ def test_without_any_room_it_goes_back_and_says_where(account):
 
 
 def test_a_launch_that_is_not_allowed_turns_back_at_once(account):
-    """An image that is taken away after the plan was made."""
+    """An image that is taken away after the plan was made: no deadline is waited for."""
     account.group(3)
+    patient = evolve(LIMITS, boot_timeout=3600, progress_deadline=3600)
     before = account.everything()
 
     async def go():
         async with account.fleet() as fleet:
-            rollout = fleet.replace(account.images[1], Rolling(), limits=LIMITS)
+            rollout = fleet.replace(account.images[1], Rolling(), limits=patient)
             running = asyncio.ensure_future(ended(rollout))
             await eventually(lambda: account.zones("web-r2").total() >= 1)
             account.stage.ec2.deregister_image(ImageId=account.images[1])
             assert isinstance(await running, RolledBack)
 
-    began = time.monotonic()
     run(go())
-    assert time.monotonic() - began < 20
     assert account.everything() == before
 
 

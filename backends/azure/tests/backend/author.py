@@ -67,7 +67,7 @@ class AzureAuthor(EmulatorAuthor):
         overlap = "supersede" if request.node.name in BESIDE else "conflict"
         emulator.laws(**quick, replicate=0.01, minute=None, overlap=overlap)
         # Only who sends requests that arrive late gives up on them soon.
-        self.timeout = 1.0 if "late" in request.node.name else 10.0
+        self.timeout = self.hasty if "late" in request.node.name else 10.0
         self.url = f"azure://{emulator.subscription}/{stage.place}/{{fleet}}"
         for version in ("1.0.0", "2.0.0"):
             stage.image(version)

@@ -52,7 +52,7 @@ class GcpAuthor(EmulatorAuthor):
             "deleteInstances takes no fingerprint: one that arrives late takes effect (README)"
         ),
     }
-    timeout = 1.0
+    timeout = 10.0
     requests = REQUESTS
     first: ClassVar = {"create_revision": f"{MANAGERS}.patch"}
     denied: ClassVar = {"code": "forbidden", "message": "no"}
@@ -63,6 +63,8 @@ class GcpAuthor(EmulatorAuthor):
         """Return a backend, with a pool behind a URL map and two images on its cloud."""
         self.emulator, self.cloud = emulator, stage
         emulator.laws(boot=0.1, answers=0.05, shutdown=0.05, operation=0.03, scale=SCALE)
+        # Only who sends requests that arrive late gives up on them soon.
+        self.timeout = self.hasty if "late" in request.node.name else 10.0
         self.location = emulator.region if stage.regional else emulator.zones[0]
         self.url = (
             f"gcp://acme/{self.location}/{{fleet}}?endpoint={emulator.url}&credentials=anonymous"

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from backends.gcp.tests.backend.account import DOUBLE, LIMITS
 from backends.gcp.tests.backend.test_rollouts import at, check_balanced, check_moved
-from immutable import Canary, RolledBack, Rolling
+from immutable import Canary, RolledBack, Rolling, Status
 from tests.emulators.adopted import ended, killed_and_followed, replaced, run, taken_back
 from tests.emulators.waiting import eventually
 
@@ -216,7 +216,7 @@ def test_a_quota_that_is_reached_half_way_is_named_and_the_way_back_works(accoun
             task = asyncio.ensure_future(ended(rollout))
             await eventually(lambda: account.zones("web-r2").total() >= 2)
             account.emulator.quota(metric="INSTANCES", limit=4)
-            await asyncio.sleep(4)
+            await eventually(rollout.status, lambda told: told.status is Status.ROLLING_BACK)
             account.emulator.quota(metric="INSTANCES", limit=100)
             return await task
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from google.auth.credentials import AnonymousCredentials
 
-from backends.gcp.tests.backend.test_rollouts import run
 from backends.gcp.tests.live.janitor import sweep
 from immutable.backend import Context, FrozenMap, Image, Invalid, Revision
+from tests.emulators.adopted import run
+from tests.emulators.waiting import until
 
 
 def test_what_checks_left_is_removed_and_nothing_else(account):
@@ -38,8 +37,5 @@ def test_what_checks_left_is_removed_and_nothing_else(account):
         "credentials": AnonymousCredentials(),
         "client_options": {"api_endpoint": account.emulator.url},
     }
-    end = time.monotonic() + 20
-    while sweep(place, **options):
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: not sweep(place, **options), every=0.2)
     assert account.everything() == before
