@@ -1,24 +1,12 @@
 """What every test gets, a failure when something blocks the event loop; and what it may ask for."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster
-from hypothesis import HealthCheck, settings
 
 from tests.support.blocking import detected
 from tests.support.postgres import PostgresServer
-
-settings.register_profile(
-    "default",
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-# CI says the same of the same code; what searches further is `make test` and `make explore`.
-settings.register_profile("steady", settings.get_profile("default"), derandomize=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(autouse=True)

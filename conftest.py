@@ -1,0 +1,17 @@
+"""What every test of the repository gets, wherever it is."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default",
+    deadline=None,  # A busy machine is no bug.
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+# CI says the same of the same code; what searches further is `make test` and `make explore`.
+settings.register_profile("steady", settings.get_profile("default"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
