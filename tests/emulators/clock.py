@@ -72,6 +72,10 @@ class Clock:
     def _present(self) -> float:
         return self.ahead + (self.source() if self.stood is None else self.stood)
 
+    def behind(self) -> float:
+        """How long ago it was due, what is being served; 0 while nothing is."""
+        return 0.0 if self._at is None else self._present() - self._at
+
     def skip(self, seconds: float) -> None:
         """Move the time on, also while it stands still."""
         self.ahead += seconds

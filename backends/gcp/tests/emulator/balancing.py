@@ -1,6 +1,6 @@
 """Backend services: groups, capacity, draining, and who of a group is healthy.
 
-Nothing is routed. Who would be sent requests follows from membership, health and draining.
+Who would be sent requests follows from membership, health and draining; `fronting.py` sends them.
 """
 
 from __future__ import annotations

@@ -104,10 +104,30 @@ def answered(world: World, **terms: Any) -> None:
 
 
 @COMMANDS.add
+def counted(world: World) -> list[dict[str, Any]]:
+    """What load balancers have counted, visible to Cloud Monitoring or not."""
+    return [
+        {
+            "service": each.labels["resource"]["backend_target_name"],
+            "group": each.labels["resource"]["backend_name"],
+            "status": each.labels["metric"]["response_code"],
+            "count": each.count,
+        }
+        for each in world.monitoring.series
+    ]
+
+
+@COMMANDS.add
 def monitoring(world: World, **knobs: Any) -> None:
     """How Cloud Monitoring answers: `visible`, `page`, `incomplete`; see `Monitoring`."""
     for name, value in knobs.items():
         setattr(world.monitoring, name, value)
+
+
+@COMMANDS.add
+def front(world: World, url_map: str) -> str:
+    """Where clients of a URL map connect to; the VMs must have bodies."""
+    return world.fronts.address(url_map)
 
 
 @COMMANDS.add
@@ -146,6 +166,7 @@ def _told(world: World, vm: Vm, serving: dict[int, list[str]]) -> dict[str, Any]
         "draining": vm.draining is not None,
         "serving": serving.get(vm.id, []),
         "created": vm.resource.created,
+        "requests": len(world.bodies.all[vm.id].at_work) if vm.id in world.bodies.all else 0,
     }
 
 

@@ -31,6 +31,7 @@ class Laws(Knobs):
         unlisted: whether managed groups carry fields that are on the wire and in no v1 schema, as
             recorded answers do: `serviceAccount`, `updatePolicy.minReadySec`. A parser must live
             with them.
+        bodies: whether VMs that begin to run have a body, see `bodies.py`.
         seed: of the chances of laws that are distributions.
     """
 
@@ -48,6 +49,7 @@ class Laws(Knobs):
     lag: float = 0.0
     latency: float = 0.0
     unlisted: bool = True
+    bodies: bool = False
     seed: int = 1
 
 

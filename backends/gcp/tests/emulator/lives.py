@@ -134,6 +134,7 @@ class Lives:
     def _runs(self, vm: Vm, fate: Fate) -> None:
         vm.status, vm.running = "RUNNING", self.world.clock.now()
         vm.answering = (False, vm.running)
+        self.world.bodies.begin(vm)
         if fate.answers is not None:
             law = self.world.laws.answers if fate.answers == "law" else fate.answers
             wait = self.world.chances.draw(law)
@@ -151,6 +152,7 @@ class Lives:
     def stop(self, vm: Vm) -> None:
         """It stands still, and is there: TERMINATED."""
         self._cancel(vm)
+        self.world.bodies.end(vm)
         self.turn(vm, False)
         vm.status, vm.running = "TERMINATED", None
         self.world.groups.look(vm)
@@ -160,6 +162,7 @@ class Lives:
         if vm.status == "STOPPING":
             return
         self._cancel(vm)
+        self.world.bodies.end(vm)
         self.turn(vm, False)
         vm.status = "STOPPING"
         wait = self.world.chances.draw(self.world.laws.shutdown)

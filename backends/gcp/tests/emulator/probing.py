@@ -94,12 +94,16 @@ class Probing:
         """Whether a VM was probed at all: before, load balancers say nothing about it."""
         if vm.running is None:
             return vm.status in {"TERMINATED", "STOPPING"}
+        if streak := self.world.bodies.watch(vm, check):
+            return streak.last is not None
         return self.world.clock.now() >= vm.running + self.interval(check)
 
     def state(self, vm: Vm, check: Resource) -> bool | None:
         """Whether a VM is healthy; None until enough probes in a row have said the same."""
         if vm.running is None:
             return False if vm.status in {"TERMINATED", "STOPPING"} else None
+        if streak := self.world.bodies.watch(vm, check):
+            return streak.healthy
         probe = self.probes.setdefault((vm.id, check.link), Probe(None, vm.running))
         succeeds, since = vm.answering
         now = self.world.clock.now()

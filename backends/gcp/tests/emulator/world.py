@@ -15,9 +15,11 @@ from tests.emulators.faults import REFUSING, Fault
 from tests.emulators.ledger import Ledger
 
 from .autoscaling import Autoscaling
+from .bodies import Bodies
 from .calls import Call
 from .client import PROJECT
 from .errors import GoogleError, OperationFailed, not_found
+from .fronting import Fronts
 from .groups import Groups
 from .laws import Laws
 from .lives import Lives
@@ -44,10 +46,14 @@ class World:
         self.region, self.source = region, source
         self.zones = [f"{region}-{letter}" for letter in "bcd"]
         self.lock = threading.RLock()
+        self.bodies, self.fronts = Bodies(self), Fronts(self)
         self.reset()
 
     def reset(self) -> None:
         """As on the first day."""
+        self.fronts.close()
+        self.bodies.close()
+        self.bodies, self.fronts = Bodies(self), Fronts(self)
         self.clock = Clock(self.source or passing())
         self.ledger = Ledger(self.clock, refusing=REFUSING | {"quota"})
         self.laws, self.chances = Laws(), Chances()
