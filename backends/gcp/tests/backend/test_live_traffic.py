@@ -11,10 +11,11 @@ import asyncio
 import pytest
 from attrs import evolve
 
-from backends.gcp.tests.backend.account import DOUBLE, LIMITS, until
+from backends.gcp.tests.backend.account import DOUBLE, LIMITS
 from backends.gcp.tests.backend.load import Load
-from backends.gcp.tests.backend.test_rollouts import ended, run
 from immutable import BlueGreen, Canary, Rolling
+from tests.emulators.adopted import ended, run
+from tests.emulators.waiting import eventually
 
 SIZE = 6
 HALF = evolve(LIMITS, max_surge="50%", min_ready=0.1)
@@ -69,12 +70,12 @@ def test_a_canary_gets_its_share_of_requests_and_none_fails(bodied):
         return lambda: bodied.emulator.traffic()["front"].get("web-r2") == share
 
     async def share(load, rollout):
-        await until(given(250), 120)
+        await eventually(given(250))
         await load.more(10)  # Those that were under way.
         seen = await load.more(200)
         shares.append(seen["web-r2"] / seen.total())
         await rollout.promote()
-        await until(given(1000), 120)
+        await eventually(given(1000))
         await rollout.promote()
 
     strategy = Canary(stages=("25%", "100%"), bake=3000)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.gcp.tests.backend.account import DOUBLE, until
-from backends.gcp.tests.backend.test_rollouts import ended
+from backends.gcp.tests.backend.account import DOUBLE
 from backends.gcp.tests.emulator.monitoring import distribution
 from immutable import Canary, RolledBack
 from immutable.backend import Denied, Throttled, Transient
@@ -19,6 +18,8 @@ from immutable.gates import Analysis
 from immutable_gcp.marks import Marks, described
 from immutable_gcp.metrics import CloudMonitoringSource
 from immutable_gcp.timeseries import BOUNDS, Figure, figures, totals
+from tests.emulators.adopted import ended
+from tests.emulators.waiting import eventually
 
 URL = "?endpoint={}&credentials=anonymous"
 
@@ -259,9 +260,9 @@ def test_an_analysis_turns_a_canary_whose_load_balancer_counts_errors(account, m
         async with account.fleet() as fleet:
             rollout = fleet.replace(account.images[1], strategy, limits=DOUBLE)
             task = asyncio.ensure_future(ended(rollout))
-            await until(divided, 60)
+            await eventually(divided)
             while divided():
-                await until(answer(), 60)
+                await eventually(answer())
             return await task
 
     end = asyncio.run(go())
