@@ -9,10 +9,10 @@ from typing import Any
 from immutable.backend import Conflict, Gone, Image, Invalid, Origin, Revision, to_json
 from immutable.toolkit.marks import origin_text
 from immutable_aws.calls import Answer, Calls
-from immutable_aws.copying import template_of
-from immutable_aws.creating import make_template, read_template
 from immutable_aws.hands import Hands
 from immutable_aws.images import describe_images, image_of
+from immutable_aws.launchdata import template_of
+from immutable_aws.launchtemplates import make_template, read_template
 from immutable_aws.marks import ORIGIN, PREFIX, Marks, tag_list
 from immutable_aws.names import group_name, token
 from immutable_aws.reading import Described, size_of

@@ -34,17 +34,19 @@ from immutable.toolkit.drains import Drains
 from immutable_aws.address import Place
 from immutable_aws.adopting import adopt_fleet, create_fleet, delete_fleet
 from immutable_aws.calls import READ_TIMEOUT, Calls
-from immutable_aws.creating import create_revision, pattern_of, watch_alike
+from immutable_aws.creating import create_revision, pattern_of
 from immutable_aws.hands import Hands
 from immutable_aws.holding import hold, release
 from immutable_aws.images import resolve
 from immutable_aws.looking import Eyes
+from immutable_aws.monitoring import watch_alike
 from immutable_aws.preflight import preflight
 from immutable_aws.reading import Described
 from immutable_aws.removing import delete_revision
 from immutable_aws.retiring import drain_delay, retire
-from immutable_aws.routing import dividing, route, serving_target_group
+from immutable_aws.routing import dividing, route
 from immutable_aws.sizing import grow, settle
+from immutable_aws.targets import serving_target_group
 from immutable_aws.traffic import STEP
 
 __all__ = ["CAPABILITIES", "AwsBackend"]

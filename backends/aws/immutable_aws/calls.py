@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from threading import Lock
 from typing import Any
 
-from immutable.backend import BackendError, Clock, Denied, Throttled
+from immutable.backend import BackendError, Clock, Throttled
 from immutable.toolkit.servertime import ServerTime
 from immutable.toolkit.threads import Threads
 from immutable_aws.address import Place
+from immutable_aws.clients import Clients
 from immutable_aws.faults import translated
-from immutable_aws.pace import Pace, shared_pace
+from immutable_aws.pace import shared_pace
 
 __all__ = ["READ_TIMEOUT", "Answer", "Calls"]
 
 Answer = dict[str, Any]
 
 _WORKERS = 8
-_CONNECT = 5.0
 READ_TIMEOUT = 45.0
 """Seconds that an answer may take: with the connection less than an attempt of the engine's."""
 _NEXT = ("NextToken", "NextMarker")
@@ -28,9 +27,8 @@ _NEXT = ("NextToken", "NextMarker")
 class Calls:
     """The door to AWS.
 
-    boto3 blocks: it runs on threads of this object, so that nobody else's wait for them, and is
-    imported there, on first use. It sleeps out its own repetitions inside of a thread, so they are
-    off. A thread whose caller was cancelled ends within the timeouts, 50 s together.
+    boto3 blocks: it runs on threads of this object, so that nobody else's wait for them. A thread
+    whose caller was cancelled ends within the timeouts, 50 s together.
 
     Args:
         place: Where to.
@@ -44,16 +42,12 @@ class Calls:
 
     def __init__(self, place: Place, clock: Clock, timeout: float = READ_TIMEOUT) -> None:
         self.place = place
-        self._timeout = timeout
         self.made: Counter[tuple[str, str]] = Counter()
         self._clock = clock
         self._time = ServerTime()
         self._threads = Threads("immutable-aws", _WORKERS)
         self.turns = self._threads.turns
-        self._lock = Lock()
-        self._session: Any = None
-        self._clients: dict[str, Any] = {}
-        self._pace: Pace | None = None
+        self._clients = Clients(place, timeout, _WORKERS)
 
     def now(self) -> float:
         """Return the time by AWS's clock, in seconds since the epoch."""
@@ -79,7 +73,7 @@ class Calls:
         Raises:
             BackendError: What AWS answered, as the engine understands it.
         """
-        pace = self._pace = self._pace or shared_pace(self.place)
+        pace = shared_pace(self.place)
         await pace.turn(service, call)
         self.made[service, call] += 1
         try:
@@ -113,7 +107,7 @@ class Calls:
     def _request(self, service: str, call: str, params: dict[str, Any]) -> Answer:
         from botocore import xform_name
 
-        client = self._client(service)
+        client = self._clients.of(service)
         sent = self._clock.now()
         answer: Answer = getattr(client, xform_name(call))(**params)
         headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
@@ -121,58 +115,10 @@ class Calls:
             self._time.heard(headers["date"], sent, self._clock.now())
         return answer
 
-    def _client(self, service: str) -> Any:
-        # One session, one client a service: another session costs 24 MB and 0.2 s.
-        with self._lock:
-            if service not in self._clients:
-                from botocore.config import Config
-
-                config = Config(
-                    connect_timeout=_CONNECT,
-                    read_timeout=self._timeout,
-                    max_pool_connections=_WORKERS,
-                    retries={"total_max_attempts": 1},
-                    user_agent_extra="immutable-aws",
-                )
-                if self._session is None:
-                    self._session = _session(self.place)
-                self._clients[service] = self._session.client(
-                    service, endpoint_url=self.place.endpoint, config=config
-                )
-            return self._clients[service]
-
     async def shape(self, service: str, name: str) -> Any:
         """Return botocore's description of a structure, such as what a request may hold."""
 
         def find() -> Any:
-            return self._client(service).meta.service_model.shape_for(name)
+            return self._clients.of(service).meta.service_model.shape_for(name)
 
         return await self._threads.run(find)
-
-
-def _session(place: Place) -> Any:
-    """Return a session with the place's credentials; those of a role are renewed by themselves."""
-    import boto3
-    import botocore.session
-    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-
-    plain = botocore.session.Session(profile=place.profile)
-    plain.set_config_variable("region", place.region)
-    if place.role is None:
-        return boto3.Session(botocore_session=plain, region_name=place.region)
-    source = plain.get_credentials()
-    if source is None:
-        raise Denied("no credentials with which to assume the role")
-
-    def create(service: str, **options: Any) -> Any:
-        return plain.create_client(service, **{"endpoint_url": place.endpoint, **options})
-
-    fetcher = AssumeRoleCredentialFetcher(
-        create, source, place.role, extra_args={"RoleSessionName": "immutable"}
-    )
-    assumed = botocore.session.Session(profile=place.profile)
-    assumed.set_config_variable("region", place.region)
-    assumed._credentials = DeferredRefreshableCredentials(  # noqa: SLF001  # botocore has no door.
-        method="assume-role", refresh_using=fetcher.fetch_credentials
-    )
-    return boto3.Session(botocore_session=assumed, region_name=place.region)

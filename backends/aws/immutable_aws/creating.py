@@ -4,63 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from immutable.backend import (
-    Conflict,
-    Context,
-    Gone,
-    Invalid,
-    Origin,
-    Pool,
-    Revision,
-    Transient,
-    to_json,
-)
+from immutable.backend import Conflict, Context, Origin, Pool, Revision, Transient
 from immutable.toolkit.owning import check_holder, check_number, held, taken
-from immutable.toolkit.packing import pack
-from immutable_aws.calls import Answer, Calls
-from immutable_aws.copying import (
-    group_request,
-    hook_requests,
-    pruned,
-    rerooted,
-    saved_at_birth,
-    template_data,
-    template_of,
-    their_suspended,
-)
+from immutable_aws.copying import group_request, hook_requests, saved_at_birth, their_suspended
 from immutable_aws.hands import Hands
 from immutable_aws.holding import keep_still
-from immutable_aws.images import describe_images
-from immutable_aws.looking import WHOLE, rules_of
-from immutable_aws.marks import (
-    FLEET,
-    REVISION,
-    ROLLOUT,
-    Marks,
-    Rule,
-    last_tag,
-    tags_of,
-)
-from immutable_aws.names import group_name, token
+from immutable_aws.launchtemplates import template_like
+from immutable_aws.looking import rules_of
+from immutable_aws.marks import Marks, Rule, last_tag
+from immutable_aws.monitoring import watch_alike
+from immutable_aws.names import group_name
 from immutable_aws.reading import Described, size_of
-from immutable_aws.routing import (
-    dividing,
-    join_rules,
-    make_target_group,
-    own_target_group,
-    serving_target_group,
-)
+from immutable_aws.routing import dividing, join_rules
+from immutable_aws.targets import make_target_group, own_target_group, serving_target_group
 
-__all__ = [
-    "create_revision",
-    "find_template",
-    "make_template",
-    "pattern_of",
-    "read_template",
-    "watch_alike",
-]
-
-_MOST_TAGS = 45
+__all__ = ["create_revision", "pattern_of"]
 
 
 def pattern_of(groups: Sequence[Described]) -> Described:
@@ -86,7 +44,7 @@ async def create_revision(
     check_number(fleet, [each.marks.last for each in groups], revision.number, ctx)
     if pattern.marks.last != (revision.number, ctx.rollout):
         await hands.tag(pattern, last_tag(revision.number, ctx.rollout))
-    template = await _template(hands, fleet, revision, pattern, ctx)
+    template = await template_like(hands, fleet, revision, pattern, ctx)
     targets: Sequence[str] = pattern.target_groups
     rules: tuple[Rule, ...] = rules_of(groups) if len(groups) > 1 else ()
     if pool is Pool.OWN:
@@ -147,150 +105,6 @@ async def _finish(hands: Hands, group: Described, pattern: Described, ctx: Conte
     if set(theirs) - there and size_of(group) == 0:
         await hands.scale("SuspendProcesses", group, ScalingProcesses=theirs)
     await watch_alike(hands, group, pattern)
-
-
-async def watch_alike(hands: Hands, group: Described, pattern: Described) -> None:
-    """Let a group be measured, and its changes be told, as the pattern's are.
-
-    Done when a group is made, and made sure of when it is released: a creation whose answers were
-    lost is not always repeated.
-    """
-    wanted = [each["Metric"] for each in pattern.group.get("EnabledMetrics", ())]
-    has = {each["Metric"] for each in group.group.get("EnabledMetrics", ())}
-    if set(wanted) - has:
-        await hands.scale("EnableMetricsCollection", group, Metrics=wanted, Granularity="1Minute")
-    await _notify_alike(hands, group, pattern)
-
-
-async def _notify_alike(hands: Hands, group: Described, pattern: Described) -> None:
-    """Send notifications of a group's launches and terminations where the pattern's go."""
-    found = await hands.calls.pages(
-        "autoscaling",
-        "DescribeNotificationConfigurations",
-        "NotificationConfigurations",
-        AutoScalingGroupNames=sorted({pattern.name, group.name}),
-    )
-    kinds: dict[str, dict[str, set[str]]] = {}
-    for each in found:
-        topics = kinds.setdefault(each["AutoScalingGroupName"], {})
-        topics.setdefault(each["TopicARN"], set()).add(each["NotificationType"])
-    for topic, wanted in kinds.get(pattern.name, {}).items():
-        if wanted - kinds.get(group.name, {}).get(topic, set()):
-            await hands.scale(
-                "PutNotificationConfiguration",
-                group,
-                TopicARN=topic,
-                NotificationTypes=sorted(wanted),
-            )
-
-
-# -- templates -------------------------------------------------------------------------------------
-
-
-async def read_template(calls: Calls, group: Described) -> Answer:
-    """Return the version of the launch template that a group starts its members from.
-
-    Raises:
-        Invalid: It has none.
-    """
-    template = template_of(group.group)
-    if template is None:
-        raise Invalid(
-            f"{group.name} starts its members from a launch configuration, which AWS has given up;"
-            " copy it to a launch template (EC2 console, Launch configurations, Copy to launch"
-            " template) and let the group use version 1 of that"
-        )
-    answer = await calls.ask(
-        "ec2",
-        "DescribeLaunchTemplateVersions",
-        about=template.name or template.id,
-        Versions=[template.version],
-        **template.reference,
-    )
-    (version,) = answer["LaunchTemplateVersions"]
-    return dict(version)
-
-
-async def _template(
-    hands: Hands, fleet: str, revision: Revision, pattern: Described, ctx: Context
-) -> str:
-    """Make a revision's launch template after the pattern's; returns its identifier."""
-    version = await read_template(hands.calls, pattern)
-    shape = await hands.calls.shape("ec2", "RequestLaunchTemplateData")
-    data = pruned(version["LaunchTemplateData"], shape)
-    old, new = data.get("ImageId", ""), revision.image.artifact
-    images = await describe_images(hands.calls, [each for each in (old, new) if each])
-    if new not in images:
-        raise Invalid(f"image {new} is not there (any more)")
-    old_root = images.get(old, {}).get("RootDeviceName", "")
-    data = rerooted(data, old_root, images[new].get("RootDeviceName", ""))
-    return await make_template(hands, fleet, revision, data, ctx.rollout, ctx.token)
-
-
-async def make_template(
-    hands: Hands, fleet: str, revision: Revision, data: Answer, rollout: str, call: str
-) -> str:
-    """Make the launch template of a revision, version 1 for ever; returns its identifier.
-
-    The whole revision is kept in its tags: members never need them, and they can't be cut off.
-
-    Args:
-        hands: How things are made.
-        fleet: The fleet.
-        revision: The revision.
-        data: The pattern's data, as a request may hold it.
-        rollout: Whose it is; empty for nobody's.
-        call: The token of the call.
-
-    Raises:
-        Conflict: There is one of its name, of another rollout or of nobody.
-        Invalid: The revision's settings are too long.
-    """
-    name = group_name(fleet, revision.number)
-    identity = {FLEET: fleet, REVISION: str(revision.number)}
-    whole = pack(WHOLE, to_json(revision))
-    if len(whole) > _MOST_TAGS:
-        raise Invalid(
-            f"the settings of r{revision.number} are too long to be kept in the tags of a launch"
-            " template; keep long values elsewhere and pass where they are"
-        )
-    tags = {**identity, ROLLOUT: rollout, **whole}
-    try:
-        answer = await hands.change(
-            "ec2",
-            "CreateLaunchTemplate",
-            fleet,
-            about=name,
-            ClientToken=token(call, "template", name),
-            LaunchTemplateName=name,
-            LaunchTemplateData=template_data(data, revision, identity),
-            TagSpecifications=[
-                {
-                    "ResourceType": "launch-template",
-                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-                }
-            ],
-        )
-    except Conflict as error:
-        found = await find_template(hands.calls, name)
-        if found is None:
-            raise Transient(f"{name} can't be made nor seen: {error}") from error
-        owner = tags_of(found).get(ROLLOUT)
-        if owner == rollout and tags_of(found).get(FLEET) == fleet:
-            return str(found["LaunchTemplateId"])
-        raise taken(f"a launch template {name}", owner) from error
-    return str(answer["LaunchTemplate"]["LaunchTemplateId"])
-
-
-async def find_template(calls: Calls, name: str) -> Answer | None:
-    """Return the launch template of a name, if there is one."""
-    try:
-        answer = await calls.ask(
-            "ec2", "DescribeLaunchTemplates", about=name, LaunchTemplateNames=[name]
-        )
-    except Gone:
-        return None
-    return dict(answer["LaunchTemplates"][0]) if answer["LaunchTemplates"] else None
 
 
 async def _own_pool(

@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from immutable.backend import (
-    Gone,
-    Invalid,
-    Plan,
-    Problem,
-)
+from immutable.backend import Gone, Invalid, Plan, Problem
 from immutable.toolkit.requests import together
 from immutable.toolkit.weights import needs_weights
 from immutable_aws.adopting import unmanageable
 from immutable_aws.calls import Answer, Calls
-from immutable_aws.copying import template_of, their_suspended
-from immutable_aws.creating import find_template, pattern_of, read_template
+from immutable_aws.copying import their_suspended
+from immutable_aws.creating import pattern_of
 from immutable_aws.hands import Hands
 from immutable_aws.images import describe_images
+from immutable_aws.launchdata import template_of
+from immutable_aws.launchtemplates import find_template, read_template
 from immutable_aws.marks import ROLLOUT, tags_of
 from immutable_aws.names import group_name, target_group_name
-from immutable_aws.permissions import dry_run, permission_problems
+from immutable_aws.permitted import dry_run, permission_problems
 from immutable_aws.reading import STANDBY, Described
 from immutable_aws.retiring import drain_delay
 from immutable_aws.room import address_problems, quota_problems
-from immutable_aws.routing import dividing, find_rules, serving_target_group
+from immutable_aws.routing import dividing, find_rules
+from immutable_aws.targets import serving_target_group
 
 __all__ = ["instance_types_of", "preflight"]
 

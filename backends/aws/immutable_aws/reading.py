@@ -8,14 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from immutable.backend import (
-    Group,
-    Instance,
-    InstanceState,
-    Revision,
-    Trouble,
-    TroubleKind,
-)
+from immutable.backend import Group, Instance, InstanceState, Revision, Trouble, TroubleKind
 from immutable.toolkit.owning import standing
 from immutable.toolkit.sights import Sight
 from immutable_aws.marks import Marks

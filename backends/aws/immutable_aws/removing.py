@@ -7,27 +7,14 @@ from collections.abc import Sequence
 from immutable.backend import Conflict, Context, Gone, Origin
 from immutable.toolkit.owning import check_holder, check_remover
 from immutable.toolkit.packing import packed_keys
-from immutable_aws.creating import find_template
 from immutable_aws.hands import Hands
 from immutable_aws.holding import restore
-from immutable_aws.marks import (
-    FLEET,
-    RETIRED,
-    ROLLOUT,
-    RULES,
-    fleet_keys,
-    tags_of,
-)
+from immutable_aws.launchtemplates import find_template
+from immutable_aws.marks import FLEET, RETIRED, ROLLOUT, RULES, fleet_keys, tags_of
 from immutable_aws.names import group_name
 from immutable_aws.reading import Described, size_of
-from immutable_aws.routing import (
-    describe_target_group,
-    find_rules,
-    give_up,
-    leave_rules,
-    own_target_group,
-    remove_target_groups,
-)
+from immutable_aws.routing import find_rules, give_up, leave_rules
+from immutable_aws.targets import describe_target_group, own_target_group, remove_target_groups
 
 __all__ = ["delete_group", "delete_revision", "delete_template"]
 

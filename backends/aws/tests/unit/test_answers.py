@@ -23,9 +23,9 @@ from immutable.toolkit.sights import Sight
 from immutable.toolkit.weights import shares
 from immutable_aws.faults import is_code, translated
 from immutable_aws.marks import Marks, Saved
-from immutable_aws.metrics import BOUNDS, queries, totals
+from immutable_aws.metricdata import BOUNDS, queries, totals
 from immutable_aws.pace import Bucket, Pace
-from immutable_aws.permissions import principal
+from immutable_aws.permitted import principal
 from immutable_aws.reading import Described, group_of, state_of, trouble_of
 from immutable_aws.room import address_problems, family_quota, vcpus_used
 from immutable_aws.scaling import (

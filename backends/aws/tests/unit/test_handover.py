@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from immutable.backend import Context
-from immutable_aws.creating import watch_alike
+from immutable_aws.handover import hand_over, repointed
 from immutable_aws.hands import Hands
-from immutable_aws.holding import _hand_over, repointed
 from immutable_aws.looking import Scaling
 from immutable_aws.marks import Marks
+from immutable_aws.monitoring import watch_alike
 from immutable_aws.permissions import FEATURES, action
 from immutable_aws.reading import Described
 
@@ -77,7 +77,7 @@ def test_an_alarm_is_pointed_at_the_policys_next_group():
         {"PutScalingPolicy": {"PolicyARN": "arn:new"}, "DescribeAlarms": {"MetricAlarms": [ALARM]}}
     )
     hands = Hands(asked, Seen(asked))
-    asyncio.run(_hand_over(hands, described("web", 1), 2, Context("r", "", 1, "t", 60)))
+    asyncio.run(hand_over(hands, described("web", 1), 2, Context("r", "", 1, "t", 60)))
     order = [call for _, call, _ in asked.requests if "Describe" not in call]
     assert order == ["CreateOrUpdateTags", "PutScalingPolicy", "PutMetricAlarm", "DeletePolicy"]
     (alarm,) = [params for _, call, params in asked.requests if call == "PutMetricAlarm"]

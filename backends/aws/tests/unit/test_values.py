@@ -9,29 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immutable.backend import (
-    FleetURL,
-    Hold,
-    Image,
-    Invalid,
-    Origin,
-    Pool,
-    Revision,
-    RuntimeConfig,
-)
+from immutable.backend import FleetURL, Hold, Image, Invalid, Origin, Pool, Revision, RuntimeConfig
 from immutable.errors import InvalidValue
 from immutable.toolkit.address import Shares
 from immutable_aws.address import Place
-from immutable_aws.copying import Template, pruned, rerooted, template_data, template_of
-from immutable_aws.marks import (
-    FLEET,
-    Marks,
-    Rule,
-    Saved,
-    fleet_keys,
-    held_keys,
-    tag_list,
-)
+from immutable_aws.launchdata import Template, pruned, rerooted, template_data, template_of
+from immutable_aws.marks import FLEET, Marks, Rule, Saved, fleet_keys, held_keys, tag_list
 from immutable_aws.names import group_name, target_group_name, token
 from immutable_aws.template import FleetTemplate
 from immutable_aws.userdata import with_config
