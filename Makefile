@@ -17,7 +17,7 @@ help:
 	@echo "make test      the tests, in a few minutes"
 	@echo "make check     what CI runs: lint, docs, all tests, wheels tried in a clean environment"
 	@echo "make explore   schedules of faults that no run has tried yet (EVENTS=1000000 SEED=)"
-	@echo "make soak      a hundred local replacements, forty killed controllers"
+	@echo "make soak      a hundred local replacements, forty killed controllers; Packer killed at every moment"
 	@echo "make lint      ruff, mypy, import-linter"
 	@echo "make format    let ruff format the code"
 	@echo "make bench     all benchmarks"
@@ -56,9 +56,10 @@ explore: install
 	$(BIN)/python -m tests.exploration --events $(EVENTS) $(if $(SEED),--seed $(SEED))
 	EXPLORE=1 $(BIN)/pytest -n $(WORKERS) -m slow tests/engine/test_races.py tests/exploration/test_machine.py
 
-# A hundred replacements and forty killed controllers in a row, of which `make check` does a part.
+# A hundred replacements and forty killed controllers in a row, and Packer killed at every moment, of
+# which `make check` does a part.
 soak: install
-	SOAK=full $(BIN)/pytest -m slow backends/local/tests/fleets/test_soak.py
+	SOAK=full $(BIN)/pytest -m slow backends/local/tests/fleets/test_soak.py backends/aws/tests/backend/test_packer.py
 
 coverage: install
 	$(BIN)/coverage combine --quiet
@@ -76,8 +77,11 @@ lint: install
 	$(BIN)/mypy $(SOURCES) benchmarks
 	$(BIN)/lint-imports
 
-# Real servers that tests use when they are there; nothing is installed, and none is needed.
+# Real programs that tests use when they are there; nothing is installed, and none is needed.
 servers:
+	@command -v packer >/dev/null \
+	  && echo "packer is here, tests bake with it: $$(CHECKPOINT_DISABLE=1 packer version 2>&1 | head -n 1)" \
+	  || echo "no packer on PATH, tests with a real one are skipped; on Debian: apt install packer"
 	@command -v prometheus >/dev/null \
 	  && echo "prometheus is here, tests use it: $$(prometheus --version 2>&1 | head -n 1)" \
 	  || echo "no prometheus on PATH, tests with a real one are skipped; on Debian: apt install prometheus"

@@ -13,7 +13,7 @@ that hold for every method:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -24,7 +24,12 @@ from immutable.model import FleetURL, FrozenMap
 from immutable.model.frozenmap import settings
 from immutable.trust import Artifact, ImageSpec, Source
 
-__all__ = ["BuildContext", "BuildJob", "BuildRequest", "Builder", "Product"]
+__all__ = ["BuildContext", "BuildJob", "BuildRequest", "Builder", "Product", "silent"]
+
+
+def silent(text: str) -> None:
+    """Take a text and do nothing about it."""
+    del text
 
 
 @frozen
@@ -76,10 +81,13 @@ class BuildContext:
     Attributes:
         say: Takes a line of the build's log, as soon as there is one; what is secret in it is
             taken out there.
+        note: Takes the name of something that is made for a while and can't be tagged with the
+            build; it goes on record, and `Builder.cleanup` gets it.
         environment: The variables that were asked for, with their values.
     """
 
     say: Callable[[str], None]
+    note: Callable[[str], None] = silent
     environment: Mapping[str, str] = field(factory=dict, repr=False)
 
 
@@ -136,11 +144,12 @@ class Builder(Protocol):
         """Whether all that an earlier build has made is still there, and can be launched."""
         ...
 
-    async def cleanup(self, build: str) -> tuple[str, ...]:
+    async def cleanup(self, build: str, noted: Collection[str]) -> tuple[str, ...]:
         """Remove what a build has made for a while and left; the images that it finished stay.
 
         Args:
             build: The build's identifier.
+            noted: The names that it has noted.
 
         Returns:
             What was removed, in words.

@@ -11,17 +11,19 @@ from typing import Any
 import click
 
 from immutable.builders import BuildRequest
-from immutable.cli.images import BACKEND, opened_place
+from immutable.cli.images import BACKEND, opened_place, where_of
 from immutable.cli.options import DURATION, as_json, environment, where
+from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console, show_json
 from immutable.connecting import default_actor, opened_journal
 from immutable.errors import InvalidValue
 from immutable.images import BuildOrder, BuiltImage, build_image, committed
+from immutable.images.sweeping import sweep_builds
 from immutable.model import SystemClock
 from immutable.registry import builder_class
 from immutable.report import documents
 
-__all__ = ["build", "log", "write"]
+__all__ = ["build", "log", "sweep_images", "write"]
 
 
 @click.command("build")
@@ -70,8 +72,9 @@ async def build(
     carried on by the next that wants the same. The log goes to standard error.
     """
     kind = await asyncio.to_thread(builder_class, builder)
-    order = BuildOrder(actor or default_actor(), reason, builder, again, timeout, log())
+    who = actor or default_actor()
     async with opened_place(backend) as (found, place), opened_journal(journal) as book:
+        order = BuildOrder(who, reason, builder, where_of(place), again, timeout, log())
         request = await _request(source, **wanted)
         made = await build_image(
             kind.for_backend(found, place), request, book, SystemClock(), order
@@ -85,6 +88,28 @@ async def build(
         console().print(f"{made.manifest.spec} {each.id}", markup=False)
     written = f" in {manifest}" if manifest else ""
     console(error=True).print(f"manifest {made.manifest.digest}{written}", markup=False)
+
+
+@click.command("sweep")
+@click.option("--builder", default="packer", show_default=True, help="Whose builds.")
+@BACKEND
+@journal_option
+@as_json
+@command
+async def sweep_images(builder: str, backend: str, journal: str | None, as_json: bool) -> None:
+    """Remove what killed builds have left at a place, such as --backend aws://eu-west-1.
+
+    That is servers, disks, keys and security groups of builds that the journal knows and that
+    nobody works on any more. Finished images stay.
+    """
+    kind = await asyncio.to_thread(builder_class, builder)
+    async with opened_place(backend) as (found, place), opened_journal(journal) as book:
+        made = kind.for_backend(found, place)
+        removed = await sweep_builds(made, builder, where_of(place), book, log())
+    if as_json:
+        show_json(list(removed))
+    else:
+        console().print(f"{len(removed)} things removed", markup=False)
 
 
 async def _request(

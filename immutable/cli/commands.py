@@ -6,7 +6,7 @@ import click
 
 from immutable.cli.approving import approvals, approve
 from immutable.cli.audit import audit
-from immutable.cli.building import build
+from immutable.cli.building import build, sweep_images
 from immutable.cli.collecting import collect
 from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
@@ -37,7 +37,7 @@ def cli() -> None:
 _ROLLOUTS = (plan, approve, approvals, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-for each in (build, try_, collect, keygen, sign, verify):
+for each in (build, try_, collect, sweep_images, keygen, sign, verify):
     image.add_command(each)
 
 for each in (fleet, image, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):

@@ -17,7 +17,7 @@ from immutable.model import FleetURL, SystemClock
 from immutable.registry import backend_class
 from immutable.report import documents
 
-__all__ = ["BACKEND", "image", "opened_place"]
+__all__ = ["BACKEND", "image", "opened_place", "where_of"]
 
 BACKEND = click.option(
     "--backend",
@@ -40,6 +40,11 @@ async def opened_place(words: str) -> AsyncIterator[tuple[Backend, FleetURL]]:
         yield backend, place
     finally:
         await backend.close()
+
+
+def where_of(place: FleetURL) -> str:
+    """Return a place as builds say where they are made: without a fleet, or credentials."""
+    return f"{place.scheme}://{place.location}"
 
 
 def keeping(backend: Backend, name: str) -> SupportsImages:

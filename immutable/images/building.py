@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from attrs import evolve, field, frozen
 
 from immutable.builders import BuildContext, Builder, BuildJob, BuildRequest, Product
+from immutable.builders.contract import silent
 from immutable.engine.beginning import new_rollout_id
 from immutable.engine.keeper import controller_name
 from immutable.errors import (
@@ -29,7 +30,8 @@ from immutable.errors import (
     LeaseLost,
 )
 from immutable.images.billing import bill_of_materials, digest_of_bytes
-from immutable.images.redacting import redactor, silent
+from immutable.images.noting import Notes, noted
+from immutable.images.redacting import redactor
 from immutable.journal import Build, Journal, Lease
 from immutable.model import Clock, Status
 from immutable.model.records import Built, Ended
@@ -50,6 +52,7 @@ class BuildOrder:
         actor: On whose behalf, as claimed.
         reason: Why, in the actor's words.
         builder: What the builder is called.
+        place: Where it works, such as ``aws://eu-west-1``.
         again: Whether to build although there is an image of the same specification.
         timeout: Seconds that the builder may take.
         say: Takes the build's log, line by line, without any value of a secret variable.
@@ -58,6 +61,7 @@ class BuildOrder:
     actor: str = ""
     reason: str = ""
     builder: str = "local"
+    place: str = ""
     again: bool = False
     timeout: float = _TIMEOUT
     say: Callable[[str], None] = silent
@@ -112,9 +116,11 @@ async def build_image(
         return made
     build, lease = await _entered(journal, clock, spec, order)
     safe = redactor(values)
-    context = BuildContext(lambda line: order.say(safe(line)), values)
-    work = _Work(builder, BuildJob(build.id, spec, request), context, journal, lease, clock)
-    return await work.done(order.timeout, safe)
+    notes = Notes(journal, lease, await noted(journal, build.id))
+    context = BuildContext(lambda line: order.say(safe(line)), notes.add, values)
+    job = BuildJob(build.id, spec, request)
+    work = _Work(builder, job, context, notes, journal, lease, clock)
+    return await work.done(order.timeout, safe, carried_on=lease.fence > 1)
 
 
 def _values(names: tuple[str, ...]) -> Mapping[str, str]:
@@ -154,6 +160,7 @@ async def _entered(
         builder=order.builder,
         actor=order.actor,
         reason=order.reason,
+        place=order.place,
         started_at=clock.now(),
         controller=controller_name(),
     )
@@ -174,16 +181,21 @@ class _Work:
     builder: Builder
     job: BuildJob
     context: BuildContext
+    notes: Notes
     journal: Journal
     lease: Lease
     clock: Clock
 
-    async def done(self, seconds: float, safe: Callable[[str], str]) -> BuiltImage:
+    async def done(
+        self, seconds: float, safe: Callable[[str], str], *, carried_on: bool
+    ) -> BuiltImage:
         """Return the image; whatever happens, how it ended goes on record."""
         started = self.clock.now()
         try:
             async with _kept(self.journal, self.lease):
                 async with asyncio.timeout(seconds):
+                    if carried_on:
+                        await self._cleaned()
                     product = await self.builder.build(self.job, self.context)
                 sbom = await bill_of_materials(product, self.context.say)
         except LeaseLost:
@@ -196,6 +208,7 @@ class _Work:
         except BaseException as stop:
             await self._failed(Status.CANCELLED, f"stopped: {type(stop).__name__}")
             raise
+        await self.notes.settled()
         manifest = self._manifest(product, sbom)
         ended = Ended(Status.SUCCEEDED, seconds=self.clock.now() - started)
         await self.journal.append(self.lease, [Built(manifest.dump().decode()), ended])
@@ -215,14 +228,19 @@ class _Work:
         failure = BuildFailed(str(self.job.spec), self.job.id, reason)
         return await asyncio.shield(self._ended(status, failure))
 
+    async def _cleaned(self) -> None:
+        """Remove what this build, or the process that had it before, has left."""
+        await self.notes.settled()
+        for each in await self.builder.cleanup(self.job.id, self.notes.names):
+            self.context.say(f"removed {each}")
+
     async def _ended(self, status: Status, failure: BuildFailed) -> BuildFailed:
         try:
             async with asyncio.timeout(_CLEANUP):
-                removed = await self.builder.cleanup(self.job.id)
-            for each in removed:
-                self.context.say(f"removed {each}")
+                await self._cleaned()
         except (ImmutableError, OSError, TimeoutError) as error:
-            failure = evolve(failure, left=f"what it left is still there: {error}")
+            way_out = "immutable image sweep removes it"
+            failure = evolve(failure, left=f"what it left is still there: {error}; {way_out}")
         left = (failure.left,) if failure.left else ()
         await self.journal.append(self.lease, [Ended(status, failure.reason, left)])
         return failure

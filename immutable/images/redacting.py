@@ -6,15 +6,10 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-__all__ = ["redactor", "silent"]
+__all__ = ["redactor"]
 
 _SHORTEST = 4
 """Values of fewer characters are let through: ``1`` and ``on`` stand in every other line."""
-
-
-def silent(line: str) -> None:
-    """Take a line of a log and say nothing."""
-    del line
 
 
 def redactor(secrets: Mapping[str, str]) -> Callable[[str], str]:

@@ -19,9 +19,9 @@ from urllib.request import ProxyHandler, build_opener
 
 from attrs import field, frozen
 
+from immutable.builders.contract import silent
 from immutable.builders.programs import Program, basics, heard
 from immutable.errors import InvalidValue
-from immutable.images.redacting import silent
 
 __all__ = ["BOOT", "Stand", "Trial", "trial"]
 

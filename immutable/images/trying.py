@@ -16,9 +16,10 @@ from contextlib import suppress
 from attrs import evolve, field, frozen
 
 from immutable.backend import Backend
+from immutable.builders.contract import silent
 from immutable.errors import FleetNotFound, ImmutableError, NothingToRecover
 from immutable.fleet import Fleet
-from immutable.images.redacting import redactor, silent
+from immutable.images.redacting import redactor
 from immutable.images.trials import BOOT, Stand, Trial, trial
 from immutable.journal import Journal
 from immutable.model import Clock, Limits, RolloutEnded

@@ -82,6 +82,7 @@ class Build:
         builder: Which builder makes it.
         actor: On whose behalf, as claimed.
         reason: Why, in the actor's words.
+        place: Where the builder works; empty where nobody said.
         started_at: When it was begun.
         status: `Status.RUNNING` until it ends.
         controller: Who does it, or did it last.
@@ -97,6 +98,7 @@ class Build:
     builder: str
     actor: str = ""
     reason: str = ""
+    place: str = ""
     started_at: float = 0.0
     status: Status = Status.RUNNING
     controller: str = ""

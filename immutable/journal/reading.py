@@ -120,6 +120,7 @@ def build(row: Any) -> Build:
         builder=asked.builder,
         actor=asked.actor,
         reason=asked.reason,
+        place=asked.place,
         started_at=started_at,
         status=Status(status),
         controller=controller,

@@ -144,7 +144,13 @@ class SqlJournal(Journal):
     async def begin_build(self, build: Build) -> Lease:
         """Enter a build and take its lease."""
         asked = BuildAsked(
-            build.spec, build.name, build.version, build.builder, build.actor, build.reason
+            build.spec,
+            build.name,
+            build.version,
+            build.builder,
+            build.actor,
+            build.reason,
+            build.place,
         )
         texts = _texts([asked, Claimed(build.controller, build.fence)])
         row = _Row(

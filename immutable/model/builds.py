@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-__all__ = ["BuildAsked", "Built"]
+__all__ = ["BuildAsked", "BuildNoted", "Built"]
 
 
 @frozen
@@ -18,6 +18,7 @@ class BuildAsked:
         builder: Which builder makes it.
         actor: On whose behalf, as claimed.
         reason: Why, in the actor's words.
+        place: Where the builder works, such as ``aws://eu-west-1``; empty where nobody said.
     """
 
     spec: str
@@ -26,6 +27,18 @@ class BuildAsked:
     builder: str
     actor: str = ""
     reason: str = ""
+    place: str = ""
+
+
+@frozen
+class BuildNoted:
+    """The build makes something for a while that can't be tagged with the build.
+
+    Attributes:
+        name: What it is called, so that it can be removed if the build is killed.
+    """
+
+    name: str
 
 
 @frozen

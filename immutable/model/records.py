@@ -12,7 +12,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from immutable.model.actions import Action
-from immutable.model.builds import BuildAsked, Built
+from immutable.model.builds import BuildAsked, BuildNoted, Built
 from immutable.model.fleet import Group
 from immutable.model.frozenmap import FrozenMap, by_number
 from immutable.model.gates import Verdict
@@ -23,6 +23,7 @@ __all__ = [
     "Advanced",
     "Asked",
     "BuildAsked",
+    "BuildNoted",
     "Built",
     "Claimed",
     "Committed",
@@ -361,6 +362,7 @@ class Ended:
 Record = (
     Asked
     | BuildAsked
+    | BuildNoted
     | Built
     | Started
     | Found

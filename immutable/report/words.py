@@ -19,6 +19,7 @@ from immutable.model import (
 from immutable.model.records import (
     Advanced,
     BuildAsked,
+    BuildNoted,
     Built,
     Claimed,
     Committed,
@@ -86,6 +87,11 @@ def words(record: Record) -> str:
 @words.register
 def _(record: BuildAsked) -> str:
     return f"{record.name}:{record.version} is to be built by {record.builder}"
+
+
+@words.register
+def _(record: BuildNoted) -> str:
+    return f"makes {record.name} for a while"
 
 
 @words.register

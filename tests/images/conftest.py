@@ -23,6 +23,8 @@ class Kiln:
     cleanup_error: BaseException | None = None
     there: bool = True
     says: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    known: list[str] = field(factory=list)
     tree: object = None
     jobs: list[BuildJob] = field(factory=list)
     cleaned: list[str] = field(factory=list)
@@ -39,6 +41,8 @@ class Kiln:
         self.hot.add(job.id)
         for line in self.says:
             context.say(line)
+        for name in self.notes:
+            context.note(name)
         await asyncio.sleep(self.seconds)
         if self.error is not None:
             raise self.error
@@ -49,10 +53,11 @@ class Kiln:
     async def present(self, artifacts):
         return self.there
 
-    async def cleanup(self, build):
+    async def cleanup(self, build, noted):
         if self.cleanup_error is not None:
             raise self.cleanup_error
         self.cleaned.append(build)
+        self.known = list(noted)
         self.hot.discard(build)
         return (f"the fire of {build}",)
 

@@ -18,8 +18,9 @@ from immutable.backend import Invalid
 from immutable.builders import BuildRequest
 from immutable.errors import BuildBusy, BuildFailed, FleetBusy, LeaseLost
 from immutable.images import redactor
+from immutable.images.sweeping import sweep_builds
 from immutable.journal import Build, Lease
-from immutable.model.records import BuildAsked, Claimed
+from immutable.model.records import BuildAsked, BuildNoted, Claimed
 from immutable.report.words import words
 from immutable.trust import ImageManifest
 from tests.images.conftest import Kiln
@@ -112,7 +113,7 @@ def test_a_failed_build_is_cleaned_up_on_record_and_done_again(bench, error):
 def test_what_could_not_be_removed_is_said_and_on_record(bench):
     async def main(journal):
         bench.kiln = Kiln(error=Invalid("no"), cleanup_error=Invalid("the cloud is away"))
-        with pytest.raises(BuildFailed, match="still there: the cloud is away"):
+        with pytest.raises(BuildFailed, match="still there: the cloud is away; immutable image sw"):
             await bench.build(journal)
         (listed,) = await journal.builds()
         assert "away" in (await records(journal, listed.id))[-1].left[0]
@@ -200,6 +201,61 @@ def test_a_build_is_no_rollout(bench):
             await journal.begin_build(evolve(build, id="another"))
         building.cancel()
         await asyncio.gather(building, return_exceptions=True)
+
+    bench.run(main)
+
+
+# -- what builds leave -----------------------------------------------------------------------------
+
+
+def test_what_a_build_notes_is_on_record_while_it_goes_on_and_is_told_to_who_cleans_up(bench):
+    async def main(journal):
+        bench.kiln.notes = ("packer_1", "packer_2", "packer_1")
+        building = asyncio.create_task(bench.build(journal))
+        await asyncio.sleep(2)
+        (build,) = await journal.builds()
+        heard = [each for each in await records(journal, build.id) if isinstance(each, BuildNoted)]
+        assert heard == [BuildNoted("packer_1"), BuildNoted("packer_2")]
+        building.cancel()
+        await asyncio.gather(building, return_exceptions=True)
+        assert bench.kiln.known == ["packer_1", "packer_2"]
+
+    bench.run(main)
+
+
+def test_who_carries_a_build_on_removes_first_what_the_dead_one_has_noted(bench):
+    async def main(journal):
+        dead = await _left_unfinished(bench, journal)
+        (build,) = await journal.builds()
+        await journal.append(_lease_of(build), [BuildNoted("packer_9")])
+        await asyncio.sleep(journal.ttl + 1)
+        made = await bench.build(journal)
+        assert (made.build, bench.kiln.cleaned, bench.kiln.known) == (dead, [dead], ["packer_9"])
+
+    bench.run(main)
+
+
+def test_a_sweep_ends_what_nobody_works_on_and_leaves_the_rest_alone(bench):
+    async def main(journal):
+        def build(name, **how):
+            spec = f"sha256:{name}"
+            return Build(name, spec, "web", "1", "kiln", place="a://b", controller=name, **how)
+
+        dead, alive, elsewhere = build("dead"), build("alive"), build("else")
+        lease = await journal.begin_build(dead)
+        await journal.append(lease, [BuildNoted("packer_9")])
+        await journal.begin_build(evolve(elsewhere, place="a://c"))
+        done = await bench.build(journal, place="a://b")
+        await asyncio.sleep(journal.ttl + 1)
+        await journal.begin_build(alive)
+        gone = await sweep_builds(bench.kiln, "kiln", "a://b", journal, bench.log.append)
+        assert gone == ("the fire of dead",)
+        assert (bench.kiln.cleaned, bench.kiln.known) == (["dead"], ["packer_9"])
+        stands = {each.id: each.status for each in await journal.builds()}
+        assert stands == {"dead": Status.FAILED, "alive": Status.RUNNING, "else": Status.RUNNING,
+                          done.build: Status.SUCCEEDED}  # fmt: skip
+        assert any("build alive is under way" in line for line in bench.log)
+        assert (await records(journal, "dead"))[-1].status is Status.FAILED
 
     bench.run(main)
 

@@ -15,10 +15,12 @@ from immutable import InvalidValue, RegistryError
 from immutable.backend import Backend
 from immutable.memory import MemoryBackend
 from immutable.registry import (
+    BUILDERS,
     GROUP,
     METRICS,
     _registered,
     backend_class,
+    builder_class,
     metric_source,
     names,
     register,
@@ -245,6 +247,21 @@ def test_what_is_no_metric_source_for_this_contract_is_refused(site, code, messa
 def test_a_missing_metric_source_is_told_what_there_is():
     with pytest.raises(RegistryError, match=r"no metric source dial is .*backend, call, .*prometh"):
         metric_source("dial:x")
+
+
+def test_builders_are_found_by_name_and_what_is_none_is_refused(site):
+    names_ = "for_backend, plan, build, present, cleanup"
+    install(site, "kiln-odd", "odd = kiln_odd:Mine", "class Mine: pass\n", BUILDERS)
+    forget("kiln_odd")
+    with pytest.raises(RegistryError, match=f"not a Builder: it has no {names_}"):
+        builder_class("odd")
+    code = "class Mine:\n    contract = 99\n"
+    code += "".join(f"    def {name}(self): ...\n" for name in names_.split(", "))
+    install(site, "kiln-new", "new = kiln_new:Mine", code, BUILDERS)
+    with pytest.raises(RegistryError, match="contract 99, this SDK has 1; upgrade the SDK"):
+        builder_class("new")
+    with pytest.raises(RegistryError, match=r"no builder oven is installed \(there are: .*local"):
+        builder_class("oven")
 
 
 # -- the command -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import ClassVar, Self
 
@@ -33,6 +33,7 @@ from immutable.toolkit.address import EVERY, Shares
 from immutable.toolkit.drains import Drains
 from immutable_aws.address import Place
 from immutable_aws.adopting import adopt_fleet, create_fleet, delete_fleet
+from immutable_aws.baking import baked, remove_bake
 from immutable_aws.calls import READ_TIMEOUT, Calls
 from immutable_aws.creating import create_revision, pattern_of
 from immutable_aws.hands import Hands
@@ -283,3 +284,11 @@ class AwsBackend(Backend):
         """Take the group of that name as revision 1; only its tags change."""
         async with self._deed(fleet) as hands:
             await adopt_fleet(hands, fleet, delete_when_replaced)
+
+    async def baked(self, build: str) -> tuple[tuple[str, str], ...]:
+        """Return region and id of each image that a build has finished here."""
+        return await baked(self.calls, build)
+
+    async def remove_bake(self, build: str, names: Collection[str]) -> tuple[str, ...]:
+        """Remove what a build has left here, but for finished images."""
+        return await remove_bake(self.calls, build, names)

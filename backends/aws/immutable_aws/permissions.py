@@ -101,6 +101,20 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
         "cloudwatch:DescribeAlarms",
         "cloudwatch:PutMetricAlarm",
     ),
+    "baking": (
+        "ec2:DeleteKeyPair",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DeleteSnapshot",
+        "ec2:DeleteVolume",
+        "ec2:DeregisterImage",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstances",
+        "ec2:DescribeKeyPairs",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSnapshots",
+        "ec2:DescribeVolumes",
+        "ec2:TerminateInstances",
+    ),
     "account": ("sts:GetCallerIdentity",),
     "metrics": (
         "cloudwatch:GetMetricData",
@@ -133,6 +147,8 @@ _ABOUT = {
     " instances.",
     "weights": "The same by weights of an Application Load Balancer; beside `replace`.",
     "extras": "Groups with alarms of step or simple scaling policies, or with notifications.",
+    "baking": "`image sweep`, and a build that ends early: what Packer left is removed. What Packer"
+    " itself needs is in its own documentation.",
     "account": "`?account=` in an address.",
     "metrics": "The metric source `cloudwatch`.",
 }

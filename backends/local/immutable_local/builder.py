@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+from collections.abc import Collection
 from typing import ClassVar, Self
 
 from immutable.backend import Backend, FleetURL, Gone, Invalid
@@ -105,7 +106,7 @@ class LocalBuilder:
                 return False
         return True
 
-    async def cleanup(self, build: str) -> tuple[str, ...]:
+    async def cleanup(self, build: str, noted: Collection[str]) -> tuple[str, ...]:
         """Do nothing: what is half packed has no name, and goes with the next collection."""
-        del build
+        del build, noted
         return ()

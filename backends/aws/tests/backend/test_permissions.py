@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from backends.aws.tests.backend.account import DOUBLE
+from backends.aws.tests.backend.leavings import leave
 from immutable import Canary, RolledBack, Rolling
 from immutable.backend import Context, Image, Limits, Revision
 from immutable_aws import AwsBackend
@@ -176,7 +177,18 @@ async def metrics(account, notes):
         await source.close()
 
 
+async def baking(account, notes):
+    left = leave(account.emulator, "b1")
+    backend = AwsBackend(Place("eu-west-1"))
+    await backend.open()
+    await backend.baked("b1")
+    assert await backend.remove_bake("b1", left.names)
+    notes.of(backend.calls.made)
+    await backend.close()
+
+
 USES = {
+    "baking": (baking,),
     "look": (look, look_without_balancer),
     "replace": (replace,),
     "weights": (weights,),

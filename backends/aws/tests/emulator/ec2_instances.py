@@ -19,7 +19,7 @@ motos(
     "CreateTags", "DeleteTags", "DescribeTags", "CreateSecurityGroup", "DescribeSecurityGroups",
     "DeleteSecurityGroup", "AuthorizeSecurityGroupIngress", "CreateInternetGateway",
     "AttachInternetGateway", "DescribeRegions", "DescribeVolumes", "DescribeNetworkInterfaces",
-    "CreateKeyPair", "DescribeKeyPairs", "ModifySubnetAttribute", "DescribeSnapshots",
+    "CreateKeyPair", "DescribeKeyPairs", "DeleteKeyPair", "CreateVolume", "DeleteVolume", "DeleteSnapshot", "ModifySubnetAttribute", "DescribeSnapshots",
     "DescribeRouteTables", "DescribeInternetGateways", "GetConsoleOutput", "RunInstances",
 )  # fmt: skip
 
@@ -148,3 +148,29 @@ def _terminated(world: World, instance_id: str) -> dict[str, Any]:
         "CurrentState": {"Code": codes[now], "Name": now},
         "PreviousState": {"Code": codes[was], "Name": was},
     }
+
+
+@ours("ec2", "StopInstances")
+def stop_instances(world: World, call: Call) -> dict[str, Any]:
+    """A running instance stops, its volumes stay; one that is gone can't.
+
+    StopInstances (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StopInstances.html).
+    """
+    told = []
+    for each in call.params["InstanceIds"]:
+        if each not in world.lives.all:
+            said = f"The instance ID '{each}' does not exist"
+            raise AwsError("InvalidInstanceID.NotFound", said)
+        was = world.lives.all[each].state
+        if was not in {"running", "stopped"}:
+            said = f"The instance '{each}' is not in a state from which it can be stopped."
+            raise AwsError("IncorrectInstanceState", said)
+        world.lives.stop(each)
+        told.append(
+            {
+                "InstanceId": each,
+                "CurrentState": {"Code": 64, "Name": "stopping"},
+                "PreviousState": {"Code": {"running": 16, "stopped": 80}[was], "Name": was},
+            }
+        )
+    return {"StoppingInstances": told}

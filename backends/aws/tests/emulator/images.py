@@ -11,14 +11,14 @@ from .errors import AwsError
 if TYPE_CHECKING:
     from .world import World
 
-motos("ec2", "RegisterImage", "DescribeImages", "DeregisterImage", "DisableImage", "EnableImage",
+motos("ec2", "CreateImage", "RegisterImage", "DescribeImages", "DeregisterImage", "DisableImage", "EnableImage",
       "DescribeImageAttribute", "ModifyImageAttribute")  # fmt: skip
 
 STATES = ("pending", "available", "invalid", "deregistered", "transient", "failed", "error", "disabled")  # fmt: skip
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html, imageState."""
 
 
-@before("ec2", "RegisterImage")
+@before("ec2", "CreateImage", "RegisterImage")
 def unique_name(world: World, call: Call) -> None:
     """A name is taken once in an account and region ("InvalidAMIName.Duplicate",
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html)."""

@@ -206,3 +206,35 @@ def test_what_one_may_do_is_told_without_doing_it(emulator, refused):
     session = "arn:aws:sts::123456789012:assumed-role/deploy/tests"
     simulate = iam.simulate_principal_policy
     refused("InvalidInput", simulate, PolicySourceArn=session, ActionNames=actions)
+
+
+def test_a_running_instance_stops_and_one_that_is_gone_does_not(emulator, stage, refused):
+    """StopInstances."""
+    emulator.laws(boot=0, shutdown=0)
+    ec2 = emulator.client("ec2")
+    made = ec2.run_instances(
+        ImageId=stage.image("web"), InstanceType="t3.small", MinCount=1, MaxCount=1
+    )
+    name = made["Instances"][0]["InstanceId"]
+    (told,) = ec2.stop_instances(InstanceIds=[name])["StoppingInstances"]
+    assert told["CurrentState"]["Name"] == "stopping"
+    (found,) = ec2.describe_instances(InstanceIds=[name])["Reservations"]
+    assert found["Instances"][0]["State"]["Name"] == "stopped"
+    ec2.terminate_instances(InstanceIds=[name])
+    refused("IncorrectInstanceState", ec2.stop_instances, InstanceIds=[name])
+    unknown = ["i-0123456789abcdef0"]
+    refused("InvalidInstanceID.NotFound", ec2.stop_instances, InstanceIds=unknown)
+
+
+def test_an_image_of_an_instance_has_a_name_that_no_other_has(emulator, stage, refused):
+    """CreateImage."""
+    ec2 = emulator.client("ec2")
+    made = ec2.run_instances(
+        ImageId=stage.image("web"), InstanceType="t3.small", MinCount=1, MaxCount=1
+    )
+    name = made["Instances"][0]["InstanceId"]
+    image = ec2.create_image(InstanceId=name, Name="web-2")["ImageId"]
+    (found,) = ec2.describe_images(ImageIds=[image])["Images"]
+    assert found["State"] == "available"
+    assert found["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"].startswith("snap-")
+    refused("InvalidAMIName.Duplicate", ec2.create_image, InstanceId=name, Name="web-2")

@@ -1,0 +1,128 @@
+"""What builds of images leave: found by their tag, and removed.
+
+Packer's builder for EBS tags instances, volumes, images and snapshots as it is told, but not the
+key pair and the security group that it makes for a while (1.6). Those are known by the instance
+that uses them, and by what was heard of the build.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+from immutable.backend import Conflict, Gone
+from immutable_aws.calls import Answer, Calls
+from immutable_aws.images import root_snapshot
+
+__all__ = ["BUILD_TAG", "baked", "remove_bake"]
+
+BUILD_TAG = "immutable:build"
+"""What everything is tagged with that a build makes."""
+
+_PREFIX = "packer_"
+_PATIENCE = 240.0
+"""Seconds that an instance may take to be terminated; AWS takes about one."""
+_POLL = 3.0
+
+
+def _tagged(build: str) -> list[dict[str, Any]]:
+    return [{"Name": f"tag:{BUILD_TAG}", "Values": [build]}]
+
+
+async def baked(calls: Calls, build: str) -> tuple[tuple[str, str], ...]:
+    """Return region and id of each image that a build has finished."""
+    images = await _images(calls, build)
+    done = sorted(each["ImageId"] for each in images if each["State"] == "available")
+    return tuple((calls.place.region, each) for each in done)
+
+
+async def _images(calls: Calls, build: str) -> list[Answer]:
+    filters = _tagged(build)
+    return await calls.pages("ec2", "DescribeImages", "Images", Owners=["self"], Filters=filters)
+
+
+async def remove_bake(calls: Calls, build: str, names: Collection[str]) -> tuple[str, ...]:
+    """Remove what a build has left but for finished images, and return it in words.
+
+    Nothing is touched but what carries the build's tag, and what is named as Packer names what it
+    makes for a while: by *names*, or by an instance that carries the tag and uses it.
+    """
+    instances = await _instances(calls, build)
+    keys = {each.get("KeyName", "") for each in instances} | set(names)
+    groups = {group["GroupName"] for each in instances for group in each["SecurityGroups"]}
+    removed = await _end(calls, build, instances)
+    removed += await _disks(calls, build)
+    removed += await _keys(calls, {name for name in keys if name.startswith(_PREFIX)})
+    named = {name for name in groups | set(names) if name.startswith(_PREFIX)}
+    return tuple(removed + await _groups(calls, named))
+
+
+async def _instances(calls: Calls, build: str) -> list[Answer]:
+    told = await calls.pages("ec2", "DescribeInstances", "Reservations", Filters=_tagged(build))
+    return [each for reservation in told for each in reservation["Instances"]]
+
+
+async def _end(calls: Calls, build: str, instances: list[Answer]) -> list[str]:
+    """Terminate instances, and wait until they are: their security groups are in use till then."""
+    alive = [each["InstanceId"] for each in instances if _exists(each)]
+    if not alive:
+        return []
+    await calls.ask("ec2", "TerminateInstances", about=", ".join(alive), InstanceIds=alive)
+    until = asyncio.get_running_loop().time() + _PATIENCE
+    while any(_exists(each) for each in await _instances(calls, build)):
+        if asyncio.get_running_loop().time() >= until:
+            raise Conflict(f"{', '.join(alive)} don't end; look at them in the console")
+        await asyncio.sleep(_POLL)
+    return [f"instance {each}" for each in alive]
+
+
+def _exists(instance: Answer) -> bool:
+    return bool(instance["State"]["Name"] != "terminated")
+
+
+async def _disks(calls: Calls, build: str) -> list[str]:
+    """Remove images that are not finished, snapshots of no image, and volumes of no instance."""
+    removed, used = [], set()
+    for each in await _images(calls, build):
+        if each["State"] == "available":
+            used.add(root_snapshot(each))
+        else:
+            await _gone(calls, "DeregisterImage", ImageId=each["ImageId"])
+            removed.append(f"image {each['ImageId']}, which was not finished")
+    told = await calls.pages("ec2", "DescribeSnapshots", "Snapshots", Filters=_tagged(build))
+    for name in sorted({each["SnapshotId"] for each in told} - used):
+        await _gone(calls, "DeleteSnapshot", SnapshotId=name)
+        removed.append(f"snapshot {name}")
+    told = await calls.pages("ec2", "DescribeVolumes", "Volumes", Filters=_tagged(build))
+    for each in told:
+        await _gone(calls, "DeleteVolume", VolumeId=each["VolumeId"])
+        removed.append(f"volume {each['VolumeId']}")
+    return removed
+
+
+async def _keys(calls: Calls, names: Collection[str]) -> list[str]:
+    filters = [{"Name": "key-name", "Values": sorted(names)}]
+    answer = await calls.ask("ec2", "DescribeKeyPairs", Filters=filters) if names else {}
+    found = sorted(each["KeyName"] for each in answer.get("KeyPairs", ()))
+    for name in found:
+        await _gone(calls, "DeleteKeyPair", KeyName=name)
+    return [f"key pair {name}" for name in found]
+
+
+async def _groups(calls: Calls, names: Collection[str]) -> list[str]:
+    filters = [{"Name": "group-name", "Values": sorted(names)}]
+    if not names:
+        return []
+    told = await calls.pages("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=filters)
+    for each in told:
+        await _gone(calls, "DeleteSecurityGroup", GroupId=each["GroupId"])
+    return [f"security group {each['GroupName']}" for each in told]
+
+
+async def _gone(calls: Calls, call: str, **params: str) -> None:
+    """Remove one thing; one that is gone already is done."""
+    try:
+        await calls.ask("ec2", call, about=next(iter(params.values())), **params)
+    except Gone:
+        return

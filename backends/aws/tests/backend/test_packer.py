@@ -1,0 +1,312 @@
+"""The real Packer bakes on the emulated AWS; what it leaves when it is killed is removed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from backends.aws.tests.backend.leavings import leave, there
+from immutable import Status, open_journal
+from immutable.backend import FleetURL, Invalid, SystemClock
+from immutable.builders import BuildRequest
+from immutable.builders.packer import PackerBuilder
+from immutable.errors import BuildFailed, InvalidValue
+from immutable.images import BuildOrder, build_image
+from immutable.memory import Cloud, MemoryBackend
+from immutable_aws import AwsBackend
+
+PACKER = shutil.which("packer")
+real = pytest.mark.skipif(
+    PACKER is None, reason="packer is not on PATH; on Debian: apt install packer"
+)
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_POLL_DELAY_SECONDS",
+               "ENDPOINT", "SOURCE_AMI")  # fmt: skip
+MOMENTS = (
+    "Prevalidating AMI Name",
+    "Creating temporary keypair",
+    "Creating temporary security group",
+    "Launching a source",
+    "Waiting for instance",
+    "Stopping the source",
+    "Creating AMI web",
+    "Waiting for AMI",
+)
+QUICK = ("Waiting for instance",)
+CHECKED = ("Creating temporary security group", "Creating AMI web")
+"""Moments of the whole check; `make soak` plays all."""
+
+
+def moments(quick=QUICK, checked=CHECKED):
+    """Moments as parameters: some quick, some slow, all of them where there is time."""
+    chosen = MOMENTS if os.environ.get("SOAK") == "full" else (*quick, *checked)
+    marks = {each: () if each in quick else pytest.mark.slow for each in chosen}
+    return pytest.mark.parametrize("moment", [pytest.param(m, marks=marks[m]) for m in chosen])
+
+
+class Site:
+    """A template, and builds of it on the emulated AWS."""
+
+    def __init__(self, emulator, folder: Path) -> None:
+        self.emulator, self.folder = emulator, folder
+        self.template = folder / "image" / "web.json"
+        self.journal = str(folder / "journal.db")
+        self.log: list[str] = []
+
+    def lay_out(self) -> None:
+        tag = {"immutable:build": "{{user `build`}}"}
+        builder = {
+            "type": "amazon-ebs", "region": "eu-west-1", "communicator": "none",
+            "custom_endpoint_ec2": "{{env `ENDPOINT`}}", "skip_region_validation": True,
+            "skip_metadata_api_check": True, "instance_type": "t3.small",
+            "source_ami": "{{user `source`}}", "ami_name": "web-{{user `build`}}",
+            "run_tags": tag, "run_volume_tags": tag, "tags": tag, "snapshot_tags": tag,
+        }  # fmt: skip
+        builder["custom_endpoint_ec2"] = "{{user `endpoint`}}"
+        variables = {name: f"{{{{env `{env}`}}}}" for name, env in (
+            ("build", "IMMUTABLE_BUILD"), ("endpoint", "ENDPOINT"), ("source", "SOURCE_AMI"),
+        )}  # fmt: skip
+        self.template.parent.mkdir()
+        self.template.write_text(json.dumps({"variables": variables, "builders": [builder]}))
+
+    @property
+    def place(self) -> str:
+        return f"aws://eu-west-1/*?endpoint={self.emulator.url}"
+
+    async def build(self, moment: str = "", act=None, **order):
+        """Build; when the log comes to a moment, something is done about it."""
+        url = FleetURL.parse(self.place)
+        backend = AwsBackend.from_url(url, clock=SystemClock())
+        await backend.open()
+        journal = await open_journal(self.journal)
+        task = asyncio.current_task()
+
+        def say(line: str) -> None:
+            self.log.append(line)
+            if moment and moment in line:
+                act(task)
+
+        try:
+            asked = BuildRequest(
+                str(self.template), name="web", version="1", environment=CREDENTIALS
+            )
+            made = BuildOrder(builder="packer", place="aws://eu-west-1", say=say, **order)
+            builder = PackerBuilder.for_backend(backend, url)
+            return await build_image(builder, asked, journal, SystemClock(), made)
+        finally:
+            await journal.close()
+            await backend.close()
+
+    async def ends(self) -> list[Status]:
+        journal = await open_journal(self.journal)
+        try:
+            return [each.status for each in await journal.builds()]
+        finally:
+            await journal.close()
+
+    def packers(self) -> list[int]:
+        """The Packers that run for this test."""
+        return [
+            pid for pid, words in _processes(f"ENDPOINT={self.emulator.url}") if "packer" in words
+        ]
+
+    def kill(self, _=None) -> None:
+        """Kill every process of Packer at once, as a machine that is lost does."""
+        while pids := self.packers():
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+
+def _processes(mark: str):
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace")
+                if mark.encode() in (entry / "environ").read_bytes():
+                    yield int(entry.name), words
+            except OSError:
+                continue
+
+
+@pytest.fixture
+def site(emulator, stage, monkeypatch, tmp_path):
+    emulator.laws(boot=0.2, shutdown=0.1)
+    made = Site(emulator, tmp_path)
+    made.lay_out()
+    environment = emulator.environment() | {
+        "ENDPOINT": emulator.url, "SOURCE_AMI": stage.image("base"), "AWS_POLL_DELAY_SECONDS": "1",
+    }  # fmt: skip
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("immutable_aws.baking._POLL", 0.1)
+    return made
+
+
+# -- what a build has left -------------------------------------------------------------------------
+
+
+def test_what_a_build_has_left_is_removed_and_nothing_of_another(site):
+    async def main():
+        backend = AwsBackend.from_url(FleetURL.parse(site.place), clock=SystemClock())
+        await backend.open()
+        try:
+            left = leave(site.emulator, "b1")
+            before = there(site.emulator)
+            leave(site.emulator, "b2")
+            both = there(site.emulator)
+            removed = await backend.remove_bake("b1", left.names)
+            assert len(removed) == sum(map(len, before.values())) == 7
+            others = {
+                kind: [e for e in some if e not in before.get(kind, [])]
+                for kind, some in both.items()
+            }
+            assert there(site.emulator) == others
+            assert await backend.remove_bake("b1", left.names) == ()
+            assert await backend.remove_bake("b3", ["default", "web"]) == ()
+        finally:
+            await backend.close()
+
+    asyncio.run(main())
+
+
+# -- the real Packer -------------------------------------------------------------------------------
+
+
+@real
+def test_an_image_is_baked_once_and_nothing_is_left(site):
+    made = asyncio.run(site.build())
+    (artifact,) = made.manifest.artifacts
+    (image,) = site.emulator.client("ec2").describe_images(ImageIds=[artifact.id])["Images"]
+    assert {"Key": "immutable:build", "Value": made.build} in image["Tags"]
+    assert (artifact.backend, artifact.region) == ("aws", "eu-west-1")
+    assert artifact.stable["digest"].startswith("sha256:")
+    assert made.manifest.tools["packer"]
+    assert there(site.emulator) == {}
+    again = asyncio.run(site.build())
+    assert (again.reused, again.manifest) == (True, made.manifest)
+    site.emulator.client("ec2").deregister_image(ImageId=artifact.id)
+    assert not asyncio.run(site.build()).reused
+    assert not any(
+        "none" == os.environ["AWS_SECRET_ACCESS_KEY"] in line.split() for line in site.log
+    )
+
+
+@real
+@moments()
+def test_a_build_that_is_cancelled_at_any_moment_leaves_nothing(site, moment):
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(site.build(moment, lambda task: task.cancel()))
+    assert there(site.emulator) == {}
+    assert not site.packers()
+    assert asyncio.run(site.ends()) == [Status.CANCELLED]
+
+
+@real
+@moments()
+def test_a_packer_that_is_killed_at_any_moment_leaves_nothing(site, moment):
+    with pytest.raises(BuildFailed, match=r"packer ended with exit code -?9"):
+        asyncio.run(site.build(moment, site.kill))
+    assert there(site.emulator) == {}
+    assert asyncio.run(site.ends()) == [Status.FAILED]
+
+
+@real
+@moments((), ("Waiting for instance",))
+@pytest.mark.timeout(180)
+def test_when_everything_is_killed_the_janitor_leaves_nothing(site, moment):
+    where = ("--backend", site.place.replace("/*", ""), "--journal", site.journal)
+    words = ["image", "build", str(site.template), "--builder", "packer", *where]
+    words += ["--name", "web", "--version", "1"]
+    for name in CREDENTIALS:
+        words += ["--pass-env", name]
+    log = site.folder / "log"
+    with log.open("wb") as file:
+        running = subprocess.Popen([sys.executable, "-m", "immutable", *words], stderr=file)
+    while moment not in log.read_text():
+        assert running.poll() is None, log.read_text()
+        time.sleep(0.01)
+    running.kill()
+    site.kill()
+    running.wait()
+    sweep = ["image", "sweep", *where]
+    while True:  # Until the lease of who was killed is over.
+        done = subprocess.run(
+            [sys.executable, "-m", "immutable", *sweep], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        if "is under way" not in done.stderr:
+            break
+        time.sleep(0.5)
+    assert there(site.emulator) == {}
+    assert asyncio.run(site.ends()) == [Status.FAILED]
+
+
+@real
+def test_a_template_that_packer_refuses_is_said_in_its_words(site):
+    site.template.write_text(site.template.read_text().replace("amazon-ebs", "amazon-abacus"))
+    with pytest.raises(BuildFailed, match="amazon-abacus"):
+        asyncio.run(site.build())
+
+
+# -- without Packer --------------------------------------------------------------------------------
+
+
+def planned(site, **wanted):
+    async def main():
+        url = FleetURL.parse(site.place)
+        backend = AwsBackend.from_url(url, clock=SystemClock())
+        builder = PackerBuilder.for_backend(backend, url)
+        return await builder.plan(BuildRequest(str(site.template), "web", "1", **wanted))
+
+    return asyncio.run(main())
+
+
+def test_every_file_beside_the_template_is_an_input(site):
+    before = planned(site).digest
+    assert planned(site).digest == before
+    script = site.template.parent / "setup.sh"
+    script.write_text("apt-get install nginx")
+    with_script = planned(site).digest
+    script.chmod(0o755)
+    assert (
+        len(
+            {before, with_script, planned(site).digest, planned(site, parameters={"a": "b"}).digest}
+        )
+        == 4
+    )
+
+
+def test_a_template_whose_leftovers_could_not_be_found_is_refused_with_what_to_write(site):
+    site.template.write_text(site.template.read_text().replace("IMMUTABLE_BUILD", "BUILD_ID"))
+    with pytest.raises(Invalid, match="could not be found again; let it tag"):
+        planned(site)
+    site.template.unlink()
+    with pytest.raises(Invalid, match="no template"):
+        planned(site)
+
+
+def test_without_packer_on_path_it_says_so(site, monkeypatch):
+    monkeypatch.setenv("PATH", str(site.folder))
+    with pytest.raises(BuildFailed, match="packer is not on PATH"):
+        asyncio.run(site.build())
+
+
+def test_it_is_for_clouds_on_which_leftovers_can_be_found():
+    async def main():
+        PackerBuilder.for_backend(MemoryBackend(Cloud(SystemClock())), FleetURL("memory", "", "*"))
+
+    with pytest.raises(
+        InvalidValue, match="what a killed build leaves on memory:// can't be found"
+    ):
+        asyncio.run(main())

@@ -1,0 +1,51 @@
+"""What builds have noted: names of what they make for a while and can't tag, on record at once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from immutable.errors import JournalError
+from immutable.journal import Journal, Lease
+from immutable.model.records import BuildNoted
+
+__all__ = ["Notes", "noted"]
+
+
+class Notes:
+    """The names that one build has noted; each is written down as soon as it is heard.
+
+    Args:
+        journal: Where.
+        lease: The build's.
+        names: What was noted before.
+
+    Attributes:
+        names: What was noted so far, each once.
+    """
+
+    def __init__(self, journal: Journal, lease: Lease, names: list[str]) -> None:
+        self.names = names
+        self._journal, self._lease = journal, lease
+        self._writing: set[asyncio.Task[int]] = set()
+
+    def add(self, name: str) -> None:
+        """Note a name, without waiting until it is written."""
+        if name in self.names:
+            return
+        self.names.append(name)
+        task = asyncio.create_task(self._journal.append(self._lease, [BuildNoted(name)]))
+        self._writing.add(task)
+
+    async def settled(self) -> None:
+        """Wait until everything is written; what could not be is still known here."""
+        while self._writing:
+            with suppress(JournalError):
+                await self._writing.pop()
+
+
+async def noted(journal: Journal, build: str) -> list[str]:
+    """Return what a build has noted, each name once."""
+    events = await journal.events(build)
+    found = [each.record.name for each in events if isinstance(each.record, BuildNoted)]
+    return list(dict.fromkeys(found))
