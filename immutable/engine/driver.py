@@ -15,7 +15,7 @@ from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
 from immutable.engine.keeper import Keeper
 from immutable.engine.mind import Mind
-from immutable.engine.pacing import LONGEST, pause
+from immutable.engine.pacing import LONGEST, Pace, pause
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
 from immutable.engine.watch import Watch
@@ -82,7 +82,7 @@ class _Driver:
         self._fleet = fleet
         self._session = session
         self._clock = clock
-        self._poll = able.poll
+        self._poll, self._pace = able.poll, Pace(able.poll)
         self._watch = Watch(session.plan, able, _now())
         self._mind = Mind(session, self._watch, able)
         self._calls = Calls(backend, fleet, session.plan)
@@ -303,7 +303,8 @@ class _Driver:
         soonest = min(timer for timer in timers if timer is not None)
         awaited = watch.census.awaited()
         if awaited:
-            return min(pause(awaited, self._poll), max(soonest + 0.001, self._poll))
+            wanted = min(pause(awaited, self._poll), max(soonest + 0.001, self._poll))
+            return self._pace.take(wanted)
         if not watch.settled:
             return max(self._poll, min(watch.settles_in(_now()), soonest) + 0.001)
         return min(LONGEST, max(soonest + 0.001, min(soonest, self._poll)))

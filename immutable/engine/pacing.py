@@ -6,13 +6,41 @@ from collections.abc import Iterable
 
 from attrs import define, frozen
 
-__all__ = ["LONGEST", "Awaited", "Span", "pause"]
+__all__ = ["LONGEST", "Awaited", "Pace", "Span", "pause"]
 
 LONGEST = 15.0
 """Seconds between two looks at a fleet in which nothing is about to change."""
 
 _SHARE = 1 / 16
 _FINEST = 1 / 4
+_SAVED = 8.0
+
+
+# A poll of 2 s: a wait of 12 s saves 5 looks; waits of 0.5 s cost 0.75 each, so six of them; the
+# seventh is one of 2 s. With something due at each moment, nothing is saved, and each is 2 s.
+@define
+class Pace:
+    """How close looks may follow: never more of them than one each poll, on average.
+
+    Attributes:
+        poll: Seconds between two looks while something is about to change.
+        saved: So many looks fewer than that were made lately, at most 8.
+    """
+
+    poll: float
+    saved: float = 0.0
+
+    def take(self, seconds: float) -> float:
+        """Return the wait that was asked for; a poll if it is shorter, and none was saved for it.
+
+        Args:
+            seconds: What `pause` says.
+        """
+        cost = 1 - seconds / self.poll
+        if cost > 0 and self.saved < cost:
+            return self.poll
+        self.saved = min(_SAVED, self.saved - cost)
+        return seconds
 
 
 # Looks at 18 s (not yet) and at 22 s (done): 20.    At 20 s, done: 19.    At 19 s, not yet: 19.5.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immutable import Limits, Rolling
-from immutable.engine.pacing import LONGEST, Awaited, Span, pause
+from immutable.engine.pacing import LONGEST, Awaited, Pace, Span, pause
 from immutable.memory import Laws, fixed
 from immutable.testing import run
 from tests.support.world import world
@@ -40,6 +40,21 @@ def test_the_first_of_several_counts_and_a_look_is_never_far_nor_at_once(things,
     seconds = pause(awaited, poll)
     assert poll / 4 <= seconds <= LONGEST
     assert seconds == min((LONGEST, *(pause([each], poll) for each in awaited)))
+
+
+@given(st.lists(st.floats(0.1, LONGEST), min_size=1), POLLS)
+def test_there_are_never_more_looks_than_one_each_poll(wishes, poll):
+    """Looks at 10,000 servers, of which one is due at each moment, would else be four each poll."""
+    pace = Pace(poll)
+    waits = [pace.take(each) for each in wishes]
+    assert len(waits) <= sum(waits) / poll + 1e-9
+    assert all(wait in (each, poll) for wait, each in zip(waits, wishes, strict=True))
+
+
+def test_what_was_saved_is_spent_on_close_looks():
+    pace = Pace(2.0)
+    waits = [pace.take(each) for each in (12.0, *[0.5] * 8)]
+    assert waits == [12.0, *[0.5] * 6, 2.0, 2.0]
 
 
 @given(st.lists(st.tuples(st.booleans(), SECONDS)))
