@@ -1,0 +1,269 @@
+"""A fleet on AWS, beside a barrier roller: how long it takes, and how many calls.
+
+Both replace the same Auto Scaling group on the same emulated AWS (``backends/aws/tests/emulator``):
+boots of 20 s, no load balancer, ends at once, `LATENCY` for each call. The roller
+(``benchmarks/roller.py``) is palantir/bouncer's loop written anew; before anything is compared it
+has to come out where the tool itself did, within 15 %. Ours is `Fleet.replace` through the backend
+as it is shipped. A row is one requirement: what is required, what was measured, whether it holds;
+rows that require nothing are there to be read. Exits with 1 if one doesn't hold.
+
+``bound`` is the least that a surge of S allows, N boots of 20 s, S at a time. ``whole`` is from the
+call to its return; ``makespan`` from the first launch to the last end of a server. Every call that
+is made in ``whole`` counts.
+
+Waits are skipped, by both clocks at once (``benchmarks/skipping.py``); ``--real`` waits them out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import evolve, frozen
+
+from backends.aws.tests.emulator import Emulator, Stage
+from benchmarks.common import options, say, show
+from benchmarks.roller import Roller
+from benchmarks.skipping import Time
+from immutable import Fleet, Limits, Rolling, Status
+from immutable_aws import AwsBackend
+from immutable_aws.address import Place
+from immutable_aws.backend import CAPABILITIES
+
+__all__ = ["Case", "Measured", "ours", "rows", "theirs"]
+
+BOOT = 20.0
+LATENCY = 0.015
+"""Seconds that each call takes beside the emulator's own 5 ms: together between the 9 and the 24 ms
+that calls took when the tool was recorded."""
+
+
+@frozen
+class Case:
+    """One size, and what is required there.
+
+    Attributes:
+        n: How many servers.
+        batch: How many at a time: the roller's batch, our surge.
+        recorded: The tool's time divided by the bound, and its calls for each server.
+        faster: How many times faster ours has to be.
+        fewer: By which factor ours has to make fewer calls.
+        calls: How many calls ours may make for each server.
+        boot: Seconds from launch to running.
+    """
+
+    n: int
+    batch: int
+    recorded: tuple[float, float] = (0.0, 0.0)
+    faster: float = 0.0
+    fewer: float = 0.0
+    calls: float = 0.0
+    boot: float = BOOT
+
+    @property
+    def bound(self) -> float:
+        """The least possible makespan, in seconds."""
+        return self.n * self.boot / self.batch
+
+
+CASES = (
+    Case(20, 5, recorded=(2.71, 38.25), faster=2.2, fewer=10, calls=4),
+    Case(100, 10, recorded=(3.27, 73.49), faster=2.7, fewer=40, calls=2),
+)
+
+
+@frozen
+class Measured:
+    """One run.
+
+    Attributes:
+        whole: Seconds from the call to its return.
+        makespan: Seconds from the first launch to the last end of a server.
+        calls: Calls of AWS, by name.
+        images: How many servers run which image at the end.
+    """
+
+    whole: float
+    makespan: float
+    calls: Counter[str]
+    images: Counter[str]
+
+
+@frozen
+class _Scene:
+    """What there is before a run."""
+
+    emulator: Emulator
+    stage: Stage
+    template: dict[str, str]
+    images: tuple[str, str]
+
+
+@contextmanager
+def _scene(case: Case, latency: float) -> Iterator[_Scene]:
+    """Set up an AWS with the group ``web``, all in one zone, as where the tool was recorded.
+
+    There nothing rebalances zones; in several, ends that leave them uneven make AWS launch and end
+    further ones, which a roller waits for.
+    """
+    emulator = Emulator()
+    before = {name: os.environ.get(name) for name in emulator.environment()}
+    os.environ.update(emulator.environment())
+    try:
+        emulator.quota(code="L-1216C47A", value=10_000)
+        emulator.laws(boot=case.boot, answers=0, shutdown=0, patrol=1, latency=latency)
+        stage = Stage(emulator, None)
+        images = stage.image("web-1"), stage.image("web-2")
+        template = stage.template("web-theirs", images[0])
+        zone, most = stage.subnets[0], case.n + case.batch
+        stage.group("web", case.n, template, MaxSize=most, VPCZoneIdentifier=zone)
+        emulator.skip(seconds=3 * case.boot)
+        yield _Scene(emulator, stage, template, images)
+        emulator.assert_understood()
+    finally:
+        emulator.close()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+def _measured(scene: _Scene, whole: float) -> Measured:
+    log = scene.emulator.calls(log=True)
+    launches = [each["at"] for each in log if each["call"] == "autoscaling:SetDesiredCapacity"]
+    ends = [each["at"] for each in log if "TerminateInstanceInAuto" in each["call"]]
+    images = Counter(
+        each["image"] for each in scene.emulator.members() if each["lifecycle"] == "InService"
+    )
+    calls = Counter(each["call"] for each in log)
+    return Measured(whole, ends[-1] - launches[0], calls, images)
+
+
+def theirs(case: Case, *, latency: float = LATENCY, real: bool = False) -> Measured:
+    """Measure the roller, whose group has been given a new version of its launch template."""
+    with _scene(case, latency) as scene:
+        stage, name = scene.stage, scene.template["LaunchTemplateId"]
+        stage.ec2.create_launch_template_version(
+            LaunchTemplateId=name,
+            SourceVersion="1",
+            LaunchTemplateData={"ImageId": scene.images[1]},
+        )
+        stage.asg.update_auto_scaling_group(
+            AutoScalingGroupName="web", LaunchTemplate={"LaunchTemplateId": name, "Version": "2"}
+        )
+        scene.emulator.clear_calls()
+        time = Time(scene.emulator, real=real)
+        began = time.now()
+        Roller((stage.asg, stage.ec2), "web", case.n, case.batch, time.sleep).run()
+        whole = time.now() - began
+        return _measured(scene, whole)
+
+
+def ours(
+    case: Case, *, probe: bool = False, latency: float = LATENCY, real: bool = False, **able: Any
+) -> Measured:
+    """Measure `Fleet.replace` on the group, which has been adopted before.
+
+    Args:
+        case: How large it is.
+        probe: Whether the first server alone has to prove the image.
+        latency: Seconds that each call takes.
+        real: Whether to wait in earnest.
+        able: What the backend is told of its account, where that differs from what is usual.
+    """
+    limits = Limits(max_surge=case.batch, min_ready=0, drain_timeout=0)
+    with _scene(case, latency) as scene:
+        time = Time(scene.emulator, real=real)
+
+        async def run() -> float:
+            place, capabilities = Place("eu-west-1"), evolve(CAPABILITIES, **able)
+            backend = AwsBackend(place, clock=time, fleet="web", capabilities=capabilities)
+            await backend.open()
+            address = "aws://eu-west-1/web"
+            try:
+                async with Fleet.adopt(
+                    address, backend=backend, journal=":memory:", clock=time
+                ) as web:
+                    scene.emulator.clear_calls()
+                    began = time.now()
+                    end = await web.replace(scene.images[1], Rolling(probe=probe), limits=limits)
+                    assert end.status is Status.SUCCEEDED
+                    return time.now() - began
+            finally:
+                await backend.close()
+
+        return _measured(scene, time.run(run()))
+
+
+def rows(case: Case, they: Measured, we: Measured) -> Iterator[dict[str, Any]]:
+    """Yield a row for each requirement of a case."""
+    time, calls = case.recorded
+    measured, made = they.whole / case.bound, they.calls.total()
+    yield _row(case, "roller: whole / bound", (0.85 * time, 1.15 * time), measured)
+    yield _row(case, "roller: calls / server", (0.85 * calls, 1.15 * calls), made / case.n)
+    yield _row(case, "times faster, makespan", (case.faster, None), they.makespan / we.makespan)
+    yield _row(case, "times faster, whole", (case.faster, None), they.whole / we.whole)
+    yield _row(case, "times fewer calls", (case.fewer, None), made / we.calls.total())
+    yield _row(case, "ours: makespan / bound", (None, 1.15), we.makespan / case.bound)
+    yield _row(case, "ours: calls / server", (None, case.calls), we.calls.total() / case.n)
+
+
+def further(case: Case, they: Measured, real: bool) -> Iterator[dict[str, Any]]:
+    """Yield rows that require nothing: with the probe, and on a cloud that shows all at once."""
+    probed = ours(case, probe=True, real=real)
+    yield _row(case, "with a probe: makespan / bound", (None, None), probed.makespan / case.bound)
+    yield _row(case, "with a probe: times faster, whole", (None, None), they.whole / probed.whole)
+    fresh = ours(case, real=real, staleness=0.0)
+    yield _row(case, "staleness 0: times faster, whole", (None, None), they.whole / fresh.whole)
+
+
+def _row(
+    case: Case, what: str, required: tuple[float | None, float | None], measured: float
+) -> dict[str, Any]:
+    low, high = required
+    least = "" if low is None else f">= {low:.4g}"
+    most = "" if high is None else f"<= {high:.4g}"
+    holds = (low is None or measured >= low) and (high is None or measured <= high)
+    return {
+        "n": case.n,
+        "batch": case.batch,
+        "what": what,
+        "required": f"{least} {most}".strip(),
+        "measured": round(measured, 3),
+        "holds": holds,
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = options(__doc__ or "")
+    parser.add_argument("--real", action="store_true", help="wait in earnest: half an hour")
+    chosen = parser.parse_args()
+    found: list[dict[str, Any]] = []
+    seconds = {}
+    for case in CASES[:1] if chosen.quick else CASES:
+        say(f"n={case.n} batch={case.batch}: the roller")
+        they = theirs(case, real=chosen.real)
+        say(f"n={case.n} batch={case.batch}: ours")
+        we = ours(case, real=chosen.real)
+        found += rows(case, they, we)
+        found += further(case, they, chosen.real)
+        seconds[case.n] = {
+            who: {
+                "whole": round(run.whole, 1),
+                "makespan": round(run.makespan, 1),
+                "calls": run.calls.total(),
+            }
+            for who, run in (("roller", they), ("ours", we))
+        }
+    show(found, as_json=chosen.json, seconds=seconds)
+    sys.exit(not all(row["holds"] for row in found))
+
+
+if __name__ == "__main__":
+    main()
