@@ -1,7 +1,8 @@
 """Time that an emulated cloud and whoever calls it skip together, when nobody has anything to do.
 
 An emulator serves what fell due before it answers, in its order, and nothing in between: to let it
-skip a wait is the same as to wait. Calls take the real time that they take.
+skip a wait is the same as to wait. Its clock stands still otherwise, and so does ours: what happens
+doesn't depend on how fast the machine is. What a call takes is waited for like anything else.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ __all__ = ["Emulated", "Time"]
 
 T = TypeVar("T")
 
-_SHORT = 0.02
-"""A wait that is hardly longer than the order to skip it."""
-
 
 class Emulated(Protocol):
-    """A cloud whose clock can be moved on."""
+    """A cloud whose clock can be stopped, and moved on."""
+
+    def freeze(self) -> object:
+        """Let the time stand still."""
+        ...
 
     def skip(self, *, seconds: float) -> object:
         """Let so much time pass at once."""
@@ -29,25 +31,28 @@ class Emulated(Protocol):
 
 
 class Time:
-    """What is waited for, and how long everything took.
+    """What is waited for, on both sides.
 
     Args:
-        cloud: Whose time it is as well.
-        real: Whether to wait in earnest.
+        cloud: Whose time it is as well; it stands still from now on.
+        real: Whether time passes by itself, and is waited for in earnest.
     """
 
     def __init__(self, cloud: Emulated, *, real: bool = False) -> None:
         self._cloud = cloud
-        self._real = real
+        self.real = real
         self.skipped = 0.0
+        self._began = time.time()
+        if not real:
+            cloud.freeze()
 
     def now(self) -> float:
         """Return the wall clock's time, in seconds since 1970: a `Clock` of the SDK."""
-        return time.time() + self.skipped
+        return time.time() if self.real else self._began + self.skipped
 
     def sleep(self, seconds: float) -> None:
         """Let *seconds* pass."""
-        if self._real or seconds < _SHORT:
+        if self.real:
             time.sleep(seconds)
         else:
             self._cloud.skip(seconds=seconds)
@@ -55,12 +60,13 @@ class Time:
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run *main* on an event loop of this time, and return its result."""
-        with asyncio.Runner(loop_factory=lambda: _Loop(self)) as runner:
+        factory = asyncio.SelectorEventLoop if self.real else lambda: _Loop(self)
+        with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(main)
 
 
 class _Selector(selectors.SelectSelector):
-    """Waits in earnest for what threads do, and lets all other waits be skipped."""
+    """Waits for what threads do, and lets all other waits be skipped."""
 
     def __init__(self, time: Time) -> None:
         super().__init__()
@@ -68,16 +74,16 @@ class _Selector(selectors.SelectSelector):
         self.outside = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= 0 or self.outside:
-            return super().select(timeout)
+        if timeout is None or (self.outside and timeout > 0):
+            return super().select(None)
         events = super().select(0)
-        if not events:
+        if not events and timeout > 0:
             self._time.sleep(timeout)
         return events
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose time goes on by what was skipped, too."""
+    """An event loop whose time is what was skipped; it stands still while a thread works."""
 
     def __init__(self, time: Time) -> None:
         self._skipping = time
@@ -85,7 +91,7 @@ class _Loop(asyncio.SelectorEventLoop):
         super().__init__(self._selecting)
 
     def time(self) -> float:
-        return super().time() + self._skipping.skipped
+        return self._skipping.skipped
 
     def run_in_executor(  # type: ignore[override]  # Narrower generics need 3.11's Unpack.
         self, executor: Any, func: Callable[..., T], *args: Any
@@ -94,6 +100,13 @@ class _Loop(asyncio.SelectorEventLoop):
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._returned)
         return future
+
+    async def shutdown_default_executor(self) -> None:
+        self._selecting.outside += 1  # Its threads end outside of this loop, too.
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._selecting.outside -= 1
 
     def _returned(self, _: asyncio.Future[Any]) -> None:
         self._selecting.outside -= 1

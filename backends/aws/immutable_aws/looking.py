@@ -211,13 +211,13 @@ class Eyes:
 
         Two services tell them, one after the other. Somebody who is retired in between would be
         counted by the size and found draining. So while members move the groups are read again, and
-        everything is if they have changed.
+        everything is if they have changed. Without target groups there is nothing to hold together.
         """
         at = self._calls.now()
         for _ in range(_TRIES):
             arns = {arn for group in groups for arn in group.target_groups}
             healths = await healths_of(self._calls, arns)
-            if is_calm(groups, healths):
+            if not arns or is_calm(groups, healths):
                 break
             before, groups, at = groups, await self.groups(fleet), self._calls.now()
             if moves(before) == moves(groups):

@@ -203,3 +203,25 @@ def test_a_hundred_servers_in_three_zones(account, strategy):
     assert result.status.value == "succeeded"
     check_moved(account, before, after, size=100)
     check_balanced(account, "web-r2", 100)
+
+
+@pytest.mark.parametrize(("kind", "answers"), [("application", 2), (None, 1)])
+def test_groups_are_read_twice_only_to_be_of_one_moment_with_health(
+    emulator, monkeypatch, kind, answers
+):
+    from backends.aws.tests.backend.account import Account
+    from backends.aws.tests.emulator import Stage
+
+    account = Account(emulator, Stage(emulator, kind), monkeypatch)
+    account.group(2)
+    emulator.fate(boot=None)
+    emulator.resize(group="web", desired=3)
+    emulator.skip(seconds=1)  # The third is there, and pending for good.
+
+    async def go():
+        async with account.fleet() as fleet:
+            emulator.clear_calls()
+            return await fleet.state()
+
+    assert len(run(go()).instances) == 3
+    assert emulator.calls()["autoscaling:DescribeAutoScalingGroups"] == answers
