@@ -16,6 +16,7 @@
     │   └── RolloutCancelled    stopped on request and left as it is    ``immutable.model.result``)
     ├── BuildFailed             an image could not be built; what was begun is removed
     ├── BuildBusy               somebody else is building the same image now
+    ├── CatalogRefused          what would make the catalog of images say what is not so
     ├── JournalError            the journal can't be read or written
     │   └── LeaseLost           another controller owns the rollout now
     ├── RegistryError           a backend, a builder, or a metric source, can't be found or loaded
@@ -43,6 +44,7 @@ __all__ = [
     "BuildBusy",
     "BuildFailed",
     "CapacityShortage",
+    "CatalogRefused",
     "Conflict",
     "Denied",
     "FleetBusy",
@@ -250,6 +252,22 @@ class BuildBusy(ImmutableError):
             f"{self.image} is being built by somebody else (build {self.build});"
             " wait for it and ask again"
         )
+
+
+@define(eq=False)
+class CatalogRefused(ImmutableError):
+    """A change of the catalog of images that its rules forbid; nothing was changed.
+
+    Attributes:
+        reason: Why, naming the version or the channel.
+        way_out: What can be done about it.
+    """
+
+    reason: str
+    way_out: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.way_out}" if self.way_out else self.reason
 
 
 class JournalError(ImmutableError):

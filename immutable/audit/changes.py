@@ -72,8 +72,8 @@ def _hear(told: dict[str, _Change | None], leaf: Leaf, place: int) -> None:
     rollout, kind, at = said["rollout"], said["record"]["type"], said["at"]
     if kind == "asked":
         told[rollout] = _Change(rollout, from_json(Asked, said["record"]), at, place)
-    elif kind == "build_asked":
-        told[rollout] = None  # An image that is built changes no fleet.
+    elif kind in ("build_asked", "catalog_opened"):
+        told[rollout] = None  # An image that is built, or revoked, changes no fleet.
     change = told[rollout]
     if change is None:
         return

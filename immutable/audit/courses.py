@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -24,8 +25,11 @@ class Said:
     wrong: str = ""
 
 
-_FIRST = ("asked", "build_asked")
+_FIRST = ("asked", "build_asked", "catalog_opened")
 """The kinds of records that are the first ones."""
+
+_SUBJECTS = {"build_asked": "spec"}
+"""The field that says what it is about; of others it is the fleet."""
 
 
 @define
@@ -54,8 +58,7 @@ class Courses:
             rollout, seq, fence = str(leaf["rollout"]), int(leaf["seq"]), int(leaf["fence"])
             record = leaf["record"]
             kind = record["type"]
-            # A build's subject is what the image is made of; it has a course as a rollout has.
-            subject = str(record.get("spec" if kind == "build_asked" else "fleet"))
+            subject = _subject(kind, record)
         except (ValueError, KeyError, TypeError, AttributeError):
             return Said(wrong="it is not a record")
         course = self._courses.setdefault(rollout, _Course())
@@ -73,6 +76,11 @@ class Courses:
         if before is None or self._courses[before].ended:
             return ""
         return f"rollout {before} of the same fleet has no end: some of its records are missing"
+
+
+def _subject(kind: str, record: dict[str, Any]) -> str:
+    """Return what there is one course of: a fleet, what an image is made of, or the catalog."""
+    return "catalog" if kind == "catalog_opened" else str(record.get(_SUBJECTS.get(kind, "fleet")))
 
 
 def _misplaced(course: _Course, seq: int, fence: int, kind: str) -> str:

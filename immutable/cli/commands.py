@@ -7,6 +7,8 @@ import click
 from immutable.cli.approving import approvals, approve
 from immutable.cli.audit import audit
 from immutable.cli.building import build, sweep_images
+from immutable.cli.cataloguing import add, restore, revoke, show, versions
+from immutable.cli.channels import channel
 from immutable.cli.collecting import collect
 from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
@@ -37,8 +39,10 @@ def cli() -> None:
 _ROLLOUTS = (plan, approve, approvals, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-for each in (build, try_, collect, sweep_images, keygen, sign, verify):
+_CATALOG = (add, show, versions, revoke, restore)
+
+for each in (build, try_, collect, sweep_images, keygen, sign, verify, *_CATALOG):
     image.add_command(each)
 
-for each in (fleet, image, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
+for each in (fleet, image, channel, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
     cli.add_command(each)

@@ -14,6 +14,7 @@ from rich.console import Console
 from immutable.errors import (
     BuildBusy,
     BuildFailed,
+    CatalogRefused,
     FleetBusy,
     ImmutableError,
     InvalidValue,
@@ -76,6 +77,7 @@ _CODES: tuple[tuple[type[ImmutableError], int], ...] = (
     (PlanStale, REFUSED),
     (OrphanedRollout, REFUSED),
     (BuildBusy, REFUSED),
+    (CatalogRefused, REFUSED),
     (BuildFailed, FAILED),
     (RolledBack, ROLLED_BACK),
     (RolloutFailed, FAILED),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -15,9 +15,14 @@ from immutable.errors import JournalError
 from immutable.model import Event, Order, Plan, Record, Status
 
 if TYPE_CHECKING:
+    from immutable.catalog.state import Catalog
     from immutable.journal.merkle import Frontier
+    from immutable.model.catalog import CatalogRecord
 
-__all__ = ["Build", "Entry", "Given", "Journal", "Leaf", "Lease"]
+__all__ = ["Build", "Decision", "Entry", "Given", "Journal", "Leaf", "Lease", "Stored"]
+
+Decision = Callable[["Catalog", float], Sequence["CatalogRecord"]]
+"""What is to be changed in a catalog as it is, at a time in seconds since 1970; a pure function."""
 
 
 @frozen
@@ -142,6 +147,19 @@ class Leaf:
     text: str
     rollout: str
     seq: int
+
+
+@frozen
+class Stored:
+    """An image's files, as the catalog keeps them.
+
+    Attributes:
+        manifest: The text of its manifest (`immutable.trust.ImageManifest.load`).
+        signed: The text of what was signed of it (`immutable.trust.load_bundle`); can be empty.
+    """
+
+    manifest: str
+    signed: str
 
 
 class Journal(ABC):
@@ -276,6 +294,34 @@ class Journal(ABC):
         """Return builds, the oldest first; of a specification, or not ended."""
         del spec, unfinished
         return []
+
+    async def catalog(self) -> Catalog:
+        """Return the catalog of images as it is now; empty where the journal keeps none."""
+        from immutable.catalog.state import Catalog
+
+        return Catalog()
+
+    async def stored(self, digest: str) -> Stored | None:
+        """Return the files of an image in the catalog; None where it is not there."""
+        del digest
+        return None
+
+    async def change_catalog(self, decide: Decision) -> tuple[CatalogRecord, ...]:
+        """Change the catalog; what was decided is in the log with it, all or nothing.
+
+        Args:
+            decide: What to change, such as `immutable.catalog.assign`, given all but the first two
+                arguments. May be asked more than once. Nobody else changes the catalog meanwhile.
+
+        Returns:
+            What was changed.
+
+        Raises:
+            CatalogRefused: Whatever *decide* raises is raised, and nothing was changed.
+            JournalError: It could not be written, or this journal keeps no catalog.
+        """
+        del decide
+        raise JournalError(f"{type(self).__name__} keeps no catalog")
 
     @abstractmethod
     async def order(self, rollout: str, order: Order, *, actor: str, reason: str) -> None:

@@ -12,7 +12,7 @@ from immutable.model.serial import canonical
 
 __all__ = ["VERSION", "migration"]
 
-VERSION = 3
+VERSION = 4
 """The version that this SDK reads and writes."""
 
 _TABLES = """
@@ -61,6 +61,43 @@ CREATE TABLE checkpoints (
 );
 """
 
+_CATALOG = """
+CREATE TABLE catalog (
+    seq BIGINT NOT NULL,
+    at DOUBLE PRECISION NOT NULL
+);
+CREATE TABLE versions (
+    digest TEXT PRIMARY KEY,
+    number BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    artifacts TEXT NOT NULL,
+    added_at DOUBLE PRECISION NOT NULL,
+    manifest TEXT NOT NULL,
+    signed TEXT NOT NULL,
+    UNIQUE (name, version)
+);
+CREATE TABLE channels (
+    channel TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    back SMALLINT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (channel, number)
+);
+CREATE TABLE revocations (
+    digest TEXT PRIMARY KEY,
+    at DOUBLE PRECISION NOT NULL,
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL
+);
+INSERT INTO catalog (seq, at) VALUES (-1, 0);
+"""
+"""What version 4 has more than version 3."""
+
 
 def migration(version: int) -> Run[None]:
     """Bring the tables of *version* to `VERSION`, within one transaction; 0 is an empty database.
@@ -70,6 +107,16 @@ def migration(version: int) -> Run[None]:
     """
     if version == VERSION:
         return
+    if version < _MERKLE:
+        yield from _to_merkle(version)
+    yield from _each(_CATALOG)
+
+
+_MERKLE = 3
+"""The version from which on all records are in one log."""
+
+
+def _to_merkle(version: int) -> Run[None]:
     old = ("rollouts", "records", "orders")[: (0, 2, 3)[version]]
     for table in old:
         yield Statement(f"ALTER TABLE {table} RENAME TO old_{table}")

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import frozen
 
 from immutable.errors import JournalError
-from immutable.journal import reading
+from immutable.journal import cataloguing, reading
 from immutable.journal import transactions as doing
-from immutable.journal.base import Build, Entry, Given, Journal, Leaf, Lease
+from immutable.journal.base import Build, Decision, Entry, Given, Journal, Leaf, Lease, Stored
 from immutable.journal.transactions import BUILDS, Run, Transaction, Work
 from immutable.model import Event, Order, Record
+from immutable.model.catalog import CatalogRecord
 from immutable.model.records import Asked, BuildAsked, Claimed, Ended
 from immutable.model.serial import canonical, to_json
 
 if TYPE_CHECKING:
+    from immutable.catalog.state import Catalog
     from immutable.journal.merkle import Frontier
 
 __all__ = ["SqlJournal"]
@@ -200,6 +202,21 @@ class SqlJournal(Journal):
         give = partial(doing.order, rollout=rollout, word=order, actor=actor, reason=reason)
         await self._do(give, key=rollout)
         self.bell(rollout).set()
+
+    # -- the catalog of images -----------------------------------------------------------------
+
+    async def catalog(self) -> Catalog:
+        """Return the catalog of images as it is now."""
+        return await self._look(cataloguing.catalog)
+
+    async def stored(self, digest: str) -> Stored | None:
+        """Return the files of an image in the catalog."""
+        return await self._look(partial(cataloguing.stored, digest=digest))
+
+    async def change_catalog(self, decide: Decision) -> tuple[CatalogRecord, ...]:
+        """Change the catalog."""
+        key = cataloguing.CATALOG
+        return await self._do(partial(cataloguing.change, decide=decide), key=key)
 
     # -- reading -------------------------------------------------------------------------------
 

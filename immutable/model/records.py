@@ -13,6 +13,13 @@ from attrs import field, frozen
 
 from immutable.model.actions import Action
 from immutable.model.builds import BuildAsked, BuildNoted, Built
+from immutable.model.catalog import (
+    CatalogOpened,
+    ChannelAssigned,
+    Restored,
+    Revoked,
+    VersionAdded,
+)
 from immutable.model.fleet import Group
 from immutable.model.frozenmap import FrozenMap, by_number
 from immutable.model.gates import Verdict
@@ -25,6 +32,8 @@ __all__ = [
     "BuildAsked",
     "BuildNoted",
     "Built",
+    "CatalogOpened",
+    "ChannelAssigned",
     "Claimed",
     "Committed",
     "Done",
@@ -42,9 +51,12 @@ __all__ = [
     "Proved",
     "Record",
     "Resized",
+    "Restored",
     "Resynced",
+    "Revoked",
     "Started",
     "Turned",
+    "VersionAdded",
 ]
 
 
@@ -364,6 +376,11 @@ Record = (
     | BuildAsked
     | BuildNoted
     | Built
+    | CatalogOpened
+    | VersionAdded
+    | ChannelAssigned
+    | Revoked
+    | Restored
     | Started
     | Found
     | Claimed
@@ -382,7 +399,7 @@ Record = (
     | Turned
     | Ended
 )
-"""One thing that a rollout, or the build of an image, wrote down."""
+"""One thing that a rollout, the build of an image, or the catalog of images wrote down."""
 
 
 @frozen

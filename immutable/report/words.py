@@ -21,6 +21,8 @@ from immutable.model.records import (
     BuildAsked,
     BuildNoted,
     Built,
+    CatalogOpened,
+    ChannelAssigned,
     Claimed,
     Committed,
     Done,
@@ -35,9 +37,12 @@ from immutable.model.records import (
     Paused,
     Proved,
     Resized,
+    Restored,
     Resynced,
+    Revoked,
     Started,
     Turned,
+    VersionAdded,
 )
 
 __all__ = ["action_words", "noteworthy", "words"]
@@ -97,6 +102,37 @@ def _(record: BuildNoted) -> str:
 @words.register
 def _(record: Built) -> str:
     return f"built, with a manifest of {len(record.manifest.encode())} bytes"
+
+
+@words.register
+def _(_: CatalogOpened) -> str:
+    return "the catalog of images is opened"
+
+
+@words.register
+def _(record: VersionAdded) -> str:
+    return f"{record.name}:{record.version} is in the catalog, as {record.digest}"
+
+
+@words.register
+def _(record: ChannelAssigned) -> str:
+    way = "goes back to" if record.back else "points at"
+    return f"{record.channel} {way} {record.digest}{_why(record.reason)}"
+
+
+@words.register
+def _(record: Revoked) -> str:
+    forced = ", though a channel has it" if record.forced else ""
+    return f"{record.digest} is revoked{forced}{_why(record.reason)}"
+
+
+@words.register
+def _(record: Restored) -> str:
+    return f"{record.digest} is not revoked any more{_why(record.reason)}"
+
+
+def _why(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 @words.register

@@ -10,9 +10,11 @@ import pytest
 
 from immutable import Status, open_journal
 from immutable.audit.verify import verify
+from immutable.catalog import add
 from immutable.model import Order, Record
 from immutable.model.records import Ended, Entered, Proved, Turned
 from immutable.model.serial import canonical, to_json
+from tests.support.cataloguing import added, digest_of
 from tests.support.entries import STARTED, entry
 
 OLD = (
@@ -115,3 +117,29 @@ def test_orders_that_waited_are_carried_forward(tmp_path):
         await journal.close()
 
     asyncio.run(main())
+
+
+def test_a_journal_of_version_3_gets_a_catalog_and_keeps_its_log(tmp_path):
+    path = tmp_path / "journal.db"
+
+    async def write():
+        journal = await open_journal(path)
+        await journal.begin(entry(), [STARTED])
+        await journal.close()
+
+    async def read():
+        journal = await open_journal(path)
+        assert [each.record for each in await journal.events("r1")] == [STARTED]
+        await journal.change_catalog(lambda catalog, _: add(catalog, added("1")))
+        assert list((await journal.catalog()).versions) == [digest_of("1")]
+        report = await verify(journal)
+        assert (report.size, report.findings) == (4, ())
+        await journal.close()
+
+    asyncio.run(write())
+    connection = sqlite3.connect(path)
+    for table in ("catalog", "versions", "channels", "revocations"):  # What it has not.
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    asyncio.run(read())

@@ -49,6 +49,8 @@ from immutable.model.records import (
     BuildAsked,
     BuildNoted,
     Built,
+    CatalogOpened,
+    ChannelAssigned,
     Claimed,
     Committed,
     Done,
@@ -64,9 +66,12 @@ from immutable.model.records import (
     Paused,
     Proved,
     Resized,
+    Restored,
     Resynced,
+    Revoked,
     Started,
     Turned,
+    VersionAdded,
 )
 from immutable.model.serial import canonical, from_json, to_json
 from immutable.planning.compile import replacement
@@ -221,6 +226,9 @@ RECORDS = (
     Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
     Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3),
     BuildAsked("sha256:0", "web", "2", "local", "ada", "new"), Built("{}"), BuildNoted("packer_1"),
+    CatalogOpened(), VersionAdded("sha256:0", "web", "2", "", ("aws://r/ami-1",), "{}"),
+    ChannelAssigned("web@live", "sha256:0", back=True, reason="ü"),
+    Revoked("sha256:0", 5.5, "CVE", forced=True), Restored("sha256:0", "false alarm", "ada"),
     Found(2, created=True, at=5.0),
     Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"), Proved("i-1"),
     Entered(1), Committed(), Turned("bad"), Ended(Status.FAILED, "worse", ("r1 of size 2",)),

@@ -1,0 +1,206 @@
+"""Commands on the catalog of images: adding, showing, revoking, restoring versions."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from immutable import catalog as deciding
+from immutable.catalog import Catalog
+from immutable.catalog.revoking import revocable
+from immutable.cli.bundles import FILE, attested, beside, read
+from immutable.cli.options import as_json, journal, where
+from immutable.cli.running import command, console, show_json
+from immutable.cli.tables import plain_table, stamp
+from immutable.connecting import default_actor, opened_journal
+from immutable.model import SystemClock
+from immutable.model.catalog import VersionAdded
+from immutable.report import cataloguing as documents
+from immutable.trust import ImageManifest, load_bundle, verify_image
+from immutable.trust.shape import time_of
+
+__all__ = ["add", "restore", "revoke", "show", "versions"]
+
+
+@click.command()
+@click.argument("manifest", type=FILE)
+@click.option(
+    "--signed", "attestations", type=FILE,
+    help="What was signed; default the file beside it, with .intoto.jsonl at the end.",
+)  # fmt: skip
+@click.option("--trust", "policy", type=FILE, help="Refuse it unless these have signed it (TOML).")
+@where
+@as_json
+@command
+async def add(
+    manifest: Path,
+    attestations: Path | None,
+    policy: Path | None,
+    journal: str | None,
+    actor: str | None,
+    as_json: bool,
+) -> None:
+    """Add the image of MANIFEST to the catalog, with what was signed of it.
+
+    A name and version stand for one image for ever. An image that is there already has, from then
+    on, the signatures that it is added with.
+    """
+    made = ImageManifest.load(await read(manifest))
+    if policy is not None:
+        envelopes, trusted = await attested(manifest, attestations, policy)
+        for each in made.artifacts:
+            verify_image(made, envelopes, trusted, artifact=each)
+    record = VersionAdded(
+        made.digest,
+        made.name,
+        made.version,
+        made.base,
+        tuple(each.address for each in made.artifacts),
+        made.dump().decode(),
+        await _signed(attestations or beside(manifest)),
+        actor or default_actor(),
+    )
+    async with opened_journal(journal) as book:
+        await book.change_catalog(lambda catalog, _: deciding.add(catalog, record))
+        catalog = await book.catalog()
+    known = catalog.versions[made.digest]
+    if as_json:
+        show_json(documents.version(catalog, known, SystemClock().now()))
+        return
+    console().print(f"{known} {known.digest} is in the catalog", markup=False)
+
+
+async def _signed(place: Path) -> str:
+    """Return the text of what was signed, read once to be sure that it is that; empty for none."""
+    if not await asyncio.to_thread(place.is_file):
+        return ""
+    text = await read(place)
+    load_bundle(text)
+    return text
+
+
+@click.command()
+@click.argument("image")
+@journal
+@as_json
+@command
+async def show(image: str, journal: str | None, as_json: bool) -> None:
+    """Show an IMAGE of the catalog: web:1.4.2, web@production, or sha256: and the digest."""
+    async with opened_journal(journal) as book:
+        catalog = await book.catalog()
+        known = catalog.find(image)
+        files = await book.stored(known.digest)
+    shown = documents.version(catalog, known, SystemClock().now())
+    if as_json:
+        show_json(shown | {"manifest": files.manifest if files else ""})
+        return
+    rows = [(name, _words(value)) for name, value in shown.items() if value]
+    console().print(plain_table(rows, "", ""))
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{stamp(value['at'])} UTC by {value['actor']}: {value['reason']}"
+    if isinstance(value, float):
+        return f"{stamp(value)} UTC"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+@click.command()
+@click.argument("name", default="")
+@journal
+@as_json
+@command
+async def versions(name: str, journal: str | None, as_json: bool) -> None:
+    """List the versions in the catalog, the oldest first; those of NAME, if one is given."""
+    async with opened_journal(journal) as book:
+        catalog = await book.catalog()
+    now = SystemClock().now()
+    wanted = [each for each in catalog.versions.values() if name in ("", each.name)]
+    found = [documents.version(catalog, each, now) for each in wanted]
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        (str(version), version.digest, stamp(version.added_at), _state(each))
+        for version, each in zip(wanted, found, strict=True)
+    ]
+    console().print(plain_table(rows, "image", "digest", "added (UTC)", "state"))
+
+
+def _state(shown: dict[str, object]) -> str:
+    for name in ("revoked", "revoke_at"):
+        if isinstance(there := shown[name], dict):
+            word = "revoked" if name == "revoked" else f"revoked from {stamp(there['at'])} on"
+            return f"{word}: {there['reason']}"
+    channels = shown["channels"]
+    return ", ".join(channels) if isinstance(channels, list) else ""
+
+
+@click.command()
+@click.argument("image")
+@click.option("--reason", required=True, help="Why; all who run it will ask.")
+@click.option("--at", metavar="TIME", help="From when on: 2026-12-01T00:00:00Z; default now.")
+@click.option("--force", is_flag=True, help="Also if a channel points at it.")
+@where
+@as_json
+@command
+async def revoke(
+    image: str,
+    reason: str,
+    at: str | None,
+    force: bool,
+    journal: str | None,
+    actor: str | None,
+    as_json: bool,
+) -> None:
+    """Revoke an IMAGE, and with it all that were built on it: none is to be launched any more.
+
+    IMAGE is web:1.4.2 or a digest, also of an image that is not in the catalog, if one in it was
+    built on it. Exits with 5 while a channel points at it.
+    """
+    since, who = time_of(at, "at").timestamp() if at else None, actor or default_actor()
+    async with opened_journal(journal) as book:
+        await book.change_catalog(
+            lambda catalog, now: deciding.revoke(
+                catalog, image, now, reason=reason, actor=who, at=since, force=force
+            )
+        )
+        catalog = await book.catalog()
+    _show_revoked(catalog, image, as_json=as_json)
+
+
+def _show_revoked(catalog: Catalog, image: str, *, as_json: bool) -> None:
+    shown = documents.revoked(catalog, revocable(catalog, image))
+    if as_json:
+        show_json(shown)
+        return
+    affected = ", ".join(shown["affected"]) or shown["digest"]
+    console().print(f"revoked from {stamp(shown['at'])} UTC on: {affected}", markup=False)
+    if shown["channels"]:
+        names = ", ".join(shown["channels"])
+        console(error=True).print(f"still pointing at it: {names}", markup=False)
+
+
+@click.command()
+@click.argument("image")
+@click.option("--reason", required=True, help="Why; goes into the record.")
+@where
+@as_json
+@command
+async def restore(
+    image: str, reason: str, journal: str | None, actor: str | None, as_json: bool
+) -> None:
+    """Take the revocation of an IMAGE back: it, and what was built on it, can be launched again."""
+    who = actor or default_actor()
+    async with opened_journal(journal) as book:
+        changed = await book.change_catalog(
+            lambda catalog, _: deciding.restore(catalog, image, reason=reason, actor=who)
+        )
+    (restored,) = changed
+    if as_json:
+        show_json({"digest": restored.digest, "reason": reason})
+        return
+    console().print(f"{restored.digest} is not revoked any more", markup=False)

@@ -1,0 +1,103 @@
+"""What the catalog of images writes down: every change of it, in the order of their making."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = [
+    "CatalogOpened",
+    "CatalogRecord",
+    "ChannelAssigned",
+    "Restored",
+    "Revoked",
+    "VersionAdded",
+]
+
+
+@frozen
+class CatalogOpened:
+    """The catalog of this journal begins: the record with number 0 of it."""
+
+
+@frozen
+class VersionAdded:
+    """An image is in the catalog from here on, or has other signatures.
+
+    Attributes:
+        digest: Its manifest's digest.
+        name: The image's name.
+        version: Its version.
+        parent: Digest of the image that it was built on; empty for none.
+        artifacts: The addresses of what it became, such as ``aws://eu-west-1/ami-0abc123``.
+        manifest: Its manifest, as the text of its file.
+        signed: What was signed of it, as the text of that file; empty for nothing.
+        actor: Who added it, as claimed.
+    """
+
+    digest: str
+    name: str
+    version: str
+    parent: str
+    artifacts: tuple[str, ...]
+    manifest: str
+    signed: str = ""
+    actor: str = ""
+
+
+@frozen
+class ChannelAssigned:
+    """A channel points at another version.
+
+    Attributes:
+        channel: The channel, such as ``web@production``.
+        digest: The version that it points at from here on.
+        before: The one that it pointed at; empty for a new channel.
+        back: Whether it went back to where it came from.
+        actor: Who did it, as claimed.
+        reason: Why, in the actor's words.
+    """
+
+    channel: str
+    digest: str
+    before: str = ""
+    back: bool = False
+    actor: str = ""
+    reason: str = ""
+
+
+@frozen
+class Revoked:
+    """An image, and all that were built on it, are not to be launched any more.
+
+    Attributes:
+        digest: The image's digest.
+        at: From when on, in seconds since 1970; may be to come.
+        reason: Why, in the actor's words.
+        forced: Whether although a channel pointed at it, or at one that was built on it.
+        actor: Who did it, as claimed.
+    """
+
+    digest: str
+    at: float
+    reason: str
+    forced: bool = False
+    actor: str = ""
+
+
+@frozen
+class Restored:
+    """A revocation does not hold any more.
+
+    Attributes:
+        digest: The digest of the image that was revoked.
+        reason: Why, in the actor's words.
+        actor: Who did it, as claimed.
+    """
+
+    digest: str
+    reason: str
+    actor: str = ""
+
+
+CatalogRecord = VersionAdded | ChannelAssigned | Revoked | Restored
+"""One change of the catalog."""
