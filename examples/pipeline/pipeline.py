@@ -31,7 +31,7 @@ from immutable import Fleet, NothingToRecover
 
 HERE = Path(__file__).resolve().parent
 FLEET = "local://web"
-QUICK = ("--max-surge", "1", "--min-ready", "300ms", "--boot-timeout", "20s")
+QUICK = ("--max-surge", "1", "--min-ready", "300ms", "--boot-timeout", "60s")
 ENOUGH = 200
 
 
@@ -107,12 +107,12 @@ class Site:
         self.git("add", ".")
         self.git("commit", "-qm", message)
 
-    async def deploy(self, key: str) -> int:
+    async def deploy(self, key: str, patience: str) -> int:
         """Do what CI does on a commit, and return its exit code."""
         environment = {
             "IMMUTABLE": f"{sys.executable} -m immutable",
             "IMAGE_OPTIONS": "--test http:/healthz",
-            "TEST_OPTIONS": "--boot-timeout 3s --min-ready 300ms",
+            "TEST_OPTIONS": f"--boot-timeout {patience} --min-ready 300ms",
             "SIGNING_KEY": str(self.folder / key),
             "TRUST": str(self.folder / "trust.toml"),
             "WORK": str(self.folder),
@@ -162,21 +162,30 @@ async def stages(site: Site) -> list[Stage]:
 
 
 COMMITS = (
-    ("2", "a good one", "", "ci.pem", 0),
-    ("3", "one that does not boot", 'APP_HEALTHY = "0"', "ci.pem", 4),
-    ("4", "one that a stranger has signed", "", "stranger.pem", 5),
-    ("5", "another good one", "", "ci.pem", 0),
+    ("2", "a good one", "", "ci.pem", "60s", 0),
+    ("3", "one that does not boot", 'APP_HEALTHY = "0"', "ci.pem", "3s", 4),
+    ("4", "one that a stranger has signed", "", "stranger.pem", "60s", 5),
+    ("5", "another good one", "", "ci.pem", "60s", 0),
 )
+"""Each commit: version, message, the application's settings, who signs, how long it may take to
+boot when it is tried out, and how its pipeline is to end."""
 
 
 async def stage(
-    site: Site, clients: Any, version: str, message: str, environment: str, key: str, expected: int
+    site: Site,
+    clients: Any,
+    version: str,
+    message: str,
+    environment: str,
+    key: str,
+    patience: str,
+    expected: int,
 ) -> Stage:
     """Commit, deploy, and see what the clients saw."""
     mark = clients.mark()
     await asyncio.to_thread(site.commit, version, message, environment)
     print(f"-- {message}", file=sys.stderr)
-    code = await site.deploy(key)
+    code = await site.deploy(key, patience)
     while clients.since(mark).requests < ENOUGH:
         await asyncio.sleep(0.05)
     settled = clients.mark()
