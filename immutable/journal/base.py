@@ -310,7 +310,7 @@ class Journal(ABC):
         """Change the catalog; what was decided is in the log with it, all or nothing.
 
         Args:
-            decide: What to change, such as ``immutable.catalog.assign``, given all but the first two
+            decide: What to change, such as ``catalog.assign``, given all but the first two
                 arguments. May be asked more than once. Nobody else changes the catalog meanwhile.
 
         Returns:
