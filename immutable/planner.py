@@ -26,6 +26,8 @@ from immutable.model import (
     ImageLike,
     Limits,
     Plan,
+    PlanKind,
+    Problem,
     RuntimeConfig,
     Status,
     Strategy,
@@ -56,7 +58,9 @@ class Planner:
 
     def __init__(self, connection: Connection, rollout: Callable[[str], Rollout]) -> None:
         self._address = connection.address
+        self._url = connection.url
         self._name = connection.url.name
+        self._clock = connection.clock
         self._backend = connection.backend
         self._journal = connection.journal
         self._rollout = rollout
@@ -82,10 +86,26 @@ class Planner:
         """Return the image that words mean here, pinned.
 
         Raises:
+            InvalidValue: The words mean a channel, and there is none such, or nothing for here.
             Invalid: There is none, or instances can't be started from it.
         """
-        reference = image if isinstance(image, str) else image.artifact
+        meant, _ = await self._meant(image)
+        reference = meant if isinstance(meant, str) else meant.artifact
         return await self._ask(lambda: self._backend.resolve(reference))
+
+    async def _meant(self, words: ImageLike) -> tuple[ImageLike, tuple[str, ...]]:
+        """Return what is launched of what a channel points at, and that as a note for the plan.
+
+        Other words stay as they are. A channel is read once: it may move at any moment.
+        """
+        if not isinstance(words, str) or "@" not in words:
+            return words, ()
+        catalog = await self._journal.catalog()
+        if not catalog.is_channel(words):
+            return words, ()
+        version = catalog.find(words)
+        artifact = version.artifact(self._url.scheme, self._url.location)
+        return artifact, (f"{words} is {version} ({version.digest})",)
 
     async def check(self, plan: Plan) -> None:
         """Look for what would stop a plan, in the backend and in what its gates read.
@@ -97,8 +117,26 @@ class Planner:
             return
         problems = await self._ask(lambda: self._backend.preflight(self._name, plan))
         problems += await unreadable(self._backend, plan)
+        problems += await self._revoked(plan)
         if problems:
             raise PlanRefused(problems)
+
+    async def _revoked(self, plan: Plan) -> tuple[Problem, ...]:
+        """Return why the image of a plan must not be launched, by the catalog's revocations.
+
+        A change of size starts what the fleet runs already: to refuse it would cost capacity.
+        """
+        if plan.kind is PlanKind.SCALE:
+            return ()
+        catalog, image = await self._journal.catalog(), plan.candidate.image
+        problems = []
+        for version in catalog.launched_as(self._url.scheme, image.artifact):
+            found = catalog.revocation(version.digest, self._clock.now())
+            if found is not None:
+                what = f"{version} is revoked: {found.reason}"
+                way_out = f"take another version, or restore {found.digest} if that was wrong"
+                problems.append(Problem(what, way_out))
+        return tuple(problems)
 
     async def _running(self) -> Rollout | None:
         running = await self._journal.entries(fleet=self._address, unfinished=True)
@@ -127,15 +165,17 @@ class Planner:
         await self._idle()
         state = await self.state()
         there = only_group(state).revision.image
+        meant, named = (None, ()) if image is None else await self._meant(image)
         plan = replacement(
             self._address,
             state,
-            there if image is None else await self.image(image),
+            there if meant is None else await self.image(meant),
             config,
             strategy,
             limits,
             self._backend.capabilities,
         )
+        plan = evolve(plan, notes=(*plan.notes, *named))
         await self.check(plan)
         return plan
 
@@ -200,10 +240,11 @@ class Planner:
             PlanRefused: It can't be done; with every problem that was found.
         """
         # Before anything is taken back: a name that means nothing ends no rollout.
-        wanted = None if image is None else await self.image(image)
+        meant, named = (None, ()) if image is None else await self._meant(image)
+        wanted = None if meant is None else await self.image(meant)
         taken_back = await self._take_back()
         plan = await self.replacement(wanted, strategy, limits, config)
-        return evolve(plan, notes=(*plan.notes, *taken_back))
+        return evolve(plan, notes=(*plan.notes, *named, *taken_back))
 
     async def _take_back(self) -> tuple[str, ...]:
         running = await self._running()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -48,6 +49,35 @@ class Version:
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version}"
+
+    def places(self, backend: str) -> Iterator[tuple[str, str]]:
+        """Yield the regions of a backend that it was made for, and what is launched in each."""
+        for address in self.artifacts:
+            scheme, _, rest = address.partition("://")
+            region, _, identifier = rest.partition("/")
+            if scheme == backend:
+                yield unquote(region), identifier
+
+    def artifact(self, backend: str, location: str) -> str:
+        """Return what is launched of it in a fleet's place.
+
+        Args:
+            backend: The backend's name, such as ``aws``.
+            location: Where the fleet is, as its address says. What was made for one region only
+                is it, for a location need not be a region's name; the backend knows if it isn't.
+
+        Raises:
+            InvalidValue: It was not made for that backend, or for several regions of it and none
+                is the location.
+        """
+        there = dict(self.places(backend))
+        if len(there) == 1:
+            return next(iter(there.values()))
+        if location in there:
+            return there[location]
+        place, known = f"{backend}://{location}", ", ".join(self.artifacts)
+        way_out = f"build it for that place too; there are {known}"
+        raise InvalidValue("image", str(self), f"there is none of it at {place}", way_out)
 
 
 @frozen
@@ -132,16 +162,15 @@ class Catalog:
         raise InvalidValue("image", reference, "not in the catalog", way_out)
 
     def launched_as(self, backend: str, artifact: str) -> tuple[Version, ...]:
-        """Return the versions that have become an artifact, whose region is not known.
+        """Return the versions that have become an artifact, in any region of a backend.
 
         Args:
             backend: The backend's name, such as ``aws``.
             artifact: The identifier that instances are launched by.
         """
-        begin, end = f"{backend}://", f"/{artifact}"
         return tuple(
             version for version in self.versions.values()
-            if any(a.startswith(begin) and a.endswith(end) for a in version.artifacts)
+            if artifact in dict(version.places(backend)).values()
         )  # fmt: skip
 
     # -- lineage -------------------------------------------------------------------------------
@@ -181,6 +210,10 @@ class Catalog:
         return (self.revocations[d] for d in self.lineage(digest) if d in self.revocations)
 
     # -- channels ------------------------------------------------------------------------------
+
+    def is_channel(self, words: str) -> bool:
+        """Whether words mean a channel, be there one of that name or not."""
+        return _CHANNEL.fullmatch(words) is not None
 
     def current(self, channel: str) -> Assignment | None:
         """Return what a channel points at; None where there is no such channel."""

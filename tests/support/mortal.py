@@ -25,7 +25,7 @@ from immutable.model.records import Intended
 
 T = TypeVar("T")
 
-READS = ("checkpoints", "entries", "events", "frontier", "leaves", "orders")
+READS = ("catalog", "checkpoints", "entries", "events", "frontier", "leaves", "orders", "stored")
 """Calls of a journal that change nothing: no points to die at."""
 
 
