@@ -60,12 +60,12 @@ def test_a_lease_can_be_claimed_when_it_ends_and_the_old_one_writes_no_more(plac
         old = await journal.begin(entry(), [STARTED])
         with pytest.raises(FleetBusy, match="alive"):
             await journal.claim("r1", "two")
-        await asyncio.sleep(0.7 * journal.ttl)
+        await place.passing(journal, 0.7 * journal.ttl)
         await journal.renew(old)
-        await asyncio.sleep(0.7 * journal.ttl)
+        await place.passing(journal, 0.7 * journal.ttl)
         with pytest.raises(FleetBusy):
             await journal.claim("r1", "two")
-        await asyncio.sleep(0.4 * journal.ttl)
+        await place.passing(journal, 0.4 * journal.ttl)
         new = await journal.claim("r1", "two")
         assert new.fence > old.fence
         for stale in (journal.append(old, [Entered(1)]), journal.renew(old)):
@@ -150,7 +150,7 @@ def test_news_wakes_who_waits_for_them(place):
         await asyncio.sleep(0.2)
         await journal.append(lease, [Turned("bad")])
         await waiting
-        assert 0.2 <= loop.time() - began < 10
+        assert 0.2 <= loop.time() - began < 60
         await journal.wait("r1", 0.3)
         assert loop.time() - began >= 0.5
 
@@ -164,7 +164,7 @@ def test_one_beat_keeps_all_leases_of_a_controller_and_no_other(place):
         await journal.append(mine[2], [Ended(Status.SUCCEEDED)])
         await journal.order("m1", Order.PAUSE, actor="ada", reason="")
         for _ in range(3):
-            await asyncio.sleep(0.5 * journal.ttl)
+            await place.passing(journal, 0.5 * journal.ttl)
             assert await journal.beat("one") == {"m0": 0, "m1": 1}
         live = {each.rollout: each.live for each in await journal.entries(unfinished=True)}
         assert live == {"m0": True, "m1": True, "o": False}
@@ -247,7 +247,7 @@ def test_each_takes_its_share_and_one_at_least(place):
         assert len(await journal.claim_some("b", 2)) == 2
         assert len(await journal.claim_some("a", 99)) == 1
         assert len(await journal.claim_some("b", 99)) == 1
-        await asyncio.sleep(1.1 * journal.ttl)
+        await place.passing(journal, 1.1 * journal.ttl)
         assert len(await journal.claim_some("b", 99)) == 6
 
     place.run(main)
@@ -315,7 +315,7 @@ def test_builds_are_leased_as_rollouts_are_and_are_none(place):
         assert [event.record for event in await journal.events("b1")][1:] == [
             Built("{}"), Ended(Status.SUCCEEDED),
         ]  # fmt: skip
-        await asyncio.sleep(place.ttl + 0.5)
+        await place.passing(journal, place.ttl + 0.5)
         assert {each.rollout for each in await journal.claim_some("c", 9)} == {"r1"}
         assert (await journal.claim("b3", "here")).fence == 2
         assert not (await verify(journal)).findings
