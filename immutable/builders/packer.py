@@ -35,7 +35,7 @@ _GRACE = 120.0
 """Seconds that Packer has to remove what it has begun after SIGTERM."""
 _TEMPORARY = re.compile(r"\bpacker_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 """What Packer calls keys and security groups that it makes for a while (a UUID)."""
-_LEFT_OUT = {".git", "packer_cache", ".packer.d"}
+_LEFT_OUT = {".git", "packer_cache", ".packer.d", "packer-manifest.json", "crash.log"}
 _TAIL = 5
 
 UNTAGGED = (
@@ -129,7 +129,7 @@ class PackerBuilder:
             if not getattr(request, name):
                 reason = "missing: a template doesn't say it"
                 raise InvalidValue(name, "", reason, f"pass --{name}")
-        digest = await asyncio.to_thread(_digest, Path(request.source))
+        inputs = await asyncio.to_thread(_inputs, Path(request.source))
         return ImageSpec(
             name=request.name,
             version=request.version,
@@ -137,7 +137,7 @@ class PackerBuilder:
             source=request.origin,
             base=request.base,
             targets=(Target(self._place.scheme, self._place.location),),
-            materials={"template": digest},
+            materials={"template": _digest(inputs)},
             parameters=request.parameters,
             tests=request.tests,
         )
@@ -161,11 +161,31 @@ class PackerBuilder:
         given = [word for name, value in job.spec.parameters.items() for word in _var(name, value)]
         words = (packer, "build", "-machine-readable", "-color=false", *given, template)
         program = Program(words, _environment(job, context), folder, _GRACE)
+        before = await asyncio.to_thread(_inputs, Path(job.request.source))
+        if _digest(before) != job.spec.materials["template"]:
+            raise Invalid(f"{job.request.source} was changed since it was planned; build it again")
         code = await heard(program, heard_so_far)
         if code or not heard_so_far.ids:
             last = "; ".join(heard_so_far.tail) or "it made no image"
             raise Invalid(f"packer ended with exit code {code}: {last}")
+        await self._unchanged(job, before, context)
         return await self._product([_parted(each) for each in heard_so_far.ids], tools)
+
+    async def _unchanged(
+        self, job: BuildJob, before: dict[str, bytes], context: BuildContext
+    ) -> None:
+        """See that inputs are as they were; what a build has written beside them is said.
+
+        Raises:
+            Invalid: One was changed meanwhile: nobody knows which of both is in the image.
+        """
+        after = await asyncio.to_thread(_inputs, Path(job.request.source))
+        changed = sorted(name for name in before if after.get(name) != before[name])
+        if changed:
+            raise Invalid(f"{changed[0]} was changed while the image was baked; build it again")
+        for name in sorted(set(after) - set(before)):
+            why = "it counts as an input, so the next build is another one: let it go elsewhere"
+            context.say(f"the build has written {name} beside its template; {why}")
 
     async def _product(self, made: Collection[tuple[str, str]], tools: dict[str, str]) -> Product:
         artifacts = []
@@ -200,26 +220,32 @@ def _parts(template: Path) -> tuple[Path, str]:
     return template.resolve().parent, template.resolve().name
 
 
-def _digest(template: Path) -> str:
-    """Return the digest of a template with all files of its directory."""
+def _inputs(template: Path) -> dict[str, bytes]:
+    """Return the digests of a template and of all files of its directory, with their modes."""
     folder = template if template.is_dir() else template.parent
     try:
-        files = sorted(
-            path
-            for path in folder.rglob("*")
+        files = {
+            str(path.relative_to(folder)): path
+            for path in sorted(folder.rglob("*"))
             if path.is_file() and not _LEFT_OUT.intersection(path.relative_to(folder).parts)
-        )
-        texts = {path: path.read_bytes() for path in files}
-        told = b"".join(texts[path] for path in files) if template.is_dir() else texts[template]
+        }
+        texts = {name: path.read_bytes() for name, path in files.items()}
+        told = b"".join(texts.values()) if template.is_dir() else texts[template.name]
     except (OSError, KeyError) as error:
         raise Invalid(f"no template {template}: {error}") from error
     if b"IMMUTABLE_BUILD" not in told and b"immutable_build" not in told:
         raise Invalid(f"{template} makes what could not be found again; {UNTAGGED}")
-    summed = sha256(str(template.name).encode())
-    for path in files:
-        mode = b"x" if path.stat().st_mode & 0o100 else b"-"
-        name = str(path.relative_to(folder)).encode(errors="surrogateescape")
-        summed.update(b"\0".join((name, mode, sha256(texts[path]).digest())))
+    modes = {name: b"x" if path.stat().st_mode & 0o100 else b"-" for name, path in files.items()}
+    found = {name: modes[name] + sha256(text).digest() for name, text in texts.items()}
+    return found | {"": template.name.encode(errors="surrogateescape")}
+
+
+def _digest(inputs: dict[str, bytes]) -> str:
+    summed = sha256()
+    for name in sorted(inputs):
+        known = inputs[name]
+        summed.update(name.encode(errors="surrogateescape") + b"\0")
+        summed.update(len(known).to_bytes(4, "big") + known)
     return f"sha256:{summed.hexdigest()}"
 
 

@@ -253,6 +253,20 @@ def test_when_everything_is_killed_the_janitor_leaves_nothing(site, moment):
 
 
 @real
+@pytest.mark.slow
+def test_what_a_build_writes_beside_its_template_is_said_and_what_it_changes_is_refused(site):
+    recipe = json.loads(site.template.read_text())
+    recipe["post-processors"] = [{"type": "manifest", "output": "made.json"}]
+    site.template.write_text(json.dumps(recipe))
+    asyncio.run(site.build())
+    assert any("has written made.json beside its template" in line for line in site.log)
+    extra = site.template.parent / "setup.sh"
+    extra.write_text("one")
+    with pytest.raises(BuildFailed, match="was changed while the image was baked"):
+        asyncio.run(site.build("Waiting for instance", lambda _: extra.write_text("two")))
+
+
+@real
 def test_a_template_that_packer_refuses_is_said_in_its_words(site):
     site.template.write_text(site.template.read_text().replace("amazon-ebs", "amazon-abacus"))
     with pytest.raises(BuildFailed, match="amazon-abacus"):
