@@ -8,6 +8,7 @@ from typing import TypeVar
 from attrs import evolve
 
 from immutable.connecting import Connection
+from immutable.engine.beginning import revoked
 from immutable.engine.history import earlier_revision
 from immutable.engine.retrying import patiently
 from immutable.engine.sources import unreadable
@@ -26,8 +27,6 @@ from immutable.model import (
     ImageLike,
     Limits,
     Plan,
-    PlanKind,
-    Problem,
     RuntimeConfig,
     Status,
     Strategy,
@@ -117,26 +116,9 @@ class Planner:
             return
         problems = await self._ask(lambda: self._backend.preflight(self._name, plan))
         problems += await unreadable(self._backend, plan)
-        problems += await self._revoked(plan)
+        problems += await revoked(self._journal, self._clock, plan)
         if problems:
             raise PlanRefused(problems)
-
-    async def _revoked(self, plan: Plan) -> tuple[Problem, ...]:
-        """Return why the image of a plan must not be launched, by the catalog's revocations.
-
-        A change of size starts what the fleet runs already: to refuse it would cost capacity.
-        """
-        if plan.kind is PlanKind.SCALE:
-            return ()
-        catalog, image = await self._journal.catalog(), plan.candidate.image
-        problems = []
-        for version in catalog.launched_as(self._url.scheme, image.artifact):
-            found = catalog.revocation(version.digest, self._clock.now())
-            if found is not None:
-                what = f"{version} is revoked: {found.reason}"
-                way_out = f"take another version, or restore {found.digest} if that was wrong"
-                problems.append(Problem(what, way_out))
-        return tuple(problems)
 
     async def _running(self) -> Rollout | None:
         running = await self._journal.entries(fleet=self._address, unfinished=True)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from attrs import field, frozen
 
-from immutable.errors import InvalidValue
+from immutable.errors import InvalidValue, Problem
 
 __all__ = ["Assignment", "Catalog", "Revocation", "Version", "channel_name"]
 
@@ -205,6 +205,22 @@ class Catalog:
         """Return the first revocation of an image, its own or inherited, that does not hold yet."""
         found = [each for each in self._revocations(digest) if each.at > now]
         return min(found, key=lambda each: each.at, default=None)
+
+    def against(self, backend: str, artifact: str, now: float) -> tuple[Problem, ...]:
+        """Return why instances must not be launched by an identifier: it is a revoked image's.
+
+        Args:
+            backend: The backend's name, such as ``aws``.
+            artifact: The identifier that they are launched by.
+            now: The time.
+        """
+        problems = []
+        for version in self.launched_as(backend, artifact):
+            if (found := self.revocation(version.digest, now)) is not None:
+                what = f"{version} is revoked: {found.reason}"
+                way_out = f"take another version, or restore {found.digest} if that was wrong"
+                problems.append(Problem(what, way_out))
+        return tuple(problems)
 
     def _revocations(self, digest: str) -> Iterator[Revocation]:
         return (self.revocations[d] for d in self.lineage(digest) if d in self.revocations)

@@ -12,12 +12,12 @@ from immutable.backend import Backend
 from immutable.engine.retrying import patiently
 from immutable.errors import FleetBusy, JournalError, NothingToRecover, PlanStale
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Clock, Plan, Record, Resize, Status
+from immutable.model import Clock, FleetURL, Plan, PlanKind, Problem, Record, Resize, Status
 from immutable.model.records import Claimed, Ended, Started
 from immutable.model.serial import digest
 from immutable.planning.compile import staleness
 
-__all__ = ["Turn", "begin", "first_records", "new_entry", "new_rollout_id", "take_over"]
+__all__ = ["Turn", "begin", "first_records", "new_entry", "new_rollout_id", "revoked", "take_over"]
 
 _ATTEMPTS = 10
 
@@ -112,6 +112,18 @@ async def first_records(backend: Backend, fleet: str, plan: Plan) -> list[Record
     started = Started(digest(plan), groups, wanted=resize, ready=ready, at=state.at)
     # A plan without steps is over before it begins; the record says that it was asked for.
     return [started] if plan.steps else [started, Ended(Status.SUCCEEDED, "nothing to do")]
+
+
+async def revoked(journal: Journal, clock: Clock, plan: Plan) -> tuple[Problem, ...]:
+    """Return why a plan must not be begun: its image is revoked, by the journal's catalog.
+
+    A change of size starts what the fleet runs already: to refuse it would cost capacity.
+    """
+    if plan.kind is PlanKind.SCALE or not plan.steps:
+        return ()
+    scheme = FleetURL.parse(plan.fleet).scheme
+    catalog = await journal.catalog()
+    return catalog.against(scheme, plan.candidate.image.artifact, clock.now())
 
 
 async def take_over(journal: Journal, fleet: str, controller: str) -> Turn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from immutable.backend import Backend, BackendError
-from immutable.engine.beginning import Turn, first_records
+from immutable.engine.beginning import Turn, first_records, revoked
 from immutable.engine.calls import Calls
 from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
@@ -117,6 +117,9 @@ class _Driver:
     async def _first_records(self) -> list[Record]:
         """Begin a rollout that was submitted: nobody has looked at the fleet yet."""
         plan = self._session.plan
+        problems = await revoked(self._session.journal, self._clock, plan)
+        if problems:
+            return [Ended(Status.FAILED, "; ".join(map(str, problems)))]
         try:
             return await first_records(self._backend, self._fleet, plan)
         except PlanStale as stale:

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from immutable import Fleet, InvalidValue, PlanRefused, Status, open_journal
+from immutable import Fleet, InvalidValue, PlanRefused, RolloutFailed, Status, open_journal
 from immutable.catalog import Version, add, assign, restore, revoke
 from immutable.memory import Cloud, MemoryBackend
 from immutable.model.catalog import VersionAdded
+from immutable.model.records import Intended
 from immutable.testing import LoopClock, run
 from tests.support.cataloguing import PRODUCTION, added, digest_of
 from tests.support.world import LIMITS, URL
@@ -105,6 +106,30 @@ def test_what_is_revoked_after_it_was_planned_is_not_begun_until_it_is_restored(
             lambda catalog, _: restore(catalog, "web:2", reason="false alarm", actor="ada")
         )
         assert (await web.apply(plan)).status is Status.SUCCEEDED
+
+    play(story)
+
+
+def test_what_is_revoked_while_it_waits_for_a_controller_is_not_begun():
+    async def story(web, journal):
+        rollout = await web.submit(await web.plan("web-3", limits=LIMITS))
+        await revoked(journal, "web:2")
+        with pytest.raises(RolloutFailed, match="web:3 is revoked: CVE-1"):
+            await web.recover()
+        assert (await rollout.status()).status is Status.FAILED
+        (group,) = (await web.state()).groups
+        assert (group.revision.image.artifact, group.hold) == ("web-1", None)
+        kinds = {type(event.record) for event in await journal.events(rollout.id)}
+        assert Intended not in kinds
+
+    play(story)
+
+
+def test_what_waits_for_a_controller_and_is_not_revoked_is_carried_out():
+    async def story(web, journal):
+        await web.submit(await web.plan("web-3", limits=LIMITS))
+        await revoked(journal, "web:1")
+        assert (await web.recover()).status is Status.SUCCEEDED
 
     play(story)
 
