@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from attrs import evolve
 
+from backends.gcp.tests.backend.account import DOUBLE
 from backends.gcp.tests.backend.test_faults import again as twice
 from backends.gcp.tests.backend.test_faults import check_again, made
 from backends.gcp.tests.backend.test_rollouts import check_moved
-from immutable import Rolling
+from immutable import BlueGreen, Rolling
 from tests.emulators.adopted import replaced
 
 STALE = {"kind": "error", "status": 412, "code": "conditionNotMet"}
@@ -76,3 +78,23 @@ def test_all_of_it_at_once_in_a_shared_pool(account):
     account.emulator.laws(lag=0)
     check_moved(account, before, account.everything(), size=4)
     assert made(account) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_hundred_servers_are_switched_at_once_by_weight(account):
+    account.emulator.laws(boot=1.0)
+    result, _, before, after = replaced(
+        account,
+        BlueGreen(bake=0.5, gates=()),
+        size=100,
+        limits=evolve(DOUBLE, boot_timeout=120, progress_deadline=240),
+        poll=1.0,
+        staleness=0.5,
+    )
+    assert result.status.value == "succeeded"
+    check_moved(account, before, after, size=100)
+    assert made(account) == 100
+    assert account.emulator.traffic() == {"front": {"web-r2": 1}}
+    # Requests for each server that was replaced, looking included.
+    assert sum(account.made.values()) / 100 <= 4, account.made
