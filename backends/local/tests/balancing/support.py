@@ -32,7 +32,7 @@ def free_port() -> int:
         return port
 
 
-async def until(condition: Callable[[], Awaitable[Any]], patience: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[Any]], patience: float = 60.0) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(patience):
         while not await condition():

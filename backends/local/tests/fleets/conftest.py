@@ -21,7 +21,7 @@ from immutable_local import LocalBackend
 from immutable_local.places import Places
 
 ROOT = Path(__file__).resolve().parents[4]
-LIMITS = Limits(max_surge=2, min_ready=0.3, boot_timeout=8, drain_timeout=8)
+LIMITS = Limits(max_surge=2, min_ready=0.3, boot_timeout=60, drain_timeout=60)
 
 
 def _load(path):
@@ -113,19 +113,41 @@ def port_of(fleet) -> int:
     return int(fleet.backend.notes(fleet.name)[0].split()[0].rpartition(":")[2])
 
 
+class Load(traffic.Traffic):
+    """Traffic whose requests that are in flight can be waited for."""
+
+    def __init__(self, *args, **named):
+        super().__init__(*args, **named)
+        self._flying = set()
+
+    async def _request(self, client, link):
+        request = object()
+        self._flying.add(request)
+        try:
+            return await super()._request(client, link)
+        finally:
+            self._flying.discard(request)
+
+    async def turned_over(self):
+        """Wait until every request that is in flight now has ended."""
+        then = set(self._flying)
+        while then & self._flying:
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def load(fleet, rate: float = 150.0, **clients: int):
     """Traffic at a fleet, without retries."""
     await fleet.state()
     kinds = clients or {"keepalive": 6, "fresh": 2, "post": 1, "slow": 3, "stream": 1}
     shape = {"slow": 0.7, "stream": 1.5}
-    async with traffic.Traffic(
+    async with Load(
         "127.0.0.1", port_of(fleet), clients=kinds, rate=rate, seconds=shape
     ) as running:
         yield running
 
 
-async def wait_until(condition, seconds=20.0):
+async def wait_until(condition, seconds=60.0):
     """Wait for something that happens by itself."""
     end = time.monotonic() + seconds
     while not (found := await condition()):

@@ -65,7 +65,7 @@ class Spares:
 
     def end(self, fleet):
         """End all that runs for a fleet, its supervisor first, lest it starts what was ended."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while running := self.home.processes(fleet):
             assert time.monotonic() < deadline, f"can't be ended: {running}"
             for pid in sorted(running, key=lambda pid: "-m immutable_local " not in running[pid]):
@@ -87,7 +87,7 @@ class TestLocal(BackendConformance):
     url = "local://{fleet}"
     release = "0.1"
     template = TEMPLATE
-    patience = 10.0
+    patience = 30.0
     poll = 0.05
     drain_timeout = 1.0
 

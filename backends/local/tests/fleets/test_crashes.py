@@ -16,7 +16,7 @@ from .conftest import load
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 
-LIMITS = ("--max-surge", "1", "--min-ready", "0.3", "--boot-timeout", "8", "--drain-timeout", "8")
+LIMITS = ("--max-surge", "1", "--min-ready", "0.3", "--boot-timeout", "60", "--drain-timeout", "60")
 
 
 async def command(home, *words: str) -> asyncio.subprocess.Process:

@@ -114,9 +114,8 @@ async def test_an_image_whose_program_cannot_start_goes_back_at_once_and_says_wh
     recipe = folder / "immutable.toml"
     recipe.write_text(recipe.read_text().replace('"python3"', '"no-such-program"'))
     async with home.fleet(size=2) as web:
-        with pytest.raises(RolledBack, match="no-such-program") as caught:
-            await web.replace(str(folder), limits=LIMITS)
-        assert caught.value.result.seconds < 8
+        with pytest.raises(RolledBack, match="no-such-program"):
+            await web.replace(str(folder), limits=evolve(LIMITS, boot_timeout=3600))
 
 
 async def test_settings_reach_the_instances_and_a_change_of_them_is_a_rollout(home):

@@ -133,7 +133,7 @@ def near(answers: dict[str, object], percent: float) -> None:
 
 async def shares(running, enough: int = 250):
     """Return the answers per version to requests from now on, when there are *enough*."""
-    await asyncio.sleep(0.1)  # What was sent before is answered.
+    await running.turned_over()  # What was sent before is answered.
     mark = running.mark()
     while True:
         answers = running.since(mark).by_version
