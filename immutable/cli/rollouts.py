@@ -41,7 +41,8 @@ async def ways(
 ) -> dict[str, Any]:
     """Return the strategy, the limits and the configuration that the options ask for."""
     able = fleet.backend.capabilities
-    doubles = options["strategy"] != "rolling" and able.weighted_traffic
+    ways = {"blue-green": able.weighted_traffic, "canary": able.divides_traffic}
+    doubles = ways.get(options["strategy"], False)
     return {
         "strategy": await asyncio.to_thread(strategy_from, options, able),  # Imports checks.
         "limits": _limits(options, able, doubles=doubles),

@@ -252,7 +252,7 @@ class MemoryBackend(Backend):
             told = {number: group.shown for number, group in home.groups.items()}
             states = home.servers.values()
             ready = {s.seen.revision for s in states if s.seen.state is InstanceState.READY}
-            check_table(told, weights, ready)
+            check_table(told, weights, ready, divides=self.capabilities.divides_traffic)
             if len(home.groups) == 1:
                 return
             self.cloud.weigh(home, weights)

@@ -35,7 +35,11 @@ def first_weight(groups: Collection[Group], pool: Pool) -> float | None:
 
 
 def check_table(
-    groups: Mapping[int, Group], weights: Mapping[int, float], ready: Collection[int]
+    groups: Mapping[int, Group],
+    weights: Mapping[int, float],
+    ready: Collection[int],
+    *,
+    divides: bool = True,
 ) -> None:
     """Say what is wrong with a table of weights for the groups of a fleet.
 
@@ -43,6 +47,7 @@ def check_table(
         groups: The groups, by revision number.
         weights: The percentage of each.
         ready: The numbers of those with a READY member.
+        divides: Whether a group can have a part of the traffic, and not just all of it or none.
 
     Raises:
         Invalid: It isn't one for these groups, or they can't have one.
@@ -52,6 +57,8 @@ def check_table(
     whole = abs(sum(weights.values()) - 100) <= _EXACT
     if not whole or not all(0 <= weight <= 100 for weight in weights.values()):
         raise Invalid(f"weights are percentages that sum to 100, not {dict(weights)}")
+    if not divides and 100 not in weights.values():
+        raise Invalid(f"the traffic can be switched, not divided: {dict(weights)}")
     if len(groups) > 1 and not is_table(groups.values()):
         raise Invalid(f"groups {sorted(groups)} share a pool and can't be told apart")
     if all(group.weight == weights[number] for number, group in groups.items()):

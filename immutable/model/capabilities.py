@@ -29,7 +29,8 @@ class Capabilities:
     Attributes:
         create_fleet: Can make and delete fleets (`SupportsCreate`).
         weighted_traffic: Can give a group an exact share of the traffic.
-        weight_step: The finest difference between two weights, in percent.
+        weight_step: The finest difference between two weights, in percent. 100 says all or nothing:
+            the traffic can be switched, not divided.
         traffic_stats: Can count requests, errors and latency by revision.
         volumes: Can keep volumes apart from instances.
         console_output: Can show what an instance printed.
@@ -62,3 +63,8 @@ class Capabilities:
     launches: Rate | None = None
     terminations: Rate | None = None
     limits: Limits = Limits()
+
+    @property
+    def divides_traffic(self) -> bool:
+        """Whether a group can have a part of the traffic, and not just all of it or none."""
+        return self.weighted_traffic and self.weight_step < 100

@@ -35,7 +35,8 @@ class Canary:
 
     With weighted traffic the share is one of requests: stable keeps its size, so the fleet
     doubles by and by, and the way back is one switch. Without, it is a share of instances, the
-    closest that the fleet's size allows, and never none of either.
+    closest that the fleet's size allows, and never none of either. A backend that can switch all
+    the traffic and not divide it (``weight_step`` 100) is one without, here.
 
     Attributes:
         stages: The shares, rising; the last one is ``"100%"`` or is added.
@@ -68,7 +69,7 @@ class Canary:
             PlanRefused: The backend's weights are too coarse for a stage, or stable can't be kept.
         """
         del state
-        if able.weighted_traffic:
+        if able.divides_traffic:
             steps = [
                 step
                 for number, share in enumerate(self._shares())
@@ -76,7 +77,7 @@ class Canary:
             ]
             return (*steps, Commit(self.keep_stable))
         if self.keep_stable:
-            problem = "keep_stable needs weighted traffic, which the backend doesn't have"
+            problem = "keep_stable needs divided traffic, and the backend can't divide it"
             raise PlanRefused((Problem(problem, "leave keep_stable out"),))
         return (*self._by_instances(able), Commit())
 

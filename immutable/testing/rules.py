@@ -99,7 +99,7 @@ RULES: Mapping[str, str] = {
     "W3": "when route returns new requests are divided so",
     "W4": "a weight is a share of requests: at 0 a group gets none",
     "W5": "route refuses held groups, and tables that make no sense",
-    "W6": "weight_step is the finest difference that is kept",
+    "W6": "weight_step is the finest difference that is kept; 100 is all or nothing",
     "W7": "traffic counts what is over, by the member that answered",
     "W8": "latencies are counted by bounds that do not change",
     "X1": "errors are classified by the provider's code first",

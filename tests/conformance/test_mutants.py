@@ -7,9 +7,12 @@ import re
 import pytest
 
 from immutable.memory import MemoryBackend
+from immutable.testing.check import run_check
 from immutable.testing.checks import catalogue
 from tests.conformance.catching import PAGE, failure, page, seen_by
+from tests.conformance.memory import MemoryAuthor
 from tests.conformance.mutants import MUTANTS
+from tests.conformance.mutants.weighing import Switches
 
 ACCIDENT = re.compile(r"raised (TypeError|AttributeError|KeyError|ValueError|IndexError)")
 
@@ -30,6 +33,12 @@ def test_there_are_many_and_each_is_broken_in_a_way_of_its_own():
 
 def test_the_backend_that_they_are_made_of_is_whole():
     assert [check.name for check in catalogue() if failure(check, MemoryBackend)] == []
+
+
+@pytest.mark.parametrize("name", [c.name for c in catalogue() if "weighted_traffic" in c.needs])
+def test_one_that_switches_and_never_divides_is_whole(name):
+    (check,) = [each for each in catalogue() if each.name == name]
+    run_check(check, author := MemoryAuthor(), author.make(Switches))
 
 
 def test_the_page_shows_what_is_checked_and_what_is_seen():

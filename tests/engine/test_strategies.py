@@ -93,6 +93,16 @@ def test_a_share_finer_than_the_weights_of_the_backend_is_refused():
     assert Canary(("0.3%",)).steps(None, Capabilities(weighted_traffic=True, weight_step=0.1))
 
 
+SWITCHES = Capabilities(weighted_traffic=True, weight_step=100.0)
+
+
+def test_where_traffic_can_only_be_switched_a_canary_is_a_share_of_instances():
+    assert Canary().steps(None, SWITCHES) == Canary().steps(None, Capabilities())
+    assert BlueGreen().steps(None, SWITCHES) == BlueGreen().steps(None, ABLE)
+    with pytest.raises(PlanRefused, match="keep_stable"):
+        Canary(keep_stable=60).steps(None, SWITCHES)
+
+
 def test_keeping_stable_needs_weights():
     with pytest.raises(PlanRefused, match="keep_stable"):
         Canary(keep_stable=60).steps(None, Capabilities())

@@ -12,11 +12,12 @@ from immutable_azure.marks import MOST_TAGS, ORIGIN, Marks, first_tags, owners_t
 from immutable_azure.names import set_name
 from immutable_azure.reading import Described
 from immutable_azure.removing import delete_set, is_empty
+from immutable_azure.switching import drop_pool
 from immutable_azure.template import FleetTemplate
 
 __all__ = ["LEAST_ROOM", "adopt_fleet", "create_fleet", "delete_fleet", "image_of", "unmanageable"]
 
-LEAST_ROOM = 14
+LEAST_ROOM = 15
 """Tags that a rollout of some hundred servers needs on a set, at most."""
 
 
@@ -59,7 +60,7 @@ async def delete_fleet(hands: Hands, fleet: str) -> None:
         if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
             await hands.tag(group, owners_tags(group.tags))
         else:
-            await delete_set(hands, group)
+            await delete_set(hands, await drop_pool(hands, group))
 
 
 async def adopt_fleet(hands: Hands, name: str, delete_when_replaced: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Self
 
@@ -34,12 +34,14 @@ from immutable_azure.preflight import preflight
 from immutable_azure.removing import delete_revision
 from immutable_azure.retiring import retire
 from immutable_azure.sizing import grow, settle
+from immutable_azure.switching import route
 
 __all__ = ["CAPABILITIES", "AzureBackend"]
 
 CAPABILITIES = Capabilities(
     create_fleet=True,
-    weighted_traffic=False,
+    weighted_traffic=True,
+    weight_step=100.0,
     heals=False,
     poll=10.0,
     staleness=30.0,
@@ -123,7 +125,8 @@ class AzureBackend(Backend):
 
     def notes(self, fleet: str) -> tuple[str, ...]:
         """Return where it is, and what a share of the traffic means there."""
-        return (f"resource group {self.place.group}, shares of traffic by instances",)
+        traffic = "shares of traffic by instances, all of it switched by pools"
+        return (f"resource group {self.place.group}, {traffic}",)
 
     @asynccontextmanager
     async def _deed(self, fleet: str, *, marks: bool = False) -> AsyncIterator[Hands]:
@@ -190,6 +193,11 @@ class AzureBackend(Backend):
         """Mark members, take them out of the traffic, and delete them when they have drained."""
         async with self._deed(fleet) as hands:
             return await retire(hands, self._drains, fleet, revision, ids, drain_timeout, ctx)
+
+    async def route(self, fleet: str, weights: Mapping[int, float], ctx: Context) -> None:
+        """Let all rules of the load balancer send to the pool of the revision with 100 %."""
+        async with self._deed(fleet) as hands:
+            await route(hands, await self._eyes.look(fleet), fleet, weights, ctx)
 
     async def delete_revision(self, fleet: str, revision: int, ctx: Context) -> None:
         """Delete an empty set; an adopted one stays at size 0."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from immutable.backend import Conflict, Context, Invalid, Pool, Revision
+from immutable.backend import Conflict, Context, Pool, Revision
 from immutable.toolkit.owning import check_holder, check_number, held
+from immutable_azure.balancing import with_pool
 from immutable_azure.calls import SETS
 from immutable_azure.copying import model_like, user_data_of, what_of
 from immutable_azure.hands import Hands, current_tags
 from immutable_azure.marks import Marks, birth_tags, last_tag
 from immutable_azure.names import key, set_name
 from immutable_azure.reading import Described
+from immutable_azure.switching import make_pool
 
 __all__ = ["create_revision", "pattern_of", "put_new"]
 
@@ -25,8 +27,6 @@ async def create_revision(
     hands: Hands, fleet: str, revision: Revision, pool: Pool, until: float, ctx: Context
 ) -> None:
     """Make the set of a revision; see the contract, section 7."""
-    if pool is not Pool.SHARED:
-        raise Invalid(f"fleet {fleet}: a load balancer of Azure has no weights, so no own pools")
     groups = await hands.eyes.groups(fleet)
     name = set_name(fleet, revision.number)
     there = await hands.eyes.named(name)
@@ -39,6 +39,10 @@ async def create_revision(
         check_number(fleet, [each.marks.last], revision.number, ctx)
         if each.marks.revision >= revision.number:
             raise Conflict(f"fleet {fleet} is at number {each.marks.revision} already")
+    apart = {key(each) for group in groups for each in group.pools}
+    if pool is Pool.OWN and 1 < len(groups) > len(apart):
+        newest = groups[-1].marks.rollout
+        raise Conflict("the groups share a pool: none can have a weight", owner=newest or None)
     pattern = await hands.owned(fleet, pattern.marks.revision, ctx)
     if pattern.marks.last != (revision.number, ctx.rollout):
         mark = last_tag(revision.number, ctx.rollout)
@@ -48,14 +52,25 @@ async def create_revision(
     if setting is not None:
         profiles = setting["properties"].get("profiles") or ()
         maximum = max((int(each["capacity"]["maximum"]) for each in profiles), default=maximum)
+    own = None
+    if pool is Pool.OWN:
+        own = await make_pool(hands, pattern, fleet, revision.number)
     marks = Marks(
-        fleet, revision.number, ctx.rollout, ctx.plan, maximum=maximum, what=what_of(revision)
+        fleet,
+        revision.number,
+        ctx.rollout,
+        ctx.plan,
+        maximum=maximum,
+        own=own is not None or pattern.marks.own,
+        what=what_of(revision),
     )
     hold = held(None, ctx, until, 0)
     theirs = await hands.eyes.user_data(pattern)
     body = model_like(
         pattern.group, revision, birth_tags(marks, hold), user_data_of(revision, theirs)
     )
+    if own is not None:
+        with_pool(body["properties"]["virtualMachineProfile"], own)
     await put_new(hands, name, body, ctx)
 
 

@@ -20,6 +20,7 @@ from immutable_azure.scaling import (
     with_minimum,
     with_switch,
 )
+from immutable_azure.switching import sweep_pool
 
 __all__ = ["hold", "keep_still", "release", "restore"]
 
@@ -98,6 +99,7 @@ async def release(hands: Hands, fleet: str, revision: int, ctx: Context) -> None
             await _hand_over(hands, other, group, ctx)
     saved = [each.marks.saved.minimum for each in groups if each.marks.saved is not None]
     await restore(hands, fleet, revision, ctx, minimum=max(saved, default=None))
+    await sweep_pool(hands, group)
     group = await hands.owned(fleet, revision, ctx)
     tags = without_hold(current_tags(group))
     if tags != group.tags:

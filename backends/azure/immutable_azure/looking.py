@@ -24,6 +24,7 @@ from immutable.backend import (
 )
 from immutable.toolkit.requests import together
 from immutable.toolkit.sights import Sight, remembered
+from immutable_azure.balancing import weights_of
 from immutable_azure.calls import MEMBERS, SETS, Calls
 from immutable_azure.marks import Marks
 from immutable_azure.names import key, member_name
@@ -162,7 +163,9 @@ class Eyes:
         groups = await self._consistent(fleet)
         scaling = await self.scaling()
         revisions = await together(*(self.revision(each) for each in groups))
-        ups = await together(*(self.pools.up(each) for each in groups))
+        pools = await self.pools.read(groups)
+        ups = await together(*(self.pools.up(each, pools) for each in groups))
+        weights = weights_of(groups, pools)
         troubles = await together(*(self._trouble(each) for each in groups))
         repairs = await together(*(self.repairs(each) for each in groups))
         at = self.calls.now()
@@ -178,6 +181,7 @@ class Eyes:
                     bounds=bounds_of(setting, group.marks, at),
                     settings=settings_of(setting, group.marks, repairs[number]),
                     trouble=troubles[number],
+                    weight=weights.get(group.marks.revision),
                 )
             )
             instances += self._instances(group, ups[number], at, known, sights)

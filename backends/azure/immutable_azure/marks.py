@@ -45,6 +45,8 @@ RETIRED = f"{PREFIX}retired"
 SAVED = f"{PREFIX}saved"
 DRAINING = f"{PREFIX}draining"
 WHAT = f"{PREFIX}what"
+POOL = f"{PREFIX}pool"
+_OWN = "own"
 
 MOST_TAGS = 50
 """"Use tags to organize your Azure resources", limitations: 50 tags, 256 characters a value."""
@@ -93,6 +95,7 @@ class Marks:
         hold: The hold on it, over or not.
         saved: What to restore when that ends.
         draining: Members that were sent to retire, and since when.
+        own: Whether the pool that it is in was made for a revision, and not by the owner.
         what: Its revision as plain data, without the values of its configuration.
     """
 
@@ -107,6 +110,7 @@ class Marks:
     hold: Hold | None = None
     saved: Saved | None = None
     draining: Mapping[str, float] = field(factory=dict)
+    own: bool = False
     what: Any = None
 
     @classmethod
@@ -127,6 +131,7 @@ class Marks:
             hold=hold_of(tags.get(HOLD, ""), saved.minimum if saved else None),
             saved=saved,
             draining=_drains(unpack(DRAINING, tags)),
+            own=tags.get(POOL) == _OWN,
             what=unpack(WHAT, tags),
         )
 
@@ -146,6 +151,7 @@ def birth_tags(marks: Marks, hold: Hold) -> dict[str, str]:
         PLAN: marks.plan,
         ORIGIN: Origin.OURS.value,
         **_maximum(marks),
+        **({POOL: _OWN} if marks.own else {}),
         **last_tag(marks.revision, marks.rollout),
         **hold_tags(hold, Saved()),
         **pack(WHAT, marks.what),

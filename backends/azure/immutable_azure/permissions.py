@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["ACTIONS", "missing"]
+__all__ = ["ACTIONS", "SWITCHING", "missing"]
 
 ACTIONS: tuple[str, ...] = (
     "Microsoft.Compute/virtualMachineScaleSets/read",
@@ -32,6 +32,12 @@ ACTIONS: tuple[str, ...] = (
     "Microsoft.Insights/autoscaleSettings/delete",
 )
 """Everything that a rollout may need in the resource group of its fleet."""
+
+SWITCHING: tuple[str, ...] = (
+    "Microsoft.Network/loadBalancers/write",
+    "Microsoft.Network/loadBalancers/backendAddressPools/delete",
+)
+"""What a rollout needs besides where all traffic is switched at once."""
 
 
 def _matches(pattern: str, action: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from immutable.backend import Gone
+from immutable.backend import Gone, Transient
+from immutable.toolkit.requests import together
 from immutable_azure.calls import POOLS, Calls
 from immutable_azure.names import key, short
 from immutable_azure.reading import Described
 
-__all__ = ["Pools"]
+__all__ = ["Pools", "parts_of"]
 
 _RULES = "network.load_balancer_load_balancing_rules"
 
@@ -30,28 +31,45 @@ class Pools:
         self.calls = calls
 
     async def _get(self, pool: str) -> dict[str, Any]:
-        place, balancer, name = _parts(pool)
+        place, balancer, name = parts_of(pool)
         told: dict[str, Any] = await self.calls.ask(
             f"{POOLS}.get", place, balancer, name, about=name
         )
         return told
 
-    async def up(self, group: Described) -> set[str] | None:
+    async def read(self, groups: Iterable[Described]) -> dict[str, dict[str, Any]]:
+        """Return what is told of the pools of sets, each asked for once.
+
+        Raises:
+            Transient: One of them isn't there any more.
+        """
+        named = {key(pool): pool for group in groups for pool in group.pools}
+        try:
+            told = await together(*(self._get(pool) for pool in named.values()))
+        except Gone as error:
+            raise Transient(f"a pool of a scale set has gone: {error}") from error
+        return dict(zip(named, told, strict=True))
+
+    async def up(self, group: Described, pools: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
         """Return the network interfaces to which all pools of a set send; None without a pool.
 
         Where the set has the health extension that is what it says, else the probe is asked: a
         member that no probe looks at is not known to be well.
+
+        Args:
+            group: The set.
+            pools: What was told of its pools.
         """
         found: set[str] | None = None
-        for pool in dict.fromkeys(group.pools):
-            told = await self._get(pool)
+        for pool in dict.fromkeys(map(key, group.pools)):
+            told = pools[pool]
             well = {_nic(port) for port in _open(told)}
             if not group.watched:
                 well &= await self._probed(told)
             found = well if found is None else found & well
         return found
 
-    async def _probed(self, told: dict[str, Any]) -> set[str]:
+    async def _probed(self, told: Mapping[str, Any]) -> set[str]:
         """Return the network interfaces that a probe says are Up."""
         up: set[str] | None = None
         for rule in told["properties"].get("loadBalancingRules") or ():
@@ -111,7 +129,7 @@ class Pools:
                 changed = True
         if not changed:
             return False
-        place, balancer, name = _parts(pool)
+        place, balancer, name = parts_of(pool)
         body = {"properties": {"loadBalancerBackendAddresses": addresses}}
         await self.calls.begin(
             f"{POOLS}.begin_create_or_update",
@@ -126,7 +144,12 @@ class Pools:
         return True
 
 
-def _parts(pool: str) -> tuple[str, str, str]:
+def parts_of(pool: str) -> tuple[str, str, str]:
+    """Return a pool's resource group, load balancer and name.
+
+    Raises:
+        Gone: It is no backend pool of a load balancer.
+    """
     parts = tuple(
         short(pool, kind) for kind in ("resourceGroups", "loadBalancers", "backendAddressPools")
     )
@@ -139,7 +162,7 @@ def _port(address: dict[str, Any]) -> str:
     return str((address["properties"].get("networkInterfaceIPConfiguration") or {}).get("id", ""))
 
 
-def _open(told: dict[str, Any]) -> list[str]:
+def _open(told: Mapping[str, Any]) -> list[str]:
     addresses = told["properties"].get("loadBalancerBackendAddresses") or ()
     return [_port(each) for each in addresses if each["properties"].get("adminState") != "Down"]
 

@@ -8,15 +8,17 @@ from typing import Any
 
 from immutable.backend import BackendError, Denied, Plan, Problem
 from immutable.toolkit.requests import together
+from immutable.toolkit.weights import needs_weights
 from immutable_azure.adopting import LEAST_ROOM, image_of
 from immutable_azure.creating import pattern_of
 from immutable_azure.hands import Hands
 from immutable_azure.images import launchable_here, plain
 from immutable_azure.marks import MOST_TAGS, owners_tags
 from immutable_azure.names import key
-from immutable_azure.permissions import ACTIONS, missing
+from immutable_azure.permissions import ACTIONS, SWITCHING, missing
 from immutable_azure.reading import Described, is_husk
 from immutable_azure.scaling import bounds_of
+from immutable_azure.switching import hinder_switch
 
 __all__ = ["preflight"]
 
@@ -34,9 +36,10 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
     sku = await _sku(hands, pattern)
     found = await together(
         _images(hands, pattern, plan),
-        _permissions(hands),
+        _permissions(hands, plan),
         _room(hands, pattern, plan, sku),
         _traffic(hands, pattern),
+        _switch(hands, pattern, plan),
         _bounds(hands, pattern, plan),
     )
     problems = [each for part in found for each in part]
@@ -64,7 +67,7 @@ async def _images(hands: Hands, pattern: Described, plan: Plan) -> list[Problem]
     return problems
 
 
-async def _permissions(hands: Hands) -> list[Problem]:
+async def _permissions(hands: Hands, plan: Plan) -> list[Problem]:
     place = hands.calls.place.group
     try:
         told = await hands.eyes.permissions(place)
@@ -77,7 +80,8 @@ async def _permissions(hands: Hands) -> list[Problem]:
         ]
     except BackendError:
         return []
-    lacking = missing(told, ACTIONS)
+    needed = (*ACTIONS, *SWITCHING) if needs_weights(plan) else ACTIONS
+    lacking = missing(told, needed)
     if not lacking:
         return []
     return [Problem(f"not permitted in {place}: {', '.join(lacking)}", "see docs/azure.md")]
@@ -168,6 +172,10 @@ async def _traffic(hands: Hands, pattern: Described) -> list[Problem]:
             )
         )
     return problems
+
+
+async def _switch(hands: Hands, pattern: Described, plan: Plan) -> list[Problem]:
+    return await hinder_switch(hands, pattern) if needs_weights(plan) else []
 
 
 async def _bounds(hands: Hands, pattern: Described, plan: Plan) -> list[Problem]:

@@ -288,6 +288,7 @@ def group_of(
     bounds: tuple[int, int | None],
     settings: Mapping[str, str],
     trouble: Trouble | None,
+    weight: float | None,
 ) -> Group:
     """Return a group as the engine sees it; an expired hold's changes as if undone.
 
@@ -298,6 +299,7 @@ def group_of(
         bounds: Automatic scaling's bounds.
         settings: What else has to be as before.
         trouble: Why it doesn't get its members.
+        weight: Its percentage of the traffic; None where all share one pool.
     """
     marks = described.marks
     hold, lapsed = standing(marks.hold, at)
@@ -313,6 +315,7 @@ def group_of(
         rollout=marks.rollout,
         plan=marks.plan,
         trouble=trouble,
+        weight=weight,
         settings=dict(settings),
     )
 

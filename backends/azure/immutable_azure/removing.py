@@ -9,6 +9,7 @@ from immutable_azure.hands import Hands
 from immutable_azure.holding import restore
 from immutable_azure.marks import RETIRED, owners_tags
 from immutable_azure.reading import Described, is_husk, size_of
+from immutable_azure.switching import drop_pool, send_to_others
 
 __all__ = ["delete_revision", "delete_set", "is_empty"]
 
@@ -27,13 +28,14 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
     if not is_empty(group):
         raise Conflict(f"{group.name} has members")
     check_remover(group.marks.hold, group.marks.rollout, group.name, ctx)
+    await send_to_others(hands, group, ctx)
     if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
         await _retire_set(hands, group, ctx)
         return
     group = await hands.owned(fleet, revision, ctx)
     if not is_empty(group):
         raise Conflict(f"{group.name} has members")
-    await delete_set(hands, group)
+    await delete_set(hands, await drop_pool(hands, group))
 
 
 async def delete_set(hands: Hands, group: Described) -> None:

@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from immutable.backend import Conflict, Invalid, Pool, SupportsTraffic, Transient
 from immutable.testing.accessors import Mishap
 from immutable.testing.check import check
+from immutable.testing.outcome import Skipped
 from immutable.testing.stage import OURS, THEIRS, Stage
 
 _WEIGHTED = ("weighted_traffic",)
 _REQUESTS = 200
 _NEAR = 0.15
+
+
+def _part(s: Stage, share: float) -> float:
+    """Return the percentage nearest to *share* that the backend has: more than none."""
+    step = s.backend.capabilities.weight_step
+    return max(step, round(share / step) * step)
 
 
 async def _two_pools(s: Stage) -> None:
@@ -49,25 +56,25 @@ async def a_further_group_has_weight_0(s: Stage) -> None:
 async def the_whole_table_is_set(s: Stage) -> None:
     """Every group has the weight that was asked for, however often it is asked."""
     await _two_pools(s)
-    for _ in range(2):
-        await _route(s, {1: 75, 2: 25})
-        s.same(await _weights(s), {1: 75, 2: 25}, "the weights after routing 75 to 25")
-    await _route(s, {1: 0, 2: 100})
-    s.same(await _weights(s), {1: 0, 2: 100}, "the weights after the switch")
+    for share in (_part(s, 25), 100, 0):
+        table = {1: 100 - share, 2: share}
+        for _ in range(2):
+            await _route(s, table)
+            s.same(await _weights(s), table, f"the weights after routing {share:g} % to r2")
 
 
 @check("W3", "W4", needs=_WEIGHTED, uses=("send",))
 async def requests_are_divided_by_weight(s: Stage) -> None:
     """New requests follow the table, not the numbers of members; at 0 there are none."""
     await _two_pools(s)
-    for share in (0, 50, 100):
+    for share in sorted({0, _part(s, 50), 100}):
         await _route(s, {1: 100 - share, 2: share})
         answered = await s.author.send(s.fleet, _REQUESTS)
         (new,) = await s.ready(1, 2)
         part = answered.get(new.id, 0) / max(1, sum(answered.values()))
         s.must(
-            abs(part - share / 100) <= (_NEAR if share == 50 else 0),
-            f"at {share} % the new group answered {part:.0%} of {sum(answered.values())} requests",
+            abs(part - share / 100) <= (_NEAR if 0 < share < 100 else 0),
+            f"at {share:g} % r2 answered {part:.0%} of {sum(answered.values())} requests",
         )
 
 
@@ -101,8 +108,8 @@ async def a_shared_pool_has_no_weights(s: Stage) -> None:
 async def a_group_without_ready_members_gets_no_traffic(s: Stage) -> None:
     """Where nobody is READY nothing is sent; the table that stands is no error."""
     await s.create(pool=Pool.OWN)
-    what = "routing to a group without a READY member"
-    await s.refused(_route(s, {1: 50, 2: 50}), Invalid, what)
+    what, share = "routing to a group without a READY member", _part(s, 50)
+    await s.refused(_route(s, {1: 100 - share, 2: share}), Invalid, what)
     await _route(s, {1: 100, 2: 0})
     s.same(await _weights(s), {1: 100, 2: 0}, "the weights after it")
 
@@ -124,7 +131,8 @@ async def who_is_left_alone_has_no_weight(s: Stage) -> None:
     """The last group has all traffic, whatever its weight was."""
     await _two_pools(s)
     (new,) = await s.ready(1, 2)
-    await _route(s, {1: 25, 2: 75})
+    share = _part(s, 75)
+    await _route(s, {1: 100 - share, 2: share})
     await s.see_off(new.id, number=2)
     await s.delete(2)
     s.same(await _weights(s), {1: None}, "the weight of the group that is left")
@@ -150,6 +158,16 @@ async def the_finest_weight_is_kept(s: Stage) -> None:
     step = s.backend.capabilities.weight_step
     await _route(s, {1: 100 - step, 2: step})
     s.same(await _weights(s), {1: 100 - step, 2: step}, "the weights after routing one step")
+
+
+@check("W6", "X4", needs=_WEIGHTED)
+async def what_can_only_be_switched_is_not_divided(s: Stage) -> None:
+    """With a weight_step of 100 a table that gives two groups a part is refused."""
+    if s.backend.capabilities.divides_traffic:
+        raise Skipped("capabilities.weight_step is below 100: the traffic can be divided")
+    await _two_pools(s)
+    await s.refused(_route(s, {1: 50, 2: 50}), Invalid, "dividing what can only be switched")
+    s.same(await _weights(s), {1: 100, 2: 0}, "the weights after it")
 
 
 @check("W7", "W8", needs=("traffic_stats",), uses=("send",))

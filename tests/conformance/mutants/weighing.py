@@ -93,6 +93,50 @@ class WeightStays(MemoryBackend):
             self.cloud.change(fleet, number, weight=weights[number])
 
 
+class Switches(MemoryBackend):
+    """A sound backend that gives all of the traffic to one group, or none."""
+
+    def __init__(self, cloud):
+        super().__init__(cloud)
+        self.capabilities = evolve(self.capabilities, weight_step=100.0)
+
+
+@mutant("W6", "what can only be switched is divided")
+class SwitchDivides(Switches):
+    async def route(self, fleet, weights, ctx):
+        able = self.capabilities
+        self.capabilities = evolve(able, weight_step=0.1)
+        try:
+            await super().route(fleet, weights, ctx)
+        finally:
+            self.capabilities = able
+
+
+@mutant("W2", "what can only be switched goes one way, and never back")
+class SwitchesOnce(Switches):
+    async def route(self, fleet, weights, ctx):
+        if weights.get(1) != 100:
+            await super().route(fleet, weights, ctx)
+
+
+@mutant("W4", "a switch leaves new requests with both groups")
+class SwitchShows(Switches):
+    def __init__(self, cloud):
+        super().__init__(cloud)
+        ask = cloud.ask
+
+        def by_both(fleet):
+            shown = {number: group.shown for number, group in fleet.groups.items()}
+            if any(group.weight for group in shown.values()):
+                for group in fleet.groups.values():
+                    group.shown = evolve(group.shown, weight=50.0)
+            ask(fleet)
+            for number, group in fleet.groups.items():
+                group.shown = shown[number]
+
+        cloud.ask = by_both
+
+
 @mutant("W7", "traffic counts by group, not by member")
 class TrafficByGroup(MemoryBackend):
     async def traffic(self, fleet):

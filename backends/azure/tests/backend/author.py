@@ -11,6 +11,8 @@ from tests.emulators.waiting import eventually
 
 QUICK = Capabilities(
     create_fleet=True,
+    weighted_traffic=True,
+    weight_step=100.0,
     heals=False,
     poll=0.1,
     staleness=0.0,
@@ -31,6 +33,7 @@ REQUESTS = {
     "hold": f"{SETS}.update",
     "create_revision": f"{SETS}.create_or_update",
     "delete_revision": f"{SETS}.delete",
+    "route": "network:load_balancers.create_or_update",
     "observe": f"{SETS}.list",
 }
 """The request of each call that does what it is for."""
@@ -104,6 +107,11 @@ class AzureAuthor(EmulatorAuthor):
         there = self.emulator.members()
         mine = [e for e in there if e["group"] and e["group"].startswith(fleet)]
         return {_id(each) for each in mine if each["serving"]}
+
+    async def send(self, fleet, count):
+        """Deal requests out to those that the load balancer sends new connections to."""
+        serving = sorted(await self.raw_serving(fleet))
+        return {name: count // len(serving) for name in serving}
 
     async def raw_kept(self, fleet):
         found = self.emulator.everything()["groups"].get(fleet)

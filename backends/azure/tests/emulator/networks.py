@@ -13,6 +13,7 @@ from . import ids
 from .calls import Answer, Call, answers
 from .errors import ArmError, NotEmulated
 from .operations import Operation, accepted
+from .pool_use import refuse_change
 from .store import Resource, matching
 
 if TYPE_CHECKING:
@@ -97,6 +98,9 @@ def put(world: World, call: Call) -> Answer:
     there = world.store.find(call.path)
     if there is not None:
         matching(call.headers.get("if-match"), there.etag, there.id, network=True)
+    if call.name.startswith("network:load_balancers"):
+        before = there.properties if there is not None else {}
+        refuse_change(world, call.path, before, call.body.get("properties") or {})
     plain = call.name.startswith("network:network_interfaces")
     operation = None if plain else begin_change(world, call, call.path)
     found, new = world.store.put(call.path, call.body)

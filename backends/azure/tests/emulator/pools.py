@@ -16,6 +16,7 @@ from .errors import ArmError, NotEmulated
 from .machines import Machine
 from .networks import begin_change, finish_change
 from .operations import accepted
+from .pool_use import refuse_removal
 from .store import Resource, matching
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ LISTS = (
     "frontendIPConfigurations", POOL, RULE, PROBE, "inboundNatRules", "outboundRules",
     "inboundNatPools",
 )  # fmt: skip
+READ_ONLY = (
+    RULE, "backendIPConfigurations", "loadBalancerBackendAddresses", "outboundRules",
+    "inboundNatRules",
+)  # fmt: skip
+"""What is told of a pool and isn't kept with it: members are in pools by their interfaces."""
 
 
 def tidy(doc: dict[str, Any]) -> None:
@@ -37,6 +43,10 @@ def tidy(doc: dict[str, Any]) -> None:
             {"name": each["name"], "properties": references(each.get("properties", {}))}
             for each in inside.get(name) or []
         ]
+    inside.pop("resourceGuid", None)
+    for pool in inside[POOL]:  # Read-only: what was told comes back with a change.
+        for name in READ_ONLY:
+            pool["properties"].pop(name, None)
     doc.setdefault("sku", {"name": "Standard"}).setdefault("tier", "Regional")
 
 
@@ -219,7 +229,8 @@ def delete_pool(world: World, call: Call) -> Answer:
     """Remove a pool that nobody is in and no rule names."""
     balancer, part = _part(world, call, POOL)
     path = f"{balancer.id}/{POOL}/{part['name']}"
-    if world.network.members(path) or _rules(balancer, path):
+    refuse_removal(world, path)
+    if _rules(balancer, path):
         said = f"Resource {path} is in use."
         raise ArmError("InUseBackendAddressPoolCannotBeDeleted", said, 400)
     operation = begin_change(world, call, balancer.id)

@@ -113,6 +113,46 @@ async def test_what_is_used_is_not_removed(fleet, network, refused):
     assert [each async for each in network.load_balancers.list("rg")] == []
 
 
+async def test_a_rule_that_names_another_pool_sends_there(emulator, stage, fleet, network):
+    """ "Azure Load Balancer components": a rule sends to one backend pool, whoever is in others."""
+    await fleet.make(1).settled(1)
+    stage.balancer(pools=("web", "other"))
+    balancer = await network.load_balancers.get("rg", "front")
+    web, other = balancer.backend_address_pools
+    for rule in balancer.load_balancing_rules:
+        rule.backend_address_pool = type(rule.probe)(id=other.id)
+    await (await network.load_balancers.begin_create_or_update("rg", "front", balancer)).result()
+    assert [m["serving"] for m in emulator.members()] == [[]]
+    told = await network.load_balancer_backend_address_pools.get("rg", "front", "web")
+    assert (told.load_balancing_rules, len(told.load_balancer_backend_addresses)) == (None, 1)
+    for rule in balancer.load_balancing_rules:
+        rule.backend_address_pool = type(rule.probe)(id=web.id)
+    await (await network.load_balancers.begin_create_or_update("rg", "front", balancer)).result()
+    assert [m["serving"] for m in emulator.members()] == [["web"]]
+
+
+async def test_rules_name_pools_that_are_there(stage, fleet, network, refused):
+    """ "Load Balancers - Create Or Update": a reference to nothing is refused."""
+    fleet.make(0)
+    balancer = await network.load_balancers.get("rg", "front")
+    (rule,) = balancer.load_balancing_rules
+    rule.backend_address_pool = type(rule.probe)(id=f"{balancer.id}/backendAddressPools/none")
+    call = network.load_balancers.begin_create_or_update("rg", "front", balancer)
+    await refused(400, "InvalidResourceReference", call)
+
+
+async def test_a_pool_that_a_model_names_stays(stage, fleet, network, refused):
+    """Azure/vm-scale-sets #53, also by a change of the load balancer that leaves it out."""
+    pools = network.load_balancer_backend_address_pools
+    code = "InUseBackendAddressPoolCannotBeDeleted"
+    fleet.make(0)
+    await refused(400, code, pools.begin_delete("rg", "front", "web"))
+    balancer = await network.load_balancers.get("rg", "front")
+    balancer.backend_address_pools = []
+    call = network.load_balancers.begin_create_or_update("rg", "front", balancer)
+    await refused(400, code, call)
+
+
 async def test_a_pool_that_is_not_there_can_not_be_named(stage, compute, refused):
     """`InvalidResourceReference`: "Resolve errors for resource not found"."""
     model = stage.model(1, stage.image(), pools=[f"{stage.network}/backendAddressPools/none"])
