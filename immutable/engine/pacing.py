@@ -13,33 +13,38 @@ LONGEST = 15.0
 
 _SHARE = 1 / 16
 _FINEST = 1 / 4
-_SAVED = 8.0
+_SPARED = 8.0
 
 
-# A poll of 2 s: a wait of 12 s saves 5 looks; waits of 0.5 s cost 0.75 each, so six of them; the
-# seventh is one of 2 s. With something due at each moment, nothing is saved, and each is 2 s.
+# A poll of 2 s: a wait of 12 s spares 5 looks; waits of 0.5 s cost 0.75 each, so six of them; the
+# seventh is one of 2 s. With something due at each moment, nothing is spared, and each is 2 s.
 @define
 class Pace:
     """How close looks may follow: never more of them than one each poll, on average.
 
+    What a long wait has spared is for what it waited for. It is lost with the first wait of a poll:
+    spent later, amid a stream of things that become due, it would find one sooner and the others
+    later, as looks are best made evenly there.
+
     Attributes:
         poll: Seconds between two looks while something is about to change.
-        saved: So many looks fewer than that were made lately, at most 8.
+        spared: So many looks fewer than that were just made, at most 8.
     """
 
     poll: float
-    saved: float = 0.0
+    spared: float = 0.0
 
     def take(self, seconds: float) -> float:
-        """Return the wait that was asked for; a poll if it is shorter, and none was saved for it.
+        """Return the wait that was asked for; a poll if it is shorter, and none was spared for it.
 
         Args:
             seconds: What `pause` says.
         """
         cost = 1 - seconds / self.poll
-        if cost > 0 and self.saved < cost:
+        if cost == 0 or self.spared < cost:
+            self.spared = 0.0
             return self.poll
-        self.saved = min(_SAVED, self.saved - cost)
+        self.spared = min(_SPARED, self.spared - cost)
         return seconds
 
 
@@ -85,16 +90,17 @@ class Awaited:
     usual: float | None = None
 
 
-# Boots of 40 s at least, the oldest is 12 s old: in 28 s, so in 15.    At 38.5: in 1.5.
-# At 40.1: in 0.5, a quarter of a poll of 2 s; at 41: in 1; at 45: in 2. Nobody knows, 12 s old:
-# in 2; 96 s old: in 6, which is 6 % of what it takes at least.
+# Boots of 40 s at least, the oldest is 12 s old: in 28 s, so in 15.    At 37: in 2, since 3 s would
+# not spare two looks; at 38.5: in 1.5. At 40.1: in 0.5, a quarter of a poll of 2 s; at 41: in 1;
+# at 45: in 2. Nobody knows, 12 s old: in 2; 96 s old: in 6, which is 6 % of what it takes at least.
 def pause(awaited: Iterable[Awaited], poll: float) -> float:
     """Return the seconds until the first of *awaited* may be done.
 
     What has never been seen to end is looked at each *poll*, and less often once a poll is less
     than a sixteenth of the time that has been waited: what is lost is a share of what it takes
     anyway. What takes longer than its fastest like is looked at closely first, then each
-    *poll*.
+    *poll*. A wait that would not spare two looks is a *poll* too: where one thing after the other
+    becomes due, even looks find it soonest.
 
     Args:
         awaited: What is under way.
@@ -107,4 +113,4 @@ def _pause(each: Awaited, poll: float) -> float:
     if each.usual is None:
         return max(poll, each.age * _SHARE)
     left = each.usual - each.age
-    return max(left if left > 0 else min(-left, poll), poll * _FINEST)
+    return max(left if left >= 2 * poll else min(abs(left), poll), poll * _FINEST)

@@ -20,6 +20,8 @@ POLLS = st.floats(0.5, 10)
     ("age", "usual", "seconds"),
     [
         (12, 40, LONGEST),
+        (36, 40, 4),
+        (37, 40, 2),
         (38.5, 40, 1.5),
         (39.9, 40, 0.5),
         (40.1, 40, 0.5),
@@ -51,10 +53,11 @@ def test_there_are_never_more_looks_than_one_each_poll(wishes, poll):
     assert all(wait in (each, poll) for wait, each in zip(waits, wishes, strict=True))
 
 
-def test_what_was_saved_is_spent_on_close_looks():
+def test_what_a_long_wait_has_spared_is_for_close_looks_right_after_it():
     pace = Pace(2.0)
     waits = [pace.take(each) for each in (12.0, *[0.5] * 8)]
     assert waits == [12.0, *[0.5] * 6, 2.0, 2.0]
+    assert [pace.take(each) for each in (12.0, 2.0, 0.5)] == [12.0, 2.0, 2.0]
 
 
 @given(st.lists(st.tuples(st.booleans(), SECONDS)))
