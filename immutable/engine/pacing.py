@@ -90,17 +90,16 @@ class Awaited:
     usual: float | None = None
 
 
-# Boots of 40 s at least, the oldest is 12 s old: in 28 s, so in 15.    At 37: in 2, since 3 s would
-# not spare two looks; at 38.5: in 1.5. At 40.1: in 0.5, a quarter of a poll of 2 s; at 41: in 1;
-# at 45: in 2. Nobody knows, 12 s old: in 2; 96 s old: in 6, which is 6 % of what it takes at least.
+# Boots of 40 s at least, the oldest is 12 s old: in 28 s, so in 15.    At 38.5: in 1.5.
+# At 40.1: in 0.5, a quarter of a poll of 2 s; at 41: in 1; at 45: in 2. Nobody knows, 12 s old:
+# in 2; 96 s old: in 6, which is 6 % of what it takes at least.
 def pause(awaited: Iterable[Awaited], poll: float) -> float:
     """Return the seconds until the first of *awaited* may be done.
 
     What has never been seen to end is looked at each *poll*, and less often once a poll is less
     than a sixteenth of the time that has been waited: what is lost is a share of what it takes
     anyway. What takes longer than its fastest like is looked at closely first, then each
-    *poll*. A wait that would not spare two looks is a *poll* too: where one thing after the other
-    becomes due, even looks find it soonest.
+    *poll*.
 
     Args:
         awaited: What is under way.
@@ -113,4 +112,4 @@ def _pause(each: Awaited, poll: float) -> float:
     if each.usual is None:
         return max(poll, each.age * _SHARE)
     left = each.usual - each.age
-    return max(left if left >= 2 * poll else min(abs(left), poll), poll * _FINEST)
+    return max(left if left > 0 else min(-left, poll), poll * _FINEST)

@@ -7,6 +7,7 @@ what may go, how they end.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
@@ -60,6 +61,7 @@ class Oracle(WatchedBackend):
         self._current: Course | None = None
         self._calling: Context | None = None
         self._grown: list[tuple[float, int]] = []
+        self._served: defaultdict[int, set[str]] = defaultdict(set)
         super().__init__(cloud)
         self._resize, cloud.resize = cloud.resize, self._resized
 
@@ -97,6 +99,8 @@ class Oracle(WatchedBackend):
     def _notice(self, fleet: SimulatedFleet, instance: Instance) -> None:
         known = len(self.breaches)
         super()._notice(fleet, instance)
+        if instance.state is READY:
+            self._served[instance.revision].add(instance.id)
         self.say("cloud", f"{instance.id} of r{instance.revision} is {instance.state.value}")
         for what in self.breaches[known:]:
             self.say("RULES", what)
@@ -219,6 +223,9 @@ class Oracle(WatchedBackend):
 
     def _begun_one(self, entry: Entry, records: Sequence[Record]) -> None:
         groups = {n: group.shown for n, group in self.cloud.fleets[NAME].groups.items()}
+        for server in self.cloud.fleets[NAME].servers.values():
+            if server.seen.state is READY:
+                self._served[server.seen.revision].add(server.seen.id)
         course = self.courses[entry.rollout] = self._current = Course(entry.plan, groups)
         started = next(record for record in records if isinstance(record, Started))
         self.begin(entry.plan.limits, started.wanted)
@@ -240,6 +247,7 @@ class Oracle(WatchedBackend):
                 course.step = step
             case Committed():
                 course.committed = True
+                self._hold_commit(course)
             case Turned():
                 course.back = True
             case Ordered(_, order):
@@ -252,6 +260,14 @@ class Oracle(WatchedBackend):
                 self._hold_end(course, record)
         if isinstance(record, (Entered, Committed, Turned, Ordered)):
             self.say(rollout[-6:], str(record))
+
+    def _hold_commit(self, course: Course) -> None:
+        """Who has never served proves nothing: there is no way back from here."""
+        if course.plan.kind is not PlanKind.REPLACE or course.back:
+            return
+        served = len(self._served[course.plan.candidate.number])
+        if served < self.least_wanted:
+            self.fault(f"past the point of no return, and {served} of the candidate have served")
 
     def _hold_end(self, course: Course, end: Ended) -> None:
         """Whole on the new revision, whole as it was, or a list of what is left."""
