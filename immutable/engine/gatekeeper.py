@@ -47,6 +47,9 @@ _POLLS, _CALM_POLLS = 2.5, 7.5
 been good for long: hours of a bake are not to cost a call every few seconds."""
 _CALM = 24
 """After so many good looks in a row they are fewer, until one is bad."""
+_UNDECIDED = 4
+"""So many times its dwell may a gate of health go on disagreeing with itself past the end of a
+bake: then that is its answer. One that is asked in the moment of a change has not answered yet."""
 _FREE = Stance()
 
 
@@ -61,6 +64,7 @@ class _Memory:
     due: float = -inf
     errors: int = 0
     looks: int = 0
+    late: int = 0
     step: int = -1
     saved: float = -inf
     certified: bool = False
@@ -145,6 +149,7 @@ class Gatekeeper:
         for gate, mind in self._watching():
             if isinstance(gate, Health):
                 mind.looks += 1
+                mind.late = mind.late + 1 if self._time_is_over() else 0
                 mind.streak = mind.streak.after(gate, *self._ready())
                 self._say(gate, mind, mind.streak.verdict(gate), mind.streak.detail)
             elif isinstance(gate, (Analysis, Check)) and mind.due <= now:
@@ -261,7 +266,7 @@ class Gatekeeper:
                 # What it said of a smaller share, or of none, is no answer about this one.
                 return mind.step == self._ledger.step
             case Health(dwell=least):
-                return mind.looks >= least
+                return mind.streak.looks >= least or mind.late >= _UNDECIDED * least
         return isinstance(gate, Approval) or mind.looks > 0
 
     def over(self) -> bool:
@@ -273,12 +278,18 @@ class Gatekeeper:
             return True
         if not all(self._heard_out(gate, mind) for gate, mind in self._watching()):
             return False
-        if self._watch.census.at - self._ledger.entered_at >= step.seconds:
+        if self._time_is_over():
             return True
         early = [g for g in step.gates if isinstance(g, Analysis) and g.early]
         if not early or not all(self._minds[gate].certified for gate in early):
             return False
         return all(each.verdict is Verdict.PASS for each in self.opinions())
+
+    def _time_is_over(self) -> bool:
+        """Whether a bake has lasted for as long as it is to last, whatever the gates know."""
+        step = self._session.plan.steps[self._ledger.step]
+        passed = self._watch.census.at - self._ledger.entered_at
+        return isinstance(step, Bake) and passed >= step.seconds
 
     def stance(self, *, over: bool) -> Stance:
         """Return what the gates make the rollout do; *over* is whether the bake's time is."""
