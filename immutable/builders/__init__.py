@@ -5,5 +5,16 @@ local backend, packs directories; ``packer`` lets the user's own Packer bake clo
 """
 
 from immutable.builders.contract import BuildContext, Builder, BuildJob, BuildRequest, Product
+from immutable.trust import Artifact, ImageSpec, Source, Target
 
-__all__ = ["BuildContext", "BuildJob", "BuildRequest", "Builder", "Product"]
+__all__ = [
+    "Artifact",
+    "BuildContext",
+    "BuildJob",
+    "BuildRequest",
+    "Builder",
+    "ImageSpec",
+    "Product",
+    "Source",
+    "Target",
+]

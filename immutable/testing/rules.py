@@ -20,7 +20,7 @@ RULES: Mapping[str, str] = {
     "E11": "a call that is repeated leaves the same state and gives the same kind of answer",
     "E12": "hold and fence are read again right before each request that changes something",
     "E13": "fleets, observe, preflight, resolve and notes change nothing",
-    "E14": "only immutable.backend, immutable.errors and immutable.toolkit are imported",
+    "E14": "only immutable.backend, builders, errors and toolkit are imported",
     "V1": "a member is listed only once its id is final",
     "V2": "an instance never gets another id, revision, zone or launched_at",
     "V3": "ready_since is set on what is READY, and only on that",

@@ -8,9 +8,16 @@ from collections.abc import Collection
 from typing import ClassVar, Self
 
 from immutable.backend import Backend, FleetURL, Gone, Invalid
-from immutable.builders import BuildContext, BuildJob, BuildRequest, Product
+from immutable.builders import (
+    Artifact,
+    BuildContext,
+    BuildJob,
+    BuildRequest,
+    ImageSpec,
+    Product,
+    Target,
+)
 from immutable.errors import InvalidValue
-from immutable.trust import Artifact, ImageSpec, Target
 from immutable_local.backend import LocalBackend
 from immutable_local.images import ImageStore, Packed
 

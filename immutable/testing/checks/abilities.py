@@ -29,7 +29,7 @@ from immutable.testing.checks.fleets import connected
 from immutable.testing.outcome import Skipped
 from immutable.testing.stage import Stage
 
-_DOORS = ("immutable.backend", "immutable.errors", "immutable.toolkit")
+_DOORS = ("immutable.backend", "immutable.builders", "immutable.errors", "immutable.toolkit")
 
 
 @check("S1", size=None)
