@@ -144,12 +144,15 @@ class WatchedBackend(MemoryBackend):
         )
 
     def _check_shares(self, before: list[Counter[int]], after: list[Counter[int]]) -> None:
-        """No call gives a group more traffic than it can take, in any view of who is READY."""
+        """No call gives a group more traffic than it can take, in any view of who is READY.
+
+        Moved from a group that can't take it to one that can't either, nobody loses anything.
+        """
         unseen = self._unseen()
         for number, group in self.cloud.fleets[NAME].groups.items():
             lacks = min(view[number] for view in after)
             more = [
-                now[number] > max(was[number], unseen)
+                now[number] > max(was[number], unseen) and now.total() > was.total()
                 for was, now in zip(before, after, strict=True)
             ]
             if all(more):
