@@ -144,7 +144,8 @@ def test_the_meter_goes_by_weights_from_when_they_are_set_also_if_nobody_hears_o
     servers = [Instance(f"s{n}", n, READY, "a", 0.0, 1.0) for n in (1, 2)]
 
     async def main():
-        cloud, backend = settled(of(servers, weights=(100.0, 0.0)))
+        able = Capabilities(weighted_traffic=True)
+        cloud, backend = settled(of(servers, weights=(100.0, 0.0)), able)
         meter = Meter(cloud, cloud.fleets["web"], 2)
         cloud.faults.add(Fault("route", when=When.AFTER))
         await asyncio.sleep(10)

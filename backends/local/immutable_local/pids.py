@@ -12,7 +12,8 @@ import errno
 import os
 import select
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,7 @@ from typing import Self
 from attrs import frozen
 
 __all__ = [
+    "EXEC_PAUSES",
     "Handle",
     "Stamp",
     "boot",
@@ -28,8 +30,12 @@ __all__ = [
     "everyone",
     "group",
     "parent",
+    "runs_program",
     "variables",
 ]
+
+EXEC_PAUSES = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)
+"""Seconds to wait before each look at a process that may be between two programs."""
 
 _GONE = (FileNotFoundError, ProcessLookupError)
 
@@ -189,14 +195,38 @@ def depth(pid: int) -> tuple[int, ...]:
     return ()
 
 
-def variables(pid: int) -> dict[str, str]:
-    """Return the environment that a process was started with; empty when it can't be seen."""
+def variables(pid: int, *, pauses: Sequence[float] = EXEC_PAUSES) -> dict[str, str]:
+    """Return the environment that a process was started with; empty when it can't be seen.
+
+    In the midst of ``execve`` the kernel shows none, until the new program's is in place
+    (``environ_read``, fs/proc/base.c): such a process is looked at again.
+
+    Args:
+        pid: The process.
+        pauses: Seconds before each look, as long as it shows none though it runs a program.
+    """
+    found: dict[str, str] = {}
+    for pause in pauses:
+        time.sleep(pause)
+        found = _environment(pid)
+        if found or not runs_program(pid):
+            break
+    return found
+
+
+def _environment(pid: int) -> dict[str, str]:
     try:
         data = Path(f"/proc/{pid}/environ").read_bytes()
     except (*_GONE, PermissionError):
         return {}
     pairs = (os.fsdecode(item).partition("=") for item in data.split(b"\0"))
     return {name: value for name, sign, value in pairs if sign}
+
+
+def runs_program(pid: int) -> bool:
+    """Whether a process runs a program: it is no zombie, and no thread of the kernel's own."""
+    status = _status(pid)
+    return bool(status) and status[0] != "Z" and status[1] not in {"0", "2"}
 
 
 def _status(pid: int) -> list[str]:

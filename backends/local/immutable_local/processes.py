@@ -287,11 +287,19 @@ async def scan(marker: Path) -> list[tuple[str, int]]:
 def _scan(state: str) -> list[tuple[str, int]]:
     Child.reap_dropped()
     found: dict[int, tuple[str, int]] = {}
-    for pid in pids.everyone():
-        # The parent first: a process that ends in between then shows no environment.
-        parent, seen = pids.parent(pid), pids.variables(pid)
-        if seen.get("IMMUTABLE_STATE") == state and "IMMUTABLE_ID" in seen:
-            found[pid] = seen["IMMUTABLE_ID"], parent
+    unseen = [*pids.everyone()]
+    for pause in pids.EXEC_PAUSES:  # For all of them at once.
+        time.sleep(pause)
+        looked_at, unseen = unseen, []
+        for pid in looked_at:
+            # The parent first: a process that ends in between then shows no environment.
+            parent, seen = pids.parent(pid), pids.variables(pid, pauses=(0.0,))
+            if seen.get("IMMUTABLE_STATE") == state and "IMMUTABLE_ID" in seen:
+                found[pid] = seen["IMMUTABLE_ID"], parent
+            elif not seen and pids.runs_program(pid):
+                unseen.append(pid)
+        if not unseen:
+            break
     return sorted(
         (name, pid)
         for pid, (name, parent) in found.items()

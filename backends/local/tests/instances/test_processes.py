@@ -655,6 +655,22 @@ def test_an_identity_can_be_written_down(tmp_path):
 
 
 @pytest.mark.asyncio
+async def test_scan_misses_nobody_who_is_just_becoming_another_program(tmp_path):
+    """In the midst of ``execve`` the kernel shows no environment."""
+    program = tmp_path / "again"
+    program.write_text('#!/bin/sh\nsleep 0.005\nexec "$0"\n')
+    program.chmod(0o755)
+    marks = {"IMMUTABLE_STATE": str(tmp_path), "IMMUTABLE_ID": "web-1"}
+    again = await asyncio.create_subprocess_exec(program, env={**os.environ, **marks})
+    try:
+        for _ in range(100):
+            assert ("web-1", again.pid) in await scan(tmp_path)
+    finally:
+        again.kill()
+        await again.wait()
+
+
+@pytest.mark.asyncio
 async def test_scan_finds_what_was_never_written_down_and_nothing_else(
     make_image, start, launch, tmp_path
 ):
