@@ -117,7 +117,7 @@ async def a_replacement_goes_back(s: Stage) -> None:
 async def a_fleet_is_switched(s: Stage) -> None:
     """A blue/green replacement is switched at once, and ends without weights."""
     limits = evolve(_limits(s), max_surge="100%")
-    strategy = BlueGreen(preview=(), bake=0, gates=(), keep_stable=0)
+    strategy = BlueGreen(bake=0, keep_stable=0)
     async with _watched(s, limits) as (fleet, before):
         result = await fleet.replace(s.author.images[1], strategy, limits=limits)
     s.same(result.status, Status.SUCCEEDED, "how the rollout ended")
