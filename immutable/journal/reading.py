@@ -84,34 +84,31 @@ def _listed(tx: Transaction, given: dict[str, str], like: str) -> Run[list[Any]]
     return [(*row, tx.now) for row in rows]
 
 
+_SEQ = 6
+"""Where such a row has the number of the newest record."""
+
+
 def entry(row: Any) -> Entry:
     """Return the rollout that a row is about."""
-    text, started_at, status, controller, fence, held, seq, expires_at, now = row
-    leaf = json.loads(text)
+    leaf = json.loads(row[0])
     asked: Asked = from_json(Asked, leaf["record"])
-    pending = status == Status.RUNNING and seq == 0
-    ends = expires_at if held else 0.0
+    standing = _standing(row)
+    if standing["status"] is Status.RUNNING and row[_SEQ] == 0:
+        standing["status"] = Status.PENDING
     return Entry(
         rollout=leaf["rollout"],
         fleet=asked.fleet,
         plan=asked.plan,
         actor=asked.actor,
         reason=asked.reason,
-        started_at=started_at,
-        status=Status.PENDING if pending else Status(status),
-        controller=controller,
-        fence=fence,
-        expires_at=ends,
-        live=ends > now,
+        **standing,
     )
 
 
 def build(row: Any) -> Build:
     """Return the build that a row is about."""
-    text, started_at, status, controller, fence, held, _, expires_at, now = row
-    leaf = json.loads(text)
+    leaf = json.loads(row[0])
     asked: BuildAsked = from_json(BuildAsked, leaf["record"])
-    ends = expires_at if held else 0.0
     return Build(
         id=leaf["rollout"],
         spec=asked.spec,
@@ -121,13 +118,22 @@ def build(row: Any) -> Build:
         actor=asked.actor,
         reason=asked.reason,
         place=asked.place,
-        started_at=started_at,
-        status=Status(status),
-        controller=controller,
-        fence=fence,
-        expires_at=ends,
-        live=ends > now,
+        **_standing(row),
     )
+
+
+def _standing(row: Any) -> dict[str, Any]:
+    """Return how what a row is about stands: what rollouts and builds have in common."""
+    _, started_at, status, controller, fence, held, _, expires_at, now = row
+    ends = expires_at if held else 0.0
+    return {
+        "started_at": started_at,
+        "status": Status(status),
+        "controller": controller,
+        "fence": fence,
+        "expires_at": ends,
+        "live": ends > now,
+    }
 
 
 def leaves(_: Transaction, after: int, limit: int) -> Run[list[Leaf]]:
