@@ -99,10 +99,11 @@ class Planner:
         """
         if not isinstance(words, str) or "@" not in words:
             return words, ()
-        catalog = await self._journal.catalog()
-        if not catalog.is_channel(words):
+        from immutable.catalog.state import is_channel
+
+        if not is_channel(words):
             return words, ()
-        version = catalog.find(words)
+        version = (await self._journal.catalog()).find(words)
         artifact = version.artifact(self._url.scheme, self._url.location)
         return artifact, (f"{words} is {version} ({version.digest})",)
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import unquote
 
 from attrs import field, frozen
 
 from immutable.errors import InvalidValue, Problem
+from immutable.model.image import artifact_parts
 
-__all__ = ["Assignment", "Catalog", "Revocation", "Version", "channel_name"]
+__all__ = ["Assignment", "Catalog", "Revocation", "Version", "channel_name", "is_channel"]
 
 _CHANNEL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._+-]*)@([A-Za-z0-9][A-Za-z0-9._+-]*)")
+
+
+def is_channel(words: str) -> bool:
+    """Whether words mean a channel, be there one of that name or not."""
+    return _CHANNEL.fullmatch(words) is not None
 
 
 def channel_name(channel: str) -> str:
@@ -53,10 +58,9 @@ class Version:
     def places(self, backend: str) -> Iterator[tuple[str, str]]:
         """Yield the regions of a backend that it was made for, and what is launched in each."""
         for address in self.artifacts:
-            scheme, _, rest = address.partition("://")
-            region, _, identifier = rest.partition("/")
+            scheme, region, identifier = artifact_parts(address)
             if scheme == backend:
-                yield unquote(region), identifier
+                yield region, identifier
 
     def artifact(self, backend: str, location: str) -> str:
         """Return what is launched of it in a fleet's place.
@@ -226,10 +230,6 @@ class Catalog:
         return (self.revocations[d] for d in self.lineage(digest) if d in self.revocations)
 
     # -- channels ------------------------------------------------------------------------------
-
-    def is_channel(self, words: str) -> bool:
-        """Whether words mean a channel, be there one of that name or not."""
-        return _CHANNEL.fullmatch(words) is not None
 
     def current(self, channel: str) -> Assignment | None:
         """Return what a channel points at; None where there is no such channel."""

@@ -91,7 +91,7 @@ async def show(image: str, journal: str | None, as_json: bool) -> None:
     async with opened_journal(journal) as book:
         catalog = await book.catalog()
         known = catalog.find(image)
-        files = await book.stored(known.digest)
+        files = await book.stored(known.digest) if as_json else None
     shown = documents.version(catalog, known, SystemClock().now())
     if as_json:
         show_json(shown | {"manifest": files.manifest if files else ""})

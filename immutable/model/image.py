@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -19,7 +20,18 @@ __all__ = [
     "Revision",
     "RuntimeConfig",
     "SecretRef",
+    "artifact_parts",
 ]
+
+
+def artifact_parts(address: str) -> tuple[str, str, str]:
+    """Return backend, region and identifier of an artifact: of ``aws://eu-west-1/ami-0abc123``.
+
+    What is no such address has an empty identifier; the region is empty where a backend has none.
+    """
+    backend, _, rest = address.partition("://")
+    region, _, identifier = rest.partition("/")
+    return backend, unquote(region), identifier
 
 
 class Assurance(StrEnum):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from attrs import Attribute, field, frozen
 
 from immutable.errors import InvalidValue
 from immutable.model.frozenmap import FrozenMap, settings
+from immutable.model.image import artifact_parts
 from immutable.trust.checks import present, text, texts
 
 __all__ = ["Artifact", "Target"]
@@ -65,12 +66,11 @@ class Artifact:
         Raises:
             InvalidValue: It is no such address.
         """
-        backend, _, rest = address.partition("://")
-        region, slash, identifier = rest.partition("/")
-        if not slash or not identifier:
+        backend, region, identifier = artifact_parts(address)
+        if not identifier:
             way_out = "write backend://region/identifier, such as aws://eu-west-1/ami-0abc123"
             raise InvalidValue("artifact", address, "not an artifact's address", way_out)
-        return cls(backend, unquote(region), identifier)
+        return cls(backend, region, identifier)
 
     @property
     def target(self) -> Target:
