@@ -112,6 +112,10 @@ def _redirect(places: FleetPlaces) -> None:
 
 
 async def _supervise(places: FleetPlaces, images: Path, telling: int) -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        # Ignored, if a shell has put our command behind an ampersand: so would every instance have
+        # it, and one whose stop signal it is would not hear of its end.
+        signal.signal(number, signal.SIG_DFL)
     try:
         supervisor = await _made(places, images)
         await supervisor.start()

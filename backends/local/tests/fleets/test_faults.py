@@ -176,6 +176,22 @@ async def supervised(home):
         await running
 
 
+async def test_instances_hear_signals_that_whoever_started_the_fleet_ignores(home):
+    """A shell without job control has them ignored by what stands before an ``&``; so has nohup."""
+    ignored = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    before = [signal.signal(number, signal.SIG_IGN) for number in ignored]
+    try:
+        async with home.fleet(size=1) as web:
+            (instance,) = (await web.state()).instances
+            place = Path(f"/proc/{process_of(home, instance.id)}/status")
+            status = await asyncio.to_thread(place.read_text)
+    finally:
+        for number, handler in zip(ignored, before, strict=True):
+            signal.signal(number, handler)
+    (mask,) = [int(line.split()[1], 16) for line in status.splitlines() if "SigIgn" in line]
+    assert [number for number in ignored if mask >> (number - 1) & 1] == []
+
+
 # -- ports -----------------------------------------------------------------------------------------
 
 
