@@ -23,7 +23,7 @@ from immutable.trust.keys import library_key
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
-__all__ = ["open_signer", "public_half", "signed"]
+__all__ = ["open_signer", "signed"]
 
 Ask = Callable[[str], str]
 """What asks a person for a secret, such as a passphrase or a PIN, by its name."""
@@ -89,11 +89,6 @@ def _of_service(uri: str, public: str, ask: Ask | None) -> Signer:
         return Signer.from_priv_key_uri(uri, key, ask)
     except Exception as error:  # Any of theirs: each service has errors of its own.
         raise ImmutableError(f"the key {uri} can't be used: {_said(error)}") from error
-
-
-def public_half(signer: Signer) -> str:
-    """Return the identifier of a signer's key, as `TrustedKey.keyid` has it."""
-    return str(signer.public_key.keyid)
 
 
 def signed(envelope: Envelope, signer: Signer) -> Envelope:
