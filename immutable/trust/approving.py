@@ -100,10 +100,10 @@ def verify_approvals(
         NotTrusted: Something doesn't hold; `NotTrusted.flaw` says what, as a `Flaw`.
     """
     count = Count(policy, at or datetime.now(UTC), author)
-    for each in statements(envelopes, APPROVAL, count):
-        _approval(each, plan)
-    said = tuple(_approval(Statement.load(each.payload), plan) for each in count.signed)
-    return Approved(digest(plan), tuple(each.person for each in count.counted), said)
+    read = statements(envelopes, APPROVAL, count)
+    said = {payload: _approval(each, plan) for payload, each in read.items()}
+    by = tuple(key.person for key, _ in count.counted)
+    return Approved(digest(plan), by, tuple(said[each.payload] for _, each in count.counted))
 
 
 def _approval(said: Statement, plan: Plan) -> PlanApproval:

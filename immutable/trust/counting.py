@@ -26,16 +26,15 @@ class Count:
         policy: Whose signatures are believed.
         at: The time at which keys have to be valid.
         author: Whose own signature does not count; empty for nobody.
-        counted: The keys that count, in the order in which they were found.
-        signed: What each of those has signed, in the same order.
+        counted: The keys that count, each with what it has signed, in the order in which they
+            were found.
         others: Why other signatures don't count, in the order of their weight.
     """
 
     policy: TrustPolicy
     at: datetime
     author: str = ""
-    counted: list[TrustedKey] = field(factory=list)
-    signed: list[Envelope] = field(factory=list)
+    counted: list[tuple[TrustedKey, Envelope]] = field(factory=list)
     others: list[tuple[Flaw, str]] = field(factory=list)
 
     def add(self, envelope: Envelope) -> None:
@@ -64,12 +63,14 @@ class Count:
             reason = f"the key {named_as!r} is none of those that are trusted"
             self.others.append((Flaw.UNKNOWN_KEY, reason))
             return
-        reasons = [self._why_not(each) for each in held]
-        why_not = next(filter(None, reasons), None)
-        if None in reasons:
-            self._take(held[reasons.index(None)], envelope)
-        elif why_not is not None:
-            self.others.append(why_not)
+        reasons = []
+        for each in held:
+            why_not = self._why_not(each)
+            if why_not is None:
+                self._take(each, envelope)
+                return
+            reasons.append(why_not)
+        self.others.append(reasons[0])
 
     def _why_not(self, key: TrustedKey) -> tuple[Flaw, str] | None:
         if key.not_after is not None and self.at >= key.not_after:
@@ -82,7 +83,7 @@ class Count:
 
     def _take(self, key: TrustedKey, envelope: Envelope) -> None:
         """Count a key, unless it or its owner was counted already."""
-        for each in self.counted:
+        for each, _ in self.counted:
             if each.keyid == key.keyid:
                 twice = f"key {key.id!r} has signed twice"
                 reason = twice if each.id == key.id else f"{each.id!r} and {key.id!r} are one key"
@@ -92,18 +93,17 @@ class Count:
                 reason = f"{each.id!r} and {key.id!r} are both keys of {each.owner}"
                 self.others.append((Flaw.SAME_OWNER, reason))
                 return
-        self.counted.append(key)
-        self.signed.append(envelope)
+        self.counted.append((key, envelope))
 
-    def enough(self) -> tuple[TrustedKey, ...]:
-        """Return whose signatures count.
+    def enough(self) -> None:
+        """Make sure that the signatures that count are enough.
 
         Raises:
             NotTrusted: They are too few; the flaw is the heaviest reason why others don't count.
         """
         wanted, found = self.policy.threshold, len(self.counted)
         if found >= wanted:
-            return tuple(self.counted)
+            return
         order = list(Flaw)
         reasons = sorted(self.others, key=lambda each: -order.index(each[0]))
         flaw = reasons[0][0] if reasons else Flaw.TOO_FEW

@@ -24,7 +24,7 @@ from immutable.trust.policy import TrustPolicy
 from immutable.trust.provenance import PROVENANCE, provenance
 from immutable.trust.statement import Statement
 
-__all__ = ["Verified", "agrees", "statements", "verify_image"]
+__all__ = ["Verified", "statements", "verify_image"]
 
 
 @frozen
@@ -74,18 +74,18 @@ def verify_image(
     count = Count(policy, at or datetime.now(UTC))
     said = statements(envelopes, PROVENANCE, count)
     expected = provenance(manifest)
-    for each in said:
+    for each in said.values():
         _is_about(each, expected.subjects[0].digest, artifact)
-        agrees(each, expected, "the manifest")
+        _agrees(each, expected)
     _was(manifest, artifact)
-    return Verified(manifest, artifact, tuple(each.id for each in count.counted))
+    return Verified(manifest, artifact, tuple(key.id for key, _ in count.counted))
 
 
-def statements(envelopes: Iterable[Envelope], kind: str, count: Count) -> tuple[Statement, ...]:
+def statements(envelopes: Iterable[Envelope], kind: str, count: Count) -> dict[bytes, Statement]:
     """Return what enough of those who are trusted have said, each of the kind that is asked for.
 
-    What several have said in the same words is there once. Nothing of a payload is read before all
-    signatures were checked and counted.
+    It is found by its payload: what several have said in the same words is there once. Nothing of a
+    payload is read before all signatures were checked and counted.
 
     Raises:
         NotTrusted: A signature doesn't hold, they are too few, or it is something else.
@@ -97,8 +97,8 @@ def statements(envelopes: Iterable[Envelope], kind: str, count: Count) -> tuple[
     for each in given:
         count.add(each)
     count.enough()
-    said = tuple(map(Statement.load, dict.fromkeys(each.payload for each in given)))
-    for one in said:
+    said = {each: Statement.load(each) for each in dict.fromkeys(e.payload for e in given)}
+    for one in said.values():
         if one.predicate_type != kind:
             reason = f"what is signed is a {one.predicate_type!r}, not a {kind!r}"
             raise NotTrusted(Flaw.PREDICATE_TYPE, reason)
@@ -117,13 +117,8 @@ def _is_about(said: Statement, digest: str, artifact: Artifact) -> None:
         raise NotTrusted(Flaw.SUBJECT_NAME, reason, "launch one of those, or have this one signed")
 
 
-def agrees(said: Statement, expected: Statement, source: str) -> None:
-    """Make sure that a statement says what it has to say, and nothing else.
-
-    Args:
-        said: What was signed.
-        expected: What follows from what is at hand.
-        source: What that is, for people.
+def _agrees(said: Statement, expected: Statement) -> None:
+    """Make sure that a statement says what follows from the manifest, and nothing else.
 
     Raises:
         NotTrusted: They differ; names the first place.
@@ -132,10 +127,12 @@ def agrees(said: Statement, expected: Statement, source: str) -> None:
         return
     if {*said.subjects} != {*expected.subjects}:
         names = ", ".join(sorted({e.name for e in {*said.subjects} ^ {*expected.subjects}}))
-        reason = f"the statement and {source} are not about the same things: {names}"
+        reason = f"the statement and the manifest are not about the same things: {names}"
         raise NotTrusted(Flaw.SUBJECT_NAME, reason)
     if found := _difference(said.predicate, expected.predicate, "predicate"):
-        raise NotTrusted(Flaw.PREDICATE, f"the statement says other things than {source}: {found}")
+        raise NotTrusted(
+            Flaw.PREDICATE, f"the statement says other things than the manifest: {found}"
+        )
 
 
 def _difference(found: Any, wanted: Any, path: str) -> str:
