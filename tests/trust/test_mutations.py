@@ -186,7 +186,8 @@ CORPUS: dict[str, tuple[Callable[[Case], Case], Flaw]] = {
     "no payload": (members(lambda data: data.pop("payload")), Flaw.ENVELOPE),
     "signatures of another type": (members(put("signatures", value={})), Flaw.ENVELOPE),
     "no base64": (members(put("payload", value="***")), Flaw.ENCODING),
-    "loose ends of base64": (members(put("signatures", 0, "sig", value="QQ")), Flaw.ENCODING),
+    "base64 without its end": (members(put("signatures", 0, "sig", value="QQ")), Flaw.ENCODING),
+    "loose ends of base64": (members(put("signatures", 1, "sig", value="QR==")), Flaw.ENCODING),
     "payload type swapped": (
         members(put("payloadType", value="application/vnd.cyclonedx+json")), Flaw.PAYLOAD_TYPE),
     "signed as another payload type": (of_other_type, Flaw.PAYLOAD_TYPE),
@@ -233,6 +234,8 @@ CORPUS: dict[str, tuple[Callable[[Case], Case], Flaw]] = {
         statement(put("subject", 0, "digest", "sha256", value="0" * 64)), Flaw.SUBJECT_DIGEST),
     "artifact not signed for": (statement(lambda data: data["subject"].pop(0)), Flaw.SUBJECT_NAME),
     "subject too many": (statement(added_subject), Flaw.SUBJECT_NAME),
+    "subject twice": (
+        statement(lambda data: data["subject"].append(data["subject"][0])), Flaw.SUBJECT_NAME),
     "other source": (
         statement(put(*SPEC, "source", "commit", value="f" * 40)), Flaw.PREDICATE),
     "unknown external parameter": (
@@ -245,9 +248,13 @@ CORPUS: dict[str, tuple[Callable[[Case], Case], Flaw]] = {
         statement(put("predicate", "buildDefinition", "buildType", value="x:y")), Flaw.PREDICATE),
     "other builder": (
         statement(put("predicate", "runDetails", "builder", "id", value="x:y")), Flaw.PREDICATE),
-    "truth for a number": (
+    "truth for a text": (
         statement(put("predicate", "runDetails", "metadata", "finishedOn", value=True)),
         Flaw.PREDICATE),
+    "list for an object": (
+        statement(put("predicate", "runDetails", "metadata", value=[])), Flaw.PREDICATE),
+    "object for a list": (
+        statement(put("predicate", "runDetails", "byproducts", value={})), Flaw.PREDICATE),
     # What it is held against.
     "other manifest": (
         lambda case: evolve(case, manifest=manifest(tools={"packer": "1.7"})), Flaw.SUBJECT_DIGEST),
