@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 from attrs import frozen
 
-from immutable.errors import InvalidValue, NotTrusted
+from immutable.errors import NotTrusted
 from immutable.model.serial import canonical
 from immutable.trust.flaws import Flaw
-from immutable.trust.strict import DuplicateName, strict_json
+from immutable.trust.members import members, signed_json
 
 __all__ = ["PAYLOAD_TYPE", "Envelope", "Signature", "dump_bundle", "load_bundle"]
 
@@ -78,13 +78,9 @@ class Envelope:
         Raises:
             NotTrusted: It is none, or is not written as an envelope is.
         """
-        try:
-            data = strict_json(text, "envelope")
-        except DuplicateName as error:
-            raise NotTrusted(Flaw.REPEATED_NAME, str(error)) from error
-        except InvalidValue as error:
-            raise NotTrusted(Flaw.ENVELOPE, str(error)) from error
-        _members(data, {"payload": str, "payloadType": str, "signatures": list}, "envelope")
+        data = signed_json(text, "envelope", Flaw.ENVELOPE)
+        kinds = {"payload": str, "payloadType": str, "signatures": list}
+        members(data, kinds, "the envelope", _misshapen)
         kind = data["payloadType"]
         if kind != PAYLOAD_TYPE:
             reason = f"the envelope's payload is {kind!r}, not {PAYLOAD_TYPE!r}"
@@ -99,25 +95,12 @@ def _signatures(listed: list[Any]) -> Iterable[Signature]:
         name = f"signatures[{number}]"
         # DSSE lets the key's identifier be left out, which says the same as an empty one.
         given = {"keyid": "", **each} if isinstance(each, dict) else each
-        _members(given, {"keyid": str, "sig": str}, name)
+        members(given, {"keyid": str, "sig": str}, name, _misshapen)
         if given["keyid"] in seen:
             reason = f"two signatures of one envelope claim to be by key {given['keyid']!r}"
             raise NotTrusted(Flaw.REPEATED_SIGNATURE, reason, _AGAIN)
         seen.add(given["keyid"])
         yield Signature(given["keyid"], _decoded(given["sig"], f"{name}.sig"))
-
-
-def _members(data: Any, kinds: dict[str, type], name: str) -> None:
-    """Refuse what is no object of exactly these members."""
-    if not isinstance(data, dict):
-        _misshapen(f"{name} is no object")
-    for key in kinds.keys() - data.keys():
-        _misshapen(f"{name} has no {key!r}")
-    for key in data.keys() - kinds.keys():
-        _misshapen(f"{name} has {key!r}, which no signature covers")
-    for key, kind in kinds.items():
-        if type(data[key]) is not kind:
-            _misshapen(f"{key!r} of {name} is no {'text' if kind is str else 'list'}")
 
 
 def _misshapen(reason: str) -> NoReturn:

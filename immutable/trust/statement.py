@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 
 from attrs import frozen
 
-from immutable.errors import InvalidValue, NotTrusted
+from immutable.errors import NotTrusted
 from immutable.model.serial import canonical
 from immutable.trust.flaws import Flaw
-from immutable.trust.strict import DuplicateName, strict_json
+from immutable.trust.members import members, signed_json
 
 __all__ = ["STATEMENT_TYPE", "Statement", "Subject"]
 
@@ -73,46 +73,28 @@ class Statement:
         Raises:
             NotTrusted: It is none, or could be read in two ways.
         """
-        try:
-            data = strict_json(payload, "statement")
-        except DuplicateName as error:
-            raise NotTrusted(Flaw.REPEATED_NAME, str(error)) from error
-        except InvalidValue as error:
-            raise NotTrusted(Flaw.PAYLOAD, str(error)) from error
+        data = signed_json(payload, "statement", Flaw.PAYLOAD)
         if not isinstance(data, dict) or data.get("_type") != STATEMENT_TYPE:
             kind = data.get("_type") if isinstance(data, dict) else None
             reason = f"what is signed is of the type {kind!r}, not {STATEMENT_TYPE!r}"
             raise NotTrusted(Flaw.STATEMENT_TYPE, reason)
-        _members(data, ("_type", "subject", "predicateType", "predicate"), "the statement")
-        kind, said, about = data["predicateType"], data["predicate"], data["subject"]
-        if type(kind) is not str or type(said) is not dict or type(about) is not list:
-            _misshapen("it needs a list of subjects, a type as text and an object as predicate")
-        return cls(tuple(_subjects(about)), kind, said)
+        kinds = {"_type": str, "subject": list, "predicateType": str, "predicate": dict}
+        members(data, kinds, "the statement", _misshapen)
+        return cls(tuple(_subjects(data["subject"])), data["predicateType"], data["predicate"])
 
 
 def _subjects(listed: list[Any]) -> Iterable[Subject]:
     for each in listed:
-        _members(each, ("name", "digest"), "a subject")
+        members(each, {"name": str, "digest": dict}, "a subject", _misshapen)
         name, digest = each["name"], each["digest"]
-        _members(digest, ("sha256",), f"the digest of {name!r}")
+        members(digest, {"sha256": str}, f"the digest of {name!r}", _misshapen)
         value = digest["sha256"]
-        if type(name) is not str or type(value) is not str or not _HEX.fullmatch(value):
+        if not _HEX.fullmatch(value):
             _misshapen(f"the digest of {name!r} is {value!r}, which is no sha256")
         yield Subject(name, f"sha256:{value}")
 
 
 _HEX = re.compile(r"[0-9a-f]{64}")
-
-
-def _members(data: Any, names: tuple[str, ...], what: str) -> None:
-    if not isinstance(data, dict):
-        _misshapen(f"{what} is no object")
-    for name in names:
-        if name not in data:
-            _misshapen(f"{what} has no {name!r}")
-    for name in data:
-        if name not in names:
-            _misshapen(f"{what} has {name!r}, which nothing here knows the meaning of")
 
 
 def _misshapen(reason: str) -> NoReturn:
