@@ -6,15 +6,7 @@ from pathlib import Path
 
 import click
 
-from immutable.cli.bundles import (
-    FILE,
-    attested,
-    beside,
-    key_options,
-    read,
-    sign_into,
-    trust_options,
-)
+from immutable.cli.bundles import FILE, attested, key_options, read, sign_into, trust_options
 from immutable.cli.options import as_json
 from immutable.cli.running import command, console, show_json
 from immutable.model.serial import digest, load_plan
@@ -38,17 +30,15 @@ async def approve(
     A signature is for this plan only: one that is changed or made again has another digest. Several
     people sign into the same file, and `immutable approvals` says whether they are enough.
     """
-    made, place = load_plan(await read(plan_file)), out or beside(plan_file)
-    envelope, count = await sign_into(place, approval(made, reason=reason), key, public)
+    made = load_plan(await read(plan_file))
+    kept = await sign_into(plan_file, out, approval(made, reason=reason), key, public)
     if as_json:
-        signer = envelope.signatures[0].keyid
-        show_json({"digest": digest(made), "keyid": signer, "keys": count, "signed": str(place)})
+        show_json(kept.document(digest(made)))
         return
     screen = console()
     screen.print(str(made), markup=False)
     screen.print(f"{'digest':<12} {digest(made)}", markup=False)
-    by = f"by {count} keys" if count > 1 else "by 1 key"
-    screen.print(f"approved in {place}, {by}", markup=False)
+    screen.print(f"approved {kept}", markup=False)
 
 
 @click.command()

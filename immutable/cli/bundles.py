@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from attrs import frozen
 
 from immutable.errors import InvalidValue
 from immutable.trust import (
@@ -84,17 +85,45 @@ async def attested(
     return load_bundle(await read(place)), trusted
 
 
+@frozen
+class Kept:
+    """What was signed, in its file.
+
+    Attributes:
+        place: The file.
+        keyid: The key that has signed now.
+        keys: How many keys have signed what is in the file.
+    """
+
+    place: Path
+    keyid: str
+    keys: int
+
+    def __str__(self) -> str:
+        return f"in {self.place}, by {self.keys} key{'s' if self.keys > 1 else ''}"
+
+    def document(self, digest: str) -> dict[str, Any]:
+        """Return it for programs, beside the digest of what is signed."""
+        place = str(self.place)
+        return {"digest": digest, "keyid": self.keyid, "keys": self.keys, "signed": place}
+
+
 async def sign_into(
-    place: Path, statement: Statement, key: str, public: Path | None
-) -> tuple[Envelope, int]:
+    path: Path, out: Path | None, statement: Statement, key: str, public: Path | None
+) -> Kept:
     """Sign a statement, and put it to what is signed already; what this key signed is replaced.
 
-    Returns:
-        What was signed, and how many keys have signed what is in the file now.
+    Args:
+        path: The file of what is signed.
+        out: Where it goes; None for beside it.
+        statement: What is said.
+        key: The key that signs, as `open_signer` takes it.
+        public: The file of its public half; None where that is not needed.
 
     Raises:
         InvalidValue: The file has what was signed of something else, or there is no such key.
     """
+    place = out or beside(path)
     half = await read(public) if public is not None else ""
     there = await asyncio.to_thread(place.is_file)
     others = load_bundle(await read(place)) if there else ()
@@ -107,7 +136,7 @@ async def sign_into(
     name = mine.signatures[0].keyid
     kept = [each for each in others if {s.keyid for s in each.signatures} != {name}]
     await asyncio.to_thread(_write, place, dump_bundle([*kept, mine]))
-    return mine, len({s.keyid for each in (*kept, mine) for s in each.signatures})
+    return Kept(place, name, len({s.keyid for each in (*kept, mine) for s in each.signatures}))
 
 
 def _ask(what: str) -> str:

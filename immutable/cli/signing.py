@@ -8,15 +8,7 @@ from pathlib import Path
 
 import click
 
-from immutable.cli.bundles import (
-    FILE,
-    attested,
-    beside,
-    key_options,
-    read,
-    sign_into,
-    trust_options,
-)
+from immutable.cli.bundles import FILE, attested, key_options, read, sign_into, trust_options
 from immutable.cli.options import as_json
 from immutable.cli.running import command, console, show_json
 from immutable.errors import InvalidValue
@@ -79,14 +71,11 @@ async def sign(
     What is signed is how it was built (SLSA provenance). Several people sign into the same file.
     """
     made = ImageManifest.load(await read(manifest))
-    place = out or beside(manifest)
-    envelope, count = await sign_into(place, provenance(made), key, public)
+    kept = await sign_into(manifest, out, provenance(made), key, public)
     if as_json:
-        signer = envelope.signatures[0].keyid
-        show_json({"digest": made.digest, "keyid": signer, "keys": count, "signed": str(place)})
+        show_json(kept.document(made.digest))
         return
-    by = f"by {count} keys" if count > 1 else "by 1 key"
-    console().print(f"{made} is signed in {place}, {by}", markup=False)
+    console().print(f"{made} is signed {kept}", markup=False)
 
 
 @click.command()
