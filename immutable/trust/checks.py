@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from attrs import Attribute
 from immutable.errors import InvalidValue
 
 __all__ = [
+    "aware",
     "digest",
     "digests",
     "label",
@@ -62,6 +64,13 @@ present = _matching(
     r"[^\x00-\x1f\x7f\ud800-\udfff]+", "empty, or has control characters", "write what it is"
 )
 """A text of at least one character."""
+
+
+def aware(_: Any, attribute: Attribute[Any], moment: datetime | None) -> None:
+    """Let through a time of a known time zone, or nothing."""
+    if moment is not None and moment.utcoffset() is None:
+        way_out = "write it with its zone, such as 2027-01-01T00:00:00Z"
+        raise InvalidValue(attribute.name, str(moment), "a time of no time zone", way_out)
 
 
 def text(_: Any, attribute: Attribute[Any], value: object) -> None:

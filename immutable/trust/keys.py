@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import Attribute, field, frozen
 
 from immutable.errors import InvalidValue
-from immutable.trust.checks import present, text
+from immutable.trust.checks import aware, present, text
 from immutable.trust.extra import needed
 
 if TYPE_CHECKING:
@@ -43,12 +43,6 @@ def library_key(pem: str) -> SSlibKey:
         raise InvalidValue("public", "…", "not a public key in PEM form", way_out) from None
 
 
-def _aware(_: Any, attribute: Attribute[Any], moment: datetime | None) -> None:
-    if moment is not None and moment.utcoffset() is None:
-        way_out = "write it with its zone, such as 2027-01-01T00:00:00Z"
-        raise InvalidValue(attribute.name, str(moment), "a time of no time zone", way_out)
-
-
 def _readable(_: Any, _attribute: Attribute[Any], pem: str) -> None:
     library_key(pem)
 
@@ -70,8 +64,8 @@ class TrustedKey:
     id: str = field(validator=present)
     public: str = field(validator=[text, _readable], repr=False)
     owner: str = field(default="", validator=text)
-    not_before: datetime | None = field(default=None, validator=_aware)
-    not_after: datetime | None = field(default=None, validator=_aware)
+    not_before: datetime | None = field(default=None, validator=aware)
+    not_after: datetime | None = field(default=None, validator=aware)
 
     @property
     def keyid(self) -> str:

@@ -17,7 +17,7 @@ from immutable.model.frozenmap import FrozenMap, settings
 from immutable.model.image import Assurance, Image
 from immutable.model.serial import canonical
 from immutable.trust.artifact import Artifact, Target
-from immutable.trust.checks import maybe_digest, texts
+from immutable.trust.checks import aware, maybe_digest, texts
 from immutable.trust.shape import plain, shaped
 from immutable.trust.spec import ImageSpec, Source, digest_of
 from immutable.trust.strict import strict_json
@@ -50,16 +50,10 @@ def _one_each(_: Any, attribute: Attribute[Any], artifacts: tuple[Artifact, ...]
         seen.add(each.target)
 
 
-def _in_utc(_: Any, attribute: Attribute[Any], moment: datetime) -> None:
-    if moment.utcoffset() is None:
-        way_out = "pass datetime.now(UTC)"
-        raise InvalidValue(attribute.name, moment.isoformat(), "a time of no time zone", way_out)
-
-
 def _whole_seconds(moment: datetime) -> datetime:
     """Return a moment in UTC and whole seconds, as it is written: so it is the same when read."""
-    aware = moment.utcoffset() is not None
-    return moment.astimezone(UTC).replace(microsecond=0) if aware else moment
+    known = moment.utcoffset() is not None
+    return moment.astimezone(UTC).replace(microsecond=0) if known else moment
 
 
 @frozen
@@ -77,7 +71,7 @@ class ImageManifest:
 
     spec: ImageSpec
     artifacts: tuple[Artifact, ...] = field(converter=_sorted, validator=_one_each)
-    built_at: datetime = field(converter=_whole_seconds, validator=_in_utc)
+    built_at: datetime = field(converter=_whole_seconds, validator=aware)
     sbom: str = field(default="", validator=maybe_digest)
     tests: tuple[TestResult, ...] = field(default=(), converter=_results)
     tools: FrozenMap[str, str] = field(factory=FrozenMap, converter=settings, validator=texts)
