@@ -209,6 +209,10 @@ CORPUS: dict[str, tuple[Callable[[Case], Case], Flaw]] = {
     "one key under two ids": (one_key_under_two_ids, Flaw.SAME_KEY),
     "two keys of one owner": (two_keys_of_one_owner, Flaw.SAME_OWNER),
     "expired key": (limited(not_after=NOW), Flaw.EXPIRED_KEY),
+    "expired key beside an unknown one": (
+        lambda case: evolve(
+            limited(not_after=NOW)(case), text=signed_by("ci", "mallory", "release")),
+        Flaw.EXPIRED_KEY),
     "key of the future": (limited(not_before=NOW + timedelta(seconds=1)), Flaw.EARLY_KEY),
     # What was signed.
     "payload is no JSON": (payload("image: web"), Flaw.PAYLOAD),
@@ -243,6 +247,9 @@ CORPUS: dict[str, tuple[Callable[[Case], Case], Flaw]] = {
         Flaw.PREDICATE),
     "missing dependency": (
         statement(lambda data: data["predicate"]["buildDefinition"]["resolvedDependencies"].pop()),
+        Flaw.PREDICATE),
+    "no build type": (
+        statement(lambda data: data["predicate"]["buildDefinition"].pop("buildType")),
         Flaw.PREDICATE),
     "other build type": (
         statement(put("predicate", "buildDefinition", "buildType", value="x:y")), Flaw.PREDICATE),
