@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from immutable.cli.options import DURATION, as_json, environment, limits_from, l
 from immutable.cli.running import FAILED, command, console, fail, show_json
 from immutable.connecting import default_actor, opened_journal
 from immutable.errors import InvalidValue
+from immutable.images.redacting import named
 from immutable.images.trying import TryOrder, try_image
 from immutable.model import FleetURL, SystemClock
 from immutable.report import documents
@@ -61,16 +61,14 @@ async def try_(
     """
     image = ImageManifest.load(await asyncio.to_thread(manifest.read_bytes))
     artifact, where_to = _chosen(image, backend)
-    missing = [name for name in pass_env if name not in os.environ]
-    if missing:
-        raise InvalidValue("pass-env", missing[0], "not set in this process", "set it")
+    variables = named(pass_env)
     async with opened_place(where_to) as (found, place), opened_journal(journal) as book:
         order = TryOrder(
             actor=actor or default_actor(),
             template=environment(template),
             limits=limits_from(found.capabilities.limits, options),
             lifetime=lifetime,
-            environment={name: os.environ[name] for name in pass_env},
+            environment=variables,
             say=log(),
         )
         tried = await try_image(

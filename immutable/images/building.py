@@ -8,9 +8,7 @@ works on is left to them.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from attrs import evolve, field, frozen
@@ -26,12 +24,12 @@ from immutable.errors import (
     FleetBusy,
     ImmutableError,
     InvalidValue,
-    JournalError,
     LeaseLost,
 )
 from immutable.images.billing import bill_of_materials, digest_of_bytes
+from immutable.images.leasing import leased
 from immutable.images.noting import Notes, noted
-from immutable.images.redacting import redactor
+from immutable.images.redacting import named, redactor
 from immutable.journal import Build, Journal, Lease
 from immutable.model import Clock, Status
 from immutable.model.records import Built, Ended
@@ -108,7 +106,7 @@ async def build_image(
         JournalError: The journal can't be read or written.
     """
     order = order or BuildOrder()
-    values = _values(request.environment)
+    values = named(request.environment)
     spec = await builder.plan(request)
     order.say(f"{spec} is {spec.digest}")
     if not order.again and (made := await _made(builder, journal, spec)) is not None:
@@ -121,14 +119,6 @@ async def build_image(
     job = BuildJob(build.id, spec, request)
     work = _Work(builder, job, context, notes, journal, lease, clock)
     return await work.done(order.timeout, safe, carried_on=lease.fence > 1)
-
-
-def _values(names: tuple[str, ...]) -> Mapping[str, str]:
-    missing = [name for name in names if name not in os.environ]
-    if missing:
-        way_out = "set it, or leave it out"
-        raise InvalidValue("environment", missing[0], "not set in this process", way_out)
-    return {name: os.environ[name] for name in names}
 
 
 async def _made(builder: Builder, journal: Journal, spec: ImageSpec) -> BuiltImage | None:
@@ -192,7 +182,7 @@ class _Work:
         """Return the image; whatever happens, how it ended goes on record."""
         started = self.clock.now()
         try:
-            async with _kept(self.journal, self.lease):
+            async with leased(self.journal, self.lease):
                 async with asyncio.timeout(seconds):
                     if carried_on:
                         await self._cleaned()
@@ -236,7 +226,7 @@ class _Work:
 
     async def _ended(self, status: Status, failure: BuildFailed) -> BuildFailed:
         try:
-            async with asyncio.timeout(_CLEANUP):
+            async with leased(self.journal, self.lease), asyncio.timeout(_CLEANUP):
                 await self._cleaned()
         except (ImmutableError, OSError, TimeoutError) as error:
             way_out = "immutable image sweep removes it"
@@ -244,37 +234,3 @@ class _Work:
         left = (failure.left,) if failure.left else ()
         await self.journal.append(self.lease, [Ended(status, failure.reason, left)])
         return failure
-
-
-@asynccontextmanager
-async def _kept(journal: Journal, lease: Lease) -> AsyncIterator[None]:
-    """Keep a lease while the body runs.
-
-    Raises:
-        LeaseLost: Another process took it; the body is cancelled.
-    """
-    body, lost = asyncio.current_task(), []
-    assert body is not None, "a build is done by a task"
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(journal.ttl / 3)
-            try:
-                await journal.renew(lease)
-            except LeaseLost as error:
-                lost.append(error)
-                body.cancel()
-                return
-            except JournalError:
-                continue  # It may be back before the lease ends.
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if lost and body.uncancel() == 0:
-            raise lost[0] from None
-        raise
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)

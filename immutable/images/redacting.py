@@ -1,15 +1,33 @@
-"""Taking the values of secret variables out of whatever is said about a build."""
+"""Variables with secret values: handed on by name, and taken out of whatever is said."""
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote
 
-__all__ = ["redactor"]
+from immutable.errors import InvalidValue
+
+__all__ = ["named", "redactor"]
 
 _SHORTEST = 4
 """Values of fewer characters are let through: ``1`` and ``on`` stand in every other line."""
+
+
+def named(names: Iterable[str]) -> dict[str, str]:
+    """Return variables of this process, by their names.
+
+    Raises:
+        InvalidValue: One is not set.
+    """
+    found = {}
+    for name in names:
+        if name not in os.environ:
+            way_out = "set it, or leave it out"
+            raise InvalidValue("environment", name, "not set in this process", way_out)
+        found[name] = os.environ[name]
+    return found
 
 
 def redactor(secrets: Mapping[str, str]) -> Callable[[str], str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from immutable.builders import Builder
 from immutable.engine.keeper import controller_name
 from immutable.errors import FleetBusy
+from immutable.images.leasing import leased
 from immutable.images.noting import noted
 from immutable.journal import Build, Journal
 from immutable.model import Status
@@ -47,16 +48,23 @@ async def sweep_builds(
 async def _swept(
     builder: Builder, build: Build, journal: Journal, say: Callable[[str], None]
 ) -> tuple[str, ...]:
-    lease = None
-    if not build.status.ended:
-        try:
-            lease = await journal.claim(build.id, controller_name())
-        except FleetBusy:
-            return ()
+    if build.status.ended:
+        return await _removed(builder, build, journal, say)
+    try:
+        lease = await journal.claim(build.id, controller_name())
+    except FleetBusy:
+        return ()
+    async with leased(journal, lease):
+        gone = await _removed(builder, build, journal, say)
+    reason = "its process was gone; what it left is removed"
+    await journal.append(lease, [Ended(Status.FAILED, reason)])
+    return gone
+
+
+async def _removed(
+    builder: Builder, build: Build, journal: Journal, say: Callable[[str], None]
+) -> tuple[str, ...]:
     gone = await builder.cleanup(build.id, await noted(journal, build.id))
     for each in gone:
         say(f"build {build.id}: removed {each}")
-    if lease is not None:
-        reason = "its process was gone; what it left is removed"
-        await journal.append(lease, [Ended(Status.FAILED, reason)])
     return gone

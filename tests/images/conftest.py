@@ -21,6 +21,7 @@ class Kiln:
     seconds: float = 5.0
     error: BaseException | None = None
     cleanup_error: BaseException | None = None
+    cleanup_seconds: float = 0.0
     there: bool = True
     says: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class Kiln:
         return self.there
 
     async def cleanup(self, build, noted):
+        await asyncio.sleep(self.cleanup_seconds)
         if self.cleanup_error is not None:
             raise self.cleanup_error
         self.cleaned.append(build)

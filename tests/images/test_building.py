@@ -260,6 +260,33 @@ def test_a_sweep_ends_what_nobody_works_on_and_leaves_the_rest_alone(bench):
     bench.run(main)
 
 
+@pytest.mark.parametrize("dead", [False, True], ids=["failed", "swept"])
+def test_nobody_builds_what_somebody_still_clears_away_however_long_it_takes(bench, dead):
+    """The next one would make it under the same name, and lose it to who clears away."""
+
+    async def main(journal):
+        bench.kiln = Kiln(seconds=0, error=Invalid("no"), cleanup_seconds=60)  # Six lives.
+        if dead:
+            build = await _left_unfinished(bench, journal)
+            await asyncio.sleep(journal.ttl + 1)
+            clearing = sweep_builds(bench.kiln, "kiln", "", journal, bench.log.append)
+        else:
+            clearing = bench.build(journal)
+        task = asyncio.create_task(clearing)
+        for _ in range(3):
+            await asyncio.sleep(15)
+            with pytest.raises(BuildBusy):
+                await bench.build(journal)
+        if dead:
+            assert await task == (f"the fire of {build}",)
+        else:
+            with pytest.raises(BuildFailed):
+                await task
+        assert [each.status for each in await journal.builds()] == [Status.FAILED]
+
+    bench.run(main)
+
+
 # -- secrets ---------------------------------------------------------------------------------------
 
 SECRET = "hunter2!/?pass word"
