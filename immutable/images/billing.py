@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 
 from immutable.builders.contract import Product
 from immutable.builders.programs import Program, output
@@ -35,7 +34,7 @@ async def bill_of_materials(product: Product, say: Callable[[str], None]) -> byt
     syft = await asyncio.to_thread(shutil.which, "syft")
     if syft is None:
         return b""
-    made, code = await output(Program((syft, "scan", _scanned(product.tree), "-o", _FORMAT, "-q")))
+    made, code = await output(Program((syft, "scan", f"dir:{product.tree}", "-o", _FORMAT, "-q")))
     if code or not _lists_components(made):
         say(f"no bill of materials: syft made none (exit code {code})")
         return b""
@@ -44,10 +43,6 @@ async def bill_of_materials(product: Product, say: Callable[[str], None]) -> byt
 
 
 _FORMAT = "cyclonedx-json"
-
-
-def _scanned(tree: Path) -> str:
-    return f"dir:{tree}"
 
 
 def _lists_components(document: bytes) -> bool:
