@@ -96,7 +96,8 @@ class PackerBuilder:
     """Bakes images with Packer, from a template that is in a directory of its own.
 
     Args:
-        backend: The cloud that the image is for, which removes what a killed build has left.
+        backend: The cloud that the image is for.
+        baking: The same, which finds and removes what a killed build has left.
         place: Where that is.
     """
 
@@ -230,12 +231,14 @@ def _inputs(template: Path) -> dict[str, bytes]:
             if path.is_file() and not _LEFT_OUT.intersection(path.relative_to(folder).parts)
         }
         texts = {name: path.read_bytes() for name, path in files.items()}
+        modes = {
+            name: b"x" if path.stat().st_mode & 0o100 else b"-" for name, path in files.items()
+        }
         told = b"".join(texts.values()) if template.is_dir() else texts[template.name]
     except (OSError, KeyError) as error:
         raise Invalid(f"no template {template}: {error}") from error
     if b"IMMUTABLE_BUILD" not in told and b"immutable_build" not in told:
         raise Invalid(f"{template} makes what could not be found again; {UNTAGGED}")
-    modes = {name: b"x" if path.stat().st_mode & 0o100 else b"-" for name, path in files.items()}
     found = {name: modes[name] + sha256(text).digest() for name, text in texts.items()}
     return found | {"": template.name.encode(errors="surrogateescape")}
 
