@@ -1,145 +1,33 @@
-"""Processes of this machine, named and held so that none is mistaken for another.
+"""Processes of this machine, as ``/proc`` shows them.
 
-A process identifier is given out again after its process is gone. One together with the time at
-which its process started isn't, until the machine boots. Everything but `Handle`'s methods reads
-``/proc`` and blocks for some microseconds a process.
+Everything here blocks for some microseconds a process; looking at environments for up to a tenth of
+a second, when a process is just becoming another program.
 """
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import os
-import select
-import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
-
-from attrs import frozen
 
 __all__ = [
-    "EXEC_PAUSES",
-    "Handle",
-    "Stamp",
     "boot",
     "children",
     "depth",
+    "environments",
     "everyone",
     "group",
     "parent",
-    "runs_program",
+    "started",
     "variables",
 ]
 
-EXEC_PAUSES = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)
-"""Seconds to wait before each look at a process that may be between two programs."""
+_EXEC_PAUSES = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)
+"""Seconds to wait before each look at processes that may be between two programs."""
 
 _GONE = (FileNotFoundError, ProcessLookupError)
-
-
-@frozen
-class Stamp:
-    """A process, as it can be written down.
-
-    Attributes:
-        pid: Its identifier, as this process sees it.
-        ticks: When it started, in clock ticks since boot (``/proc/PID/stat``, field 22).
-    """
-
-    pid: int
-    ticks: int
-
-    @classmethod
-    def of(cls, pid: int) -> Self | None:
-        """Return the stamp of the process that has the identifier now; None if none has."""
-        fields = _status(pid)
-        return cls(pid, int(fields[19])) if fields else None
-
-
-class Handle:
-    """A hold on one process: what is done through it can't reach any other.
-
-    Holds a file descriptor, until it is closed or dropped. Its methods don't block.
-
-    Args:
-        descriptor: From ``pidfd_open``.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    @classmethod
-    def of(cls, stamp: Stamp | None) -> Self | None:
-        """Return a hold on the process of a stamp; None when it is gone. Blocks.
-
-        Raises:
-            OSError: There is no file descriptor left.
-        """
-        if stamp is None:
-            return None
-        try:
-            handle = cls(os.pidfd_open(stamp.pid))
-        except OSError as error:
-            # EINVAL: the identifier is a thread's now.
-            if error.errno in (errno.ESRCH, errno.EINVAL):
-                return None
-            raise
-        # Compared after it is held: if it was another's, it still is.
-        if Stamp.of(stamp.pid) == stamp:
-            return handle
-        handle.close()
-        return None
-
-    @property
-    def ended(self) -> bool:
-        """Whether the process has ended, be it reaped or not."""
-        if self._descriptor < 0:
-            return True
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        return bool(poll.poll(0))
-
-    async def wait(self) -> None:
-        """Return when the process has ended."""
-        if self.ended:
-            return
-        loop = asyncio.get_running_loop()
-        over = loop.create_future()
-        # A loop has one reader for a descriptor, and several may wait.
-        descriptor = os.dup(self._descriptor)
-        loop.add_reader(descriptor, _settle, over)
-        try:
-            await over
-        finally:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal; one that is gone gets none.
-
-        Raises:
-            PermissionError: The process belongs to another user.
-        """
-        if self._descriptor >= 0:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._descriptor, number)
-
-    def close(self) -> None:
-        """Let go of the process; it counts as ended from then on."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-    def __del__(self) -> None:
-        self.close()
-
-
-def _settle(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
 
 
 def boot() -> str:
@@ -170,6 +58,12 @@ def children(pid: int) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split())
 
 
+def started(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None when it is gone."""
+    fields = _status(pid)
+    return int(fields[19]) if fields else None
+
+
 def parent(pid: int) -> int:
     """Return the identifier of a process's parent; 0 when there is none."""
     fields = _status(pid)
@@ -195,23 +89,34 @@ def depth(pid: int) -> tuple[int, ...]:
     return ()
 
 
-def variables(pid: int, *, pauses: Sequence[float] = EXEC_PAUSES) -> dict[str, str]:
-    """Return the environment that a process was started with; empty when it can't be seen.
+def variables(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with; empty when it can't be seen."""
+    return next((seen for _, _, seen in environments([pid])), {})
+
+
+def environments(those: Iterable[int]) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """Yield processes with their parents and the environments that they were started with.
 
     In the midst of ``execve`` the kernel shows none, until the new program's is in place
-    (``environ_read``, fs/proc/base.c): such a process is looked at again.
+    (``environ_read``, fs/proc/base.c): all processes that show none though they run a program are
+    looked at again, together.
 
     Args:
-        pid: The process.
-        pauses: Seconds before each look, as long as it shows none though it runs a program.
+        those: The identifiers of the processes; those whose environment can't be seen are left out.
     """
-    found: dict[str, str] = {}
-    for pause in pauses:
+    unseen = [*those]
+    for pause in _EXEC_PAUSES:
         time.sleep(pause)
-        found = _environment(pid)
-        if found or not runs_program(pid):
-            break
-    return found
+        looked_at, unseen = unseen, []
+        for pid in looked_at:
+            # The parent first: a process that ends in between then shows no environment.
+            above, seen = parent(pid), _environment(pid)
+            if seen:
+                yield pid, above, seen
+            elif _runs_program(pid):
+                unseen.append(pid)
+        if not unseen:
+            return
 
 
 def _environment(pid: int) -> dict[str, str]:
@@ -223,7 +128,7 @@ def _environment(pid: int) -> dict[str, str]:
     return {name: value for name, sign, value in pairs if sign}
 
 
-def runs_program(pid: int) -> bool:
+def _runs_program(pid: int) -> bool:
     """Whether a process runs a program: it is no zombie, and no thread of the kernel's own."""
     status = _status(pid)
     return bool(status) and status[0] != "Z" and status[1] not in {"0", "2"}

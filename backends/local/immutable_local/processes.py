@@ -26,7 +26,7 @@ from attrs import evolve
 from immutable.errors import BackendError, CapacityShortage, Invalid, Transient
 from immutable_local import pids
 from immutable_local.disk import reporting
-from immutable_local.pids import Handle, Stamp
+from immutable_local.holds import Handle, Stamp
 from immutable_local.running import Child, Identity, Process
 from immutable_local.sandbox import Isolation, Launch, argv, environment, marks
 
@@ -287,19 +287,9 @@ async def scan(marker: Path) -> list[tuple[str, int]]:
 def _scan(state: str) -> list[tuple[str, int]]:
     Child.reap_dropped()
     found: dict[int, tuple[str, int]] = {}
-    unseen = [*pids.everyone()]
-    for pause in pids.EXEC_PAUSES:  # For all of them at once.
-        time.sleep(pause)
-        looked_at, unseen = unseen, []
-        for pid in looked_at:
-            # The parent first: a process that ends in between then shows no environment.
-            parent, seen = pids.parent(pid), pids.variables(pid, pauses=(0.0,))
-            if seen.get("IMMUTABLE_STATE") == state and "IMMUTABLE_ID" in seen:
-                found[pid] = seen["IMMUTABLE_ID"], parent
-            elif not seen and pids.runs_program(pid):
-                unseen.append(pid)
-        if not unseen:
-            break
+    for pid, parent, seen in pids.environments(pids.everyone()):
+        if seen.get("IMMUTABLE_STATE") == state and "IMMUTABLE_ID" in seen:
+            found[pid] = seen["IMMUTABLE_ID"], parent
     return sorted(
         (name, pid)
         for pid, (name, parent) in found.items()

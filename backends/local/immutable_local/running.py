@@ -25,7 +25,7 @@ from attrs import asdict, frozen
 from immutable.errors import Invalid
 from immutable_local import pids
 from immutable_local.disk import reporting
-from immutable_local.pids import Handle, Stamp
+from immutable_local.holds import Handle, Stamp
 
 __all__ = ["Child", "Identity", "Process"]
 

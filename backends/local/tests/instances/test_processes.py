@@ -18,7 +18,7 @@ from attrs import evolve
 
 from immutable.backend import CapacityShortage, Denied, Invalid, Transient
 from immutable_local import pids, processes
-from immutable_local.pids import Handle, Stamp
+from immutable_local.holds import Handle, Stamp
 from immutable_local.processes import Identity, adopt, free_port, identify, scan, spawn
 from immutable_local.sandbox import Isolation, environment
 
