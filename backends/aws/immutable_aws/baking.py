@@ -13,7 +13,6 @@ from typing import Any
 
 from immutable.backend import Conflict, Gone
 from immutable_aws.calls import Answer, Calls
-from immutable_aws.images import root_snapshot
 
 __all__ = ["BUILD_TAG", "baked", "remove_bake"]
 
@@ -83,10 +82,11 @@ def _exists(instance: Answer) -> bool:
 
 async def _disks(calls: Calls, build: str) -> list[str]:
     """Remove images that are not finished, snapshots of no image, and volumes of no instance."""
-    removed, used = [], set()
+    removed: list[str] = []
+    used: set[str] = set()
     for each in await _images(calls, build):
         if each["State"] == "available":
-            used.add(root_snapshot(each))
+            used |= _snapshots(each)
         else:
             await _gone(calls, "DeregisterImage", ImageId=each["ImageId"])
             removed.append(f"image {each['ImageId']}, which was not finished")
@@ -99,6 +99,12 @@ async def _disks(calls: Calls, build: str) -> list[str]:
         await _gone(calls, "DeleteVolume", VolumeId=each["VolumeId"])
         removed.append(f"volume {each['VolumeId']}")
     return removed
+
+
+def _snapshots(image: Answer) -> set[str]:
+    """Return the snapshots of all disks of an image, of which it may have more than its root."""
+    disks = [each.get("Ebs", {}) for each in image.get("BlockDeviceMappings", ())]
+    return {disk["SnapshotId"] for disk in disks if "SnapshotId" in disk}
 
 
 async def _keys(calls: Calls, names: Collection[str]) -> list[str]:

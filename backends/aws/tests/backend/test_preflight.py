@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 
 import pytest
 from attrs import evolve
@@ -17,7 +16,7 @@ from immutable_aws import AwsBackend
 from immutable_aws.address import Place
 from immutable_aws.marks import LAST
 from immutable_aws.metrics import CloudWatchSource
-from tests.emulators.waiting import eventually
+from tests.emulators.waiting import eventually, until
 
 
 def problems(account, image=None, strategy=None, limits=LIMITS, **options):
@@ -47,8 +46,7 @@ def test_many_problems_are_told_at_once(account):
         ShouldDecrementDesiredCapacity=True,
     )
     # Who stands by drains first; what is compared below is to change by nothing but the plan.
-    while "draining" in emulator.everything()["target_groups"]["web"]["targets"]:
-        time.sleep(0.05)
+    until(lambda: "draining" not in emulator.everything()["target_groups"]["web"]["targets"])
     stage.template("web-r2", account.images[0])
     emulator.quota(code="L-1216C47A", value=2)
     emulator.deny(actions=["ec2:CreateLaunchTemplate", "autoscaling:SetDesiredCapacity"])
