@@ -37,10 +37,11 @@ from immutable_local import daemon, pids, processes
 from immutable_local.balancing.choosing import choice
 from immutable_local.disk import check_room, locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
+from immutable_local.launches import Isolation
 from immutable_local.places import FleetPlaces, Places
 from immutable_local.records import FleetRecord, load, save
 from immutable_local.rpc import Nobody, ask
-from immutable_local.sandbox import Isolation, find_bubblewrap, probe
+from immutable_local.sandbox import find_bubblewrap, probe
 
 __all__ = ["LocalBackend"]
 

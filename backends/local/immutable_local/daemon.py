@@ -24,10 +24,11 @@ from immutable.errors import ImmutableError
 from immutable_local.balancing.choosing import choose
 from immutable_local.calls import handlers
 from immutable_local.images import ImageStore
+from immutable_local.launches import Isolation
 from immutable_local.places import FleetPlaces
 from immutable_local.records import FleetRecord, load
 from immutable_local.rpc import serve
-from immutable_local.sandbox import Isolation, find_bubblewrap
+from immutable_local.sandbox import find_bubblewrap
 from immutable_local.supervisor import Supervisor
 
 __all__ = ["main", "start"]

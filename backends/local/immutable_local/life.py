@@ -18,11 +18,12 @@ from attrs import evolve
 
 from immutable.backend import BackendError, InstanceState, Revision
 from immutable_local import processes
+from immutable_local.identities import Identity
 from immutable_local.images import LocalImage
+from immutable_local.launches import Isolation, Launch
 from immutable_local.probing import serves
 from immutable_local.records import InstanceRecord
-from immutable_local.running import Identity, Process
-from immutable_local.sandbox import Isolation, Launch
+from immutable_local.running import Process
 
 __all__ = ["House", "Life"]
 

@@ -25,10 +25,13 @@ from attrs import evolve
 
 from immutable.errors import BackendError, CapacityShortage, Invalid, Transient
 from immutable_local import pids
+from immutable_local.children import Child
 from immutable_local.disk import reporting
 from immutable_local.holds import Handle, Stamp
-from immutable_local.running import Child, Identity, Process
-from immutable_local.sandbox import Isolation, Launch, argv, environment, marks
+from immutable_local.identities import Identity
+from immutable_local.launches import Isolation, Launch, environment, marks
+from immutable_local.running import Process
+from immutable_local.sandbox import argv
 
 __all__ = ["Identity", "Process", "adopt", "free_port", "identify", "scan", "spawn"]
 

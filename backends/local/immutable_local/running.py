@@ -16,111 +16,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Self
 
-from attrs import asdict, frozen
-
-from immutable.errors import Invalid
 from immutable_local import pids
+from immutable_local.children import Child
 from immutable_local.disk import reporting
 from immutable_local.holds import Handle, Stamp
+from immutable_local.identities import Identity
 
-__all__ = ["Child", "Identity", "Process"]
+__all__ = ["Process"]
 
 _LINGERING = 1.0
 """Seconds that the monitor may live on after its application, to report how that ended."""
-
-
-@frozen
-class Identity:
-    """What must be written down of an instance's processes to find them again.
-
-    Attributes:
-        instance: The instance's identifier.
-        state: The mark of its controller.
-        stop_signal: The name of the signal that asks it to end.
-        boot: Names the time between two boots within which the stamps mean something.
-        started: What we started.
-        app: What the signal is sent to; None when it ended before it was seen.
-        init: The first process of its namespace; None without isolation.
-    """
-
-    instance: str
-    state: str
-    stop_signal: str
-    boot: str
-    started: Stamp
-    app: Stamp | None
-    init: Stamp | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as what JSON can hold."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` was made from.
-
-        Raises:
-            Invalid: It wasn't made by `to_dict`.
-        """
-        try:
-            stamps = {name: data[name] and Stamp(**data[name]) for name in ("app", "init")}
-            return cls(**{**data, **stamps, "started": Stamp(**data["started"])})
-        except (KeyError, TypeError) as error:
-            raise Invalid(f"{dict(data)!r} identifies no process; remove the record") from error
-
-
-class Child:
-    """A process that we started and must reap, at the latest when somebody starts another."""
-
-    _dropped: ClassVar[set[int]] = set()
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.code: int | None = None
-        self._reaped = False
-
-    @classmethod
-    def again(cls, pid: int) -> Self | None:
-        """Return a child that was dropped."""
-        if pid not in cls._dropped:
-            return None
-        cls._dropped.discard(pid)
-        return cls(pid)
-
-    @classmethod
-    def reap_dropped(cls) -> None:
-        """Reap those who ended after they were dropped."""
-        for _ in range(len(cls._dropped)):
-            with suppress(KeyError):
-                cls(cls._dropped.pop()).poll()
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has ended; it is reaped then."""
-        self.poll()
-        return self._reaped
-
-    def poll(self) -> int | None:
-        """Return how it ended, as a shell says it: 128 and the number for a signal."""
-        if not self._reaped:
-            try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:
-                self._reaped = True
-                return None
-            if pid:
-                self._reaped = True
-                code = os.waitstatus_to_exitcode(status)
-                self.code = code if code >= 0 else 128 - code
-        return self.code
-
-    def __del__(self) -> None:
-        if not self._reaped:
-            self._dropped.add(self.pid)
 
 
 class Process:

@@ -36,12 +36,12 @@ from immutable_local.balancing.members import Member
 from immutable_local.balancing.shares import weighed
 from immutable_local.disk import clear_drafts, keep_short, reporting
 from immutable_local.images import ImageStore, LocalImage
+from immutable_local.launches import Isolation
 from immutable_local.life import Life
 from immutable_local.places import FleetPlaces
 from immutable_local.records import FleetRecord, InstanceRecord, load, save
 from immutable_local.routing import reading
 from immutable_local.running import Process
-from immutable_local.sandbox import Isolation
 
 __all__ = ["Supervisor"]
 

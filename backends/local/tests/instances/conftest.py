@@ -12,7 +12,8 @@ from blockbuster import BlockBuster
 
 from immutable_local import pids
 from immutable_local.images import ImageStore, LocalImage
-from immutable_local.sandbox import Isolation, Launch, find_bubblewrap, probe
+from immutable_local.launches import Isolation, Launch
+from immutable_local.sandbox import find_bubblewrap, probe
 from tests.support.blocking import detected
 
 MakeImage = Callable[..., LocalImage]

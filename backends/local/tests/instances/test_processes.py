@@ -19,8 +19,8 @@ from attrs import evolve
 from immutable.backend import CapacityShortage, Denied, Invalid, Transient
 from immutable_local import pids, processes
 from immutable_local.holds import Handle, Stamp
+from immutable_local.launches import Isolation, environment
 from immutable_local.processes import Identity, adopt, free_port, identify, scan, spawn
-from immutable_local.sandbox import Isolation, environment
 
 GRACEFUL = """
 trap 'echo bye; exit 0' TERM
@@ -505,7 +505,7 @@ import asyncio, json, sys
 from pathlib import Path
 from immutable_local.images import ImageStore
 from immutable_local.processes import spawn
-from immutable_local.sandbox import Isolation, Launch
+from immutable_local.launches import Isolation, Launch
 root, reference, instance, isolation, bwrap = sys.argv[1:]
 async def main():
     image = ImageStore(Path(root) / "images").resolve(reference)

@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 from immutable.backend import Invalid
-from immutable_local.sandbox import (
-    Isolation,
-    argv,
-    environment,
-    find_bubblewrap,
-    marks,
-    probe,
-)
+from immutable_local.launches import Isolation, environment, marks
+from immutable_local.sandbox import argv, find_bubblewrap, probe
 
 
 def run(words: list[str], **options: object) -> subprocess.CompletedProcess[str]:
