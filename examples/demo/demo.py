@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import os
 import shutil
@@ -22,7 +21,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from attrs import asdict, define, field, frozen
@@ -34,6 +32,10 @@ from immutable.backend import InstanceState
 from immutable.journal import Entry
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # The load generator is an example of its own, no package.
+
+from traffic import Traffic  # noqa: E402
+
 SIZE = 6
 ENOUGH = 500
 PATIENCE = 15.0
@@ -105,7 +107,7 @@ class Demo:
     folder: Path
     url: str
     fleet: Fleet
-    traffic: Any
+    traffic: Traffic
     quiet: bool
     limits: list[str] = field(factory=list)
 
@@ -200,17 +202,6 @@ class Demo:
         return sum(each.state is InstanceState.READY for each in state.members(newest))
 
 
-def loaded(path: Path) -> ModuleType:
-    """Import the load generator, which is an example of its own and no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def images(folder: Path) -> dict[str, str]:
     """Lay out three versions of the same small web application; 2.1-bad never becomes healthy."""
     made = {}
@@ -231,7 +222,7 @@ async def scenarios(console: Console, folder: Path, *, quiet: bool) -> list[Scen
     running = asyncio.current_task()
     assert running is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
-    versions, traffic_module = images(folder), loaded(HERE.parent / "traffic.py")
+    versions = images(folder)
     url = f"local://{NAME}"
     limits = Limits(max_surge=2, min_ready=1, boot_timeout=10, drain_timeout=15)
     options = ["--max-surge", "2", "--min-ready", "1s", "--boot-timeout", "10s"]
@@ -243,7 +234,7 @@ async def scenarios(console: Console, folder: Path, *, quiet: bool) -> list[Scen
             notes = fleet.backend.notes(fleet.name)
             console.print(*notes, sep="\n")
             port = int(notes[0].split()[0].rpartition(":")[2])
-            async with traffic_module.Traffic("127.0.0.1", port) as traffic:
+            async with Traffic("127.0.0.1", port) as traffic:
                 demo = Demo(console, folder, url, fleet, traffic, quiet, options)
                 return [
                     await demo.replaced("rolling", versions["2"], "succeeded"),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import os
 import shutil
@@ -22,14 +21,16 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from attrs import asdict, define, frozen
 
 from immutable import Fleet, NothingToRecover
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # The load generator is an example of its own, no package.
+
+from traffic import Traffic  # noqa: E402
+
 FLEET = "local://web"
 QUICK = ("--max-surge", "1", "--min-ready", "300ms", "--boot-timeout", "60s")
 ENOUGH = 200
@@ -129,17 +130,6 @@ class Site:
                 await process.wait()
 
 
-def loaded(path: Path) -> ModuleType:
-    """Import the load generator, which is an example of its own and no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 async def stages(site: Site) -> list[Stage]:
     """Let commits come, one after the other, while clients ask all the time."""
     await asyncio.to_thread(site.begin)
@@ -150,8 +140,7 @@ async def stages(site: Site) -> list[Stage]:
             await fleet.state()
             port = int(fleet.backend.notes(fleet.name)[0].split()[0].rpartition(":")[2])
             kinds = {"keepalive": 4, "fresh": 1, "post": 1, "slow": 2}
-            traffic = loaded(HERE.parent / "traffic.py").Traffic
-            async with traffic(
+            async with Traffic(
                 "127.0.0.1", port, clients=kinds, rate=100.0, seconds={"slow": 0.5}
             ) as clients:
                 return [await stage(site, clients, *each) for each in COMMITS]
@@ -173,7 +162,7 @@ boot when it is tried out, and how its pipeline is to end."""
 
 async def stage(
     site: Site,
-    clients: Any,
+    clients: Traffic,
     version: str,
     message: str,
     environment: str,
