@@ -84,17 +84,10 @@ def _listed(tx: Transaction, given: dict[str, str], like: str) -> Run[list[Any]]
     return [(*row, tx.now) for row in rows]
 
 
-_SEQ = 6
-"""Where such a row has the number of the newest record."""
-
-
 def entry(row: Any) -> Entry:
     """Return the rollout that a row is about."""
-    leaf = json.loads(row[0])
+    leaf, standing = _told(row)
     asked: Asked = from_json(Asked, leaf["record"])
-    standing = _standing(row)
-    if standing["status"] is Status.RUNNING and row[_SEQ] == 0:
-        standing["status"] = Status.PENDING
     return Entry(
         rollout=leaf["rollout"],
         fleet=asked.fleet,
@@ -107,7 +100,7 @@ def entry(row: Any) -> Entry:
 
 def build(row: Any) -> Build:
     """Return the build that a row is about."""
-    leaf = json.loads(row[0])
+    leaf, standing = _told(row)
     asked: BuildAsked = from_json(BuildAsked, leaf["record"])
     return Build(
         id=leaf["rollout"],
@@ -118,17 +111,18 @@ def build(row: Any) -> Build:
         actor=asked.actor,
         reason=asked.reason,
         place=asked.place,
-        **_standing(row),
+        **standing,
     )
 
 
-def _standing(row: Any) -> dict[str, Any]:
-    """Return how what a row is about stands: what rollouts and builds have in common."""
-    _, started_at, status, controller, fence, held, _, expires_at, now = row
+def _told(row: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the first leaf of what a row is about, and how that stands now."""
+    text, started_at, status, controller, fence, held, seq, expires_at, now = row
+    pending = status == Status.RUNNING and seq == 0  # Nobody has ever had its lease.
     ends = expires_at if held else 0.0
-    return {
+    return json.loads(text), {
         "started_at": started_at,
-        "status": Status(status),
+        "status": Status.PENDING if pending else Status(status),
         "controller": controller,
         "fence": fence,
         "expires_at": ends,
