@@ -23,8 +23,10 @@ shift 2
 immutable=${IMMUTABLE:-immutable}
 work=${WORK:-$(mktemp -d)}
 manifest=$work/image.json
-commit=$(git -C "$source" rev-parse HEAD)
-short=$(git -C "$source" rev-parse --short=12 HEAD)
+folder=$source
+[ -d "$source" ] || folder=$(dirname "$source") # A template is a file.
+commit=$(git -C "$folder" rev-parse HEAD)
+short=$(git -C "$folder" rev-parse --short=12 HEAD)
 
 # Options are words of their own: they are not quoted on purpose.
 $immutable image build "$source" --committed --version "$short" --manifest "$manifest" ${IMAGE_OPTIONS-}

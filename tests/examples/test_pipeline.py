@@ -79,3 +79,40 @@ def test_the_script_says_what_it_needs():
         )
         assert done.returncode == 2
         assert message in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize("source", ["image", "image/web.pkr.hcl"])
+def test_what_is_deployed_is_the_commit_of_a_directory_or_of_a_template_in_it(source, tmp_path):
+    """The commands are only said here; GitHub's recipe deploys a template, GitLab's a directory."""
+    template = tmp_path / "image" / "web.pkr.hcl"
+    template.parent.mkdir()
+    template.write_text("")
+    hidden = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def run(*words, **environment):
+        done = subprocess.run(
+            words, cwd=tmp_path, env=hidden | environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    run("git", "init", "-q")
+    run("git", "add", "image")
+    run("git", "-c", "user.name=ada", "-c", "user.email=ada@example.com", "commit", "-qm", "first")
+    (commit,) = run("git", "rev-parse", "HEAD")
+    (tmp_path / "image.json").write_text('{"artifacts": [{"id": "ami-1"}]}')
+    said = run(
+        "sh", str(PIPELINE / "deploy.sh"), source, "aws://eu-west-1/web", "--strategy", "canary",
+        IMMUTABLE="echo", SIGNING_KEY="ci.pem", TRUST="trust.toml", WORK=str(tmp_path),
+    )  # fmt: skip
+    assert [line.split()[:2] for line in said[:-1]] == [
+        ["image", "build"],
+        ["image", "test"],
+        ["image", "sign"],
+        ["image", "verify"],
+    ]
+    assert said[0].startswith(f"image build {source} --committed --version {commit[:12]} ")
+    asked = f"replace aws://eu-west-1/web ami-1 --reason commit {commit} --strategy canary"
+    assert said[-1] == asked
