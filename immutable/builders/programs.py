@@ -20,8 +20,6 @@ __all__ = ["Program", "basics", "heard", "output"]
 
 _BASICS = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER")
 """What programs need to find their way; none of it is a secret."""
-
-
 _CLOSING = 5.0
 _LONGEST = 1 << 20
 """Bytes in a line that is read as one; a longer one comes in parts."""
@@ -126,10 +124,7 @@ async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
         await asyncio.wait_for(process.communicate(), _CLOSING)
 
 
-def _signal(group: int, number: signal.Signals) -> bool:
-    """Send a signal to a process group; whether there was one."""
-    try:
+def _signal(group: int, number: signal.Signals) -> None:
+    """Send a signal to a process group, if there is one."""
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
