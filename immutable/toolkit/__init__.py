@@ -10,7 +10,7 @@ Telling and deciding, pure:
 * `immutable.toolkit.environment`: a revision's settings as files that servers read
 * `immutable.toolkit.faults`: from a provider's codes to errors of the contract
 * `immutable.toolkit.marks`: holds, origins and numbers as text
-* `immutable.toolkit.owning`: who may change, make and remove a group
+* `immutable.toolkit.owning`: who may change, make, adopt and remove a group
 * `immutable.toolkit.packing`: long values in short tags
 * `immutable.toolkit.settings`: settings of a new fleet
 * `immutable.toolkit.weights`: tables of weights

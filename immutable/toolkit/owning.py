@@ -1,12 +1,20 @@
-"""Who may change, make and remove a group, by what is written on it. Pure."""
+"""Who may change, make, adopt and remove a group, by what is written on it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from immutable.backend import Conflict, Context, Hold
+from immutable.backend import Conflict, Context, Hold, Invalid, Origin
 
-__all__ = ["check_holder", "check_number", "check_remover", "held", "standing", "taken"]
+__all__ = [
+    "check_adoptable",
+    "check_holder",
+    "check_number",
+    "check_remover",
+    "held",
+    "standing",
+    "taken",
+]
 
 
 def check_holder(hold: Hold | None, group: str, ctx: Context, now: float) -> None:
@@ -67,6 +75,29 @@ def check_number(
             raise Conflict(f"number {number} of {fleet} has been given out", owner=rollout or None)
         if last > number:
             raise Conflict(f"number {number} of {fleet} has been used")
+
+
+def check_adoptable(
+    name: str, kind: str, fleet: str, origin: Origin, fleets: Collection[str]
+) -> None:
+    """Refuse to adopt what is another fleet's, or would be a second fleet of its name.
+
+    What was adopted as this fleet may be once more: what becomes of it later can be said anew.
+
+    Args:
+        name: The group's name, which the fleet is to have.
+        kind: What the cloud calls a group.
+        fleet: Whose it says that it is; empty for nobody's, and where there is no such group.
+        origin: Where it says that it comes from.
+        fleets: All fleets there are; it doesn't matter for a group that is somebody's.
+
+    Raises:
+        Invalid: It can't be adopted.
+    """
+    if fleet and not (fleet == name and origin is Origin.ADOPTED):
+        raise Invalid(f"{kind} {name} is a part of fleet {fleet} already")
+    if not fleet and name in fleets:
+        raise Invalid(f"there is a fleet {name} already: nothing is to be adopted")
 
 
 def taken(what: str, owner: str | None) -> Conflict:

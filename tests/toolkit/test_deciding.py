@@ -16,9 +16,11 @@ from immutable.backend import (
     Instance,
     InstanceState,
     Invalid,
+    Origin,
     Revision,
 )
 from immutable.toolkit.owning import (
+    check_adoptable,
     check_holder,
     check_number,
     check_remover,
@@ -79,6 +81,24 @@ def test_a_number_is_given_out_once(given_out, number, owner):
     with pytest.raises(Conflict) as caught:
         check_number("web", given_out, number, context("mine"))
     assert caught.value.owner == owner
+
+
+@pytest.mark.parametrize(
+    ("fleet", "origin", "fleets", "says"),
+    [
+        ("", Origin.OURS, ["api"], ""),
+        ("web", Origin.ADOPTED, ["web"], ""),  # Once more: it may be said anew what becomes of it.
+        ("web", Origin.OURS, ["web"], "scale set web is a part of fleet web"),
+        ("api", Origin.ADOPTED, ["api"], "scale set web is a part of fleet api"),
+        ("", Origin.OURS, ["api", "web"], "there is a fleet web already"),
+    ],
+)
+def test_what_is_a_fleets_is_not_adopted_as_another(fleet, origin, fleets, says):
+    if not says:
+        check_adoptable("web", "scale set", fleet, origin, fleets)
+        return
+    with pytest.raises(Invalid, match=says):
+        check_adoptable("web", "scale set", fleet, origin, fleets)
 
 
 def test_a_name_that_is_taken_says_by_whom():

@@ -8,6 +8,7 @@ from typing import Any
 
 from immutable.backend import Conflict, Gone, Image, Invalid, Origin, Revision, to_json
 from immutable.toolkit.marks import origin_text
+from immutable.toolkit.owning import check_adoptable
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.hands import Hands
 from immutable_aws.images import describe_images, image_of
@@ -80,14 +81,12 @@ async def adopt_fleet(hands: Hands, name: str, delete_when_replaced: bool) -> No
     """
     group = await hands.eyes.named(name)
     marks = group.marks if group is not None else Marks()
-    if marks.fleet and not (marks.fleet == name and marks.origin is Origin.ADOPTED):
-        raise Invalid(f"group {name} is a part of fleet {marks.fleet} already")
-    if marks.fleet and marks.deletable == delete_when_replaced:
-        return
-    if not marks.fleet and name in await hands.eyes.fleets():
-        raise Invalid(f"there is a fleet {name} already: nothing is to be adopted")
+    fleets = () if marks.fleet else await hands.eyes.fleets()
+    check_adoptable(name, "group", marks.fleet, marks.origin, fleets)
     if group is None:
         raise Gone(f"no Auto Scaling group {name} in {hands.calls.place.region}")
+    if marks.fleet and marks.deletable == delete_when_replaced:
+        return
     reasons = [] if marks.fleet else unmanageable(group)
     if delete_when_replaced and group.group.get("DeletionProtection", "none") != "none":
         reasons.append("it is protected from deletion: adopt it with on_replace=keep")

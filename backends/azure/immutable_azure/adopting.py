@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from immutable.backend import Conflict, Gone, Image, Invalid, Origin, Revision
 from immutable.toolkit.marks import origin_text
+from immutable.toolkit.owning import check_adoptable
 from immutable_azure.copying import image_reference, user_data_of, what_of
 from immutable_azure.creating import put_new
 from immutable_azure.hands import Hands
@@ -73,18 +74,15 @@ async def adopt_fleet(hands: Hands, name: str, delete_when_replaced: bool) -> No
     """
     group = await hands.eyes.named(name)
     marks = group.marks if group is not None else Marks()
-    if marks.fleet and not (marks.fleet == name and marks.origin is Origin.ADOPTED):
-        raise Invalid(f"scale set {name} is a part of fleet {marks.fleet} already")
-    if marks.fleet and marks.deletable == delete_when_replaced:
-        return
-    if not marks.fleet and name in await hands.eyes.fleets():
-        raise Invalid(f"there is a fleet {name} already: nothing is to be adopted")
+    fleets = () if marks.fleet else await hands.eyes.fleets()
+    check_adoptable(name, "scale set", marks.fleet, marks.origin, fleets)
     if group is None:
         raise Gone(f"no scale set {name} in resource group {hands.calls.place.group}")
     if marks.fleet:
         # It is one already: what becomes of it is all that changes, not what it holds.
-        origin = origin_text(Origin.ADOPTED, delete_when_replaced)
-        await hands.tag(group, {**group.tags, ORIGIN: origin})
+        if marks.deletable != delete_when_replaced:
+            origin = origin_text(Origin.ADOPTED, delete_when_replaced)
+            await hands.tag(group, {**group.tags, ORIGIN: origin})
         return
     reasons = unmanageable(group)
     if reasons:

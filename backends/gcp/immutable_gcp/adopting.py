@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from immutable.backend import Conflict, Gone, Image, Invalid, Origin, Revision, to_json
+from immutable.toolkit.owning import check_adoptable
 from immutable_gcp import marks as marking
 from immutable_gcp.calls import Answer, Calls
 from immutable_gcp.copying import boot_image, group_body, template_properties
@@ -104,10 +105,8 @@ async def adopt_fleet(hands: Hands, name: str, delete_when_replaced: bool) -> No
     """
     group = await hands.eyes.named(name)
     marks = group.marks if group is not None else Marks()
-    if marks.fleet and not (marks.fleet == name and marks.origin is Origin.ADOPTED):
-        raise Invalid(f"group {name} is a part of fleet {marks.fleet} already")
-    if not marks.fleet and name in await hands.eyes.fleets():
-        raise Invalid(f"there is a fleet {name} already: nothing is to be adopted")
+    fleets = () if marks.fleet else await hands.eyes.fleets()
+    check_adoptable(name, "group", marks.fleet, marks.origin, fleets)
     if group is None:
         raise Gone(f"no managed instance group {name} in {hands.calls.place.location}")
     if marks.fleet:
