@@ -64,7 +64,7 @@ async def delete_fleet(hands: Hands, fleet: str) -> None:
         if size_of(group) or group.members:
             raise Conflict(f"{group.name} has members; scale the fleet to 0 first")
     for group in groups:
-        if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
+        if not group.marks.deletable:
             ours = [key for key in group.tags if key.startswith(PREFIX)]
             await hands.untag(group, ours)
         else:

@@ -35,7 +35,7 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
         raise Conflict(f"{group.name} has members")
     check_remover(group.marks.hold, group.marks.rollout, group.name, ctx)
     await leave_rules(hands, groups, group, ctx)
-    if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
+    if not group.marks.deletable:
         await _retire_group(hands, group, ctx)
     else:
         await delete_group(hands, groups, group, ctx)

@@ -58,7 +58,7 @@ async def delete_fleet(hands: Hands, fleet: str) -> None:
         if not is_empty(group):
             raise Conflict(f"{group.name} has members; scale the fleet to 0 first")
     for group in groups:
-        if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
+        if not group.marks.deletable:
             await hands.tag(group, owners_tags(group.tags))
         else:
             await delete_set(hands, await drop_pool(hands, group))

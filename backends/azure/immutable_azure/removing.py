@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immutable.backend import Conflict, Context, Gone, Origin
+from immutable.backend import Conflict, Context, Gone
 from immutable.toolkit.owning import check_remover
 from immutable_azure.calls import SETS
 from immutable_azure.hands import Hands
@@ -29,7 +29,7 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
         raise Conflict(f"{group.name} has members")
     check_remover(group.marks.hold, group.marks.rollout, group.name, ctx)
     await send_to_others(hands, group, ctx)
-    if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
+    if not group.marks.deletable:
         await _retire_set(hands, group, ctx)
         return
     group = await hands.owned(fleet, revision, ctx)

@@ -89,7 +89,7 @@ async def delete_fleet(hands: Hands, fleet: str) -> None:
     for group in groups:
         await check_empty(hands, group)
     for group in groups:
-        if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
+        if not group.marks.deletable:
             await hands.patch(group, Marks())
         else:
             await delete_group(hands, group, None)

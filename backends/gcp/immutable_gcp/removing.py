@@ -47,7 +47,7 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
         for each in groups
     }
     await leave_maps(hands, services, revision)
-    if group.marks.origin is Origin.ADOPTED and not group.marks.deletable:
+    if not group.marks.deletable:
         await _keep(hands, group, ctx)
     else:
         await delete_group(hands, group, ctx)
