@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from immutable.backend import Conflict, Context, Gone, Invalid, Transient
+from immutable.toolkit.owning import taken
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.hands import Hands
 from immutable_aws.marks import FLEET, REVISION, ROLLOUT, tags_of
@@ -121,8 +122,7 @@ async def own_target_group(calls: Calls, fleet: str, number: int, ctx: Context) 
     arn = str(found["TargetGroupArn"])
     owner = (await target_group_tags(calls, arn)).get(ROLLOUT)
     if owner != ctx.rollout:
-        whose = f"rollout {owner}'s" if owner else "not ours"
-        raise Conflict(f"target group {name} is there, and {whose}", owner=owner)
+        raise taken(f"a target group {name}", owner)
     return arn
 
 
