@@ -11,6 +11,7 @@ from attrs import frozen
 from immutable.backend import Group, Instance, InstanceState, Revision, Trouble, TroubleKind
 from immutable.toolkit.owning import standing
 from immutable.toolkit.sights import Sight
+from immutable_aws.faults import without_secrets
 from immutable_aws.marks import Marks
 
 __all__ = ["Described", "group_of", "live", "size_of", "state_of", "trouble_of"]
@@ -234,4 +235,4 @@ def _trouble(message: str) -> Trouble:
     short = _SHORT.search(message) or not _NEVER.search(message)
     zone = _ZONE.search(message) if short else None
     kind = TroubleKind.SHORTAGE if short else TroubleKind.REFUSED
-    return Trouble(kind, " ".join(message.split())[:400], zone.group() if zone else "")
+    return Trouble(kind, without_secrets(message), zone.group() if zone else "")
