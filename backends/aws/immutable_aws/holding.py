@@ -120,6 +120,3 @@ async def restore(
     if stopped:
         await hands.scale("ResumeProcesses", group, ScalingProcesses=stopped)
     hands.eyes.forget_scaling()
-
-
-# -- from one group to another ---------------------------------------------------------------------
