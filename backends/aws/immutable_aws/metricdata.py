@@ -93,16 +93,15 @@ Minutes = dict[tuple[Query, float], float]
 # 102 requests, 4 errors, buckets 90, 10, 0 …
 def totals(asked: Sequence[Query], minutes: Minutes) -> dict[int, Traffic]:
     """Return counters by revision, summed over all minutes that were seen."""
+    by_minute: dict[int, dict[float, dict[tuple[str, str], float]]] = {}
+    for (query, at), value in minutes.items():
+        figures = by_minute.setdefault(query.revision, {}).setdefault(at, {})
+        figures[query.metric, query.statistic] = value
     found: dict[int, Traffic] = {}
     for number in sorted({query.revision for query in asked}):
         sums = {"requests": 0.0, "errors": 0.0, "lost": 0.0}
         latency = [0.0] * (len(BOUNDS) + 1)
-        for at in sorted({at for query, at in minutes if query.revision == number}):
-            figures = {
-                (query.metric, query.statistic): value
-                for (query, minute), value in minutes.items()
-                if minute == at and query.revision == number
-            }
+        for _, figures in sorted(by_minute.get(number, {}).items()):
             _add_minute(figures, sums, latency)
         requests = round(sums["requests"] + sums["errors"] + sums["lost"])
         counts = tuple(round(count) for count in latency)

@@ -118,11 +118,11 @@ def totals(minutes: Iterable[Figure], services: Mapping[int, str]) -> dict[int, 
         minutes: The newest figure of each service, class and minute.
         services: The backend service of each revision.
     """
-    found = list(minutes)
+    by_service: dict[str, list[Figure]] = {}
+    for each in minutes:
+        by_service.setdefault(each.service, []).append(each)
     return {
-        number: {"all": _traffic([each for each in found if each.service == service])}
-        if any(each.service == service for each in found)
-        else {}
+        number: {"all": _traffic(by_service[service])} if service in by_service else {}
         for number, service in services.items()
     }
 
