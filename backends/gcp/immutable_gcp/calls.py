@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from immutable.backend import BackendError, Clock, Throttled, Transient
 from immutable.toolkit.servertime import ServerTime
@@ -15,6 +16,8 @@ from immutable_gcp.faults import failed, translated
 from immutable_gcp.names import last_part, request_id, scope_of
 
 __all__ = ["TIMEOUT", "Answer", "Calls"]
+
+T = TypeVar("T")
 
 _WORKERS = 12
 TIMEOUT = 40.0
@@ -120,14 +123,20 @@ class Calls:
         self.made[service, method] += 1
         fields = {"project": self.place.project, **request}
         limit = patience or self._timeout
+        call = f"{service}.{method.removesuffix('_unary')}"
+        return await self._run(
+            lambda: self._clients.request(service, method, fields, limit), call, about, turn
+        )
+
+    async def _run(
+        self, work: Callable[[], T], call: str, about: str = "", turn: str | None = None
+    ) -> T:
         try:
-            return await self._threads.run(
-                lambda: self._clients.request(service, method, fields, limit), turn
-            )
+            return await self._threads.run(work, turn)
         except BackendError:
             raise
         except Exception as error:
-            raise translated(error, f"{service}.{method.removesuffix('_unary')}", about) from error
+            raise translated(error, call, about) from error
 
     async def fetch(
         self, host: str, path: str, parameters: list[tuple[str, str]], *, about: str
@@ -146,15 +155,7 @@ class Calls:
         service, _, method = about.partition(".")
         self.made[service, method] += 1
         url = f"{self.place.endpoint or host}{path}"
-        try:
-            fetched: Answer = await self._threads.run(
-                lambda: self._clients.fetch(url, parameters, self._timeout)
-            )
-        except BackendError:
-            raise
-        except Exception as error:
-            raise translated(error, about, "") from error
-        return fetched
+        return await self._run(lambda: self._clients.fetch(url, parameters, self._timeout), about)
 
     async def change(
         self, service: str, method: str, *, about: str, turn: str, token: str, **request: Any
