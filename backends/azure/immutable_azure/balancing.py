@@ -38,14 +38,10 @@ def weights_of(groups: Sequence[Described], pools: Mapping[str, Told]) -> dict[i
         groups: The fleet's sets.
         pools: What is told of the pools that they are in, by long name to be compared.
     """
-    mine = {group.marks.revision: _one(group) for group in groups}
+    mine = {group.marks.revision: list(map(key, group.pools)) for group in groups}
     if any(len(found) != 1 for found in mine.values()):
         return {}
     return shares(mine, {name: 100 * bool(rules_of(told)) for name, told in pools.items()})
-
-
-def _one(group: Described) -> list[str]:
-    return list(dict.fromkeys(key(pool) for pool in group.pools))
 
 
 def repointed(balancer: Told, pools: Iterable[str], target: str) -> dict[str, Any] | None:
@@ -111,7 +107,7 @@ def obstacles(group: Described, balancer: Told | None) -> list[Problem]:
         balancer: The load balancer of its one pool, as told; None when it isn't in just one pool.
     """
     if balancer is None:
-        number = len(_one(group))
+        number = len(group.pools)
         what = f"{group.name} is in {number} backend pools: a switch is from one pool to another"
         return [Problem(what, f"let it be in one, or {_OTHERWISE}")]
     found = []
@@ -124,7 +120,7 @@ def obstacles(group: Described, balancer: Told | None) -> list[Problem]:
     if (group.profile.get("networkProfile") or {}).get("healthProbe"):
         what = f"the model of {group.name} names a probe, which needs a rule that sends to its pool"
         found.append(Problem(what, f"use the Application Health extension, or {_OTHERWISE}"))
-    return [*found, *_rules(balancer, *_one(group))]
+    return [*found, *_rules(balancer, *map(key, group.pools))]
 
 
 def _rules(balancer: Told, pool: str) -> list[Problem]:

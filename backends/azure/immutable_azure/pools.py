@@ -61,8 +61,7 @@ class Pools:
             pools: What was told of its pools.
         """
         found: set[str] | None = None
-        for pool in dict.fromkeys(map(key, group.pools)):
-            told = pools[pool]
+        for told in (pools[key(pool)] for pool in group.pools):
             well = {_nic(port) for port in _open(told)}
             if not group.watched:
                 well &= await self._probed(told)
@@ -109,7 +108,7 @@ class Pools:
     async def closed(self, pools: Iterable[str], nics: set[str]) -> set[str]:
         """Return those of *nics* that no pool sends new connections to."""
         reached: set[str] = set()
-        for pool in dict.fromkeys(pools):
+        for pool in pools:
             reached |= {_nic(port) for port in _open(await self._get(pool))}
         return nics - reached
 

@@ -152,7 +152,7 @@ def _zones(pattern: Described, sku: Mapping[str, Any] | None) -> list[Problem]:
 
 
 async def _traffic(hands: Hands, pattern: Described) -> list[Problem]:
-    pools = dict.fromkeys(pattern.pools)
+    pools = pattern.pools
     probed = await together(*(hands.eyes.pools.is_probed(pool) for pool in pools))
     problems = [
         Problem(

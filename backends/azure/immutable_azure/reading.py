@@ -117,8 +117,8 @@ class Described:
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """The long names of the backend pools that its members join."""
-        return tuple(_pools(self.profile))
+        """The long names of the backend pools that its members join, each once."""
+        return tuple({key(pool): pool for pool in _pools(self.profile)}.values())
 
     @property
     def watched(self) -> bool:

@@ -127,7 +127,7 @@ async def _close(hands: Hands, group: Described, members: Mapping[str, Descripti
     nics = {name: set(nic_ids(each)) for name, each in members.items()}
     every = set().union(*nics.values())
     try:
-        await together(*(hands.eyes.pools.shut(pool, every) for pool in dict.fromkeys(group.pools)))
+        await together(*(hands.eyes.pools.shut(pool, every) for pool in group.pools))
     except (Throttled, Conflict):
         # Somebody else changes the load balancer: the next call finds who isn't Down yet.
         closed = await hands.eyes.pools.closed(group.pools, every)

@@ -32,8 +32,8 @@ async def _balancer(hands: Hands, pool: str) -> dict[str, Any]:
 
 async def hinder_switch(hands: Hands, group: Described) -> list[Problem]:
     """Return why the traffic of a set can't be switched to a pool of its own."""
-    pools = dict.fromkeys(map(key, group.pools))
-    return obstacles(group, await _balancer(hands, group.pools[0]) if len(pools) == 1 else None)
+    lone = len(group.pools) == 1
+    return obstacles(group, await _balancer(hands, group.pools[0]) if lone else None)
 
 
 async def make_pool(hands: Hands, pattern: Described, fleet: str, number: int) -> str:
@@ -89,9 +89,9 @@ async def route(
         return
     if any(group.weight is None for group in state.groups):
         raise Invalid(f"the groups of {fleet} share a pool and can't be told apart")
-    (target,) = [dict.fromkeys(g.pools) for g in groups if g.marks.revision == chosen[0]]
+    (target,) = [each.pools[0] for each in groups if each.marks.revision == chosen[0]]
     every = [pool for each in groups for pool in each.pools]
-    await _point(hands, fleet, every, next(iter(target)), ctx)
+    await _point(hands, fleet, every, target, ctx)
 
 
 async def _mine(hands: Hands, fleet: str, ctx: Context) -> list[Described]:
@@ -130,7 +130,7 @@ async def _apart(hands: Hands, group: Described) -> tuple[list[Described], list[
     groups = await hands.eyes.groups(group.marks.fleet)
     others = [each for each in groups if each.marks.revision != group.marks.revision]
     theirs = {key(pool) for each in others for pool in each.pools}
-    return others, [pool for pool in dict.fromkeys(group.pools) if key(pool) not in theirs]
+    return others, [pool for pool in group.pools if key(pool) not in theirs]
 
 
 async def send_to_others(hands: Hands, group: Described, ctx: Context) -> None:
