@@ -11,9 +11,9 @@ from immutable_azure.hands import Hands
 from immutable_azure.images import is_exact
 from immutable_azure.marks import MOST_TAGS, ORIGIN, Marks, first_tags, owners_tags
 from immutable_azure.names import set_name
+from immutable_azure.ownpools import drop_pool
 from immutable_azure.reading import Described
 from immutable_azure.removing import delete_set, is_empty
-from immutable_azure.switching import drop_pool
 from immutable_azure.template import FleetTemplate
 
 __all__ = ["LEAST_ROOM", "adopt_fleet", "create_fleet", "delete_fleet", "image_of", "unmanageable"]

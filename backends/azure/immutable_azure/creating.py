@@ -12,8 +12,8 @@ from immutable_azure.copying import model_like, user_data_of, what_of
 from immutable_azure.hands import Hands, current_tags
 from immutable_azure.marks import Marks, birth_tags, last_tag
 from immutable_azure.names import key, set_name
+from immutable_azure.ownpools import make_pool
 from immutable_azure.reading import Described
-from immutable_azure.switching import make_pool
 
 __all__ = ["create_revision", "pattern_of", "put_new"]
 

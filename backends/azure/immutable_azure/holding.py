@@ -10,6 +10,7 @@ from immutable_azure.calls import SETS
 from immutable_azure.hands import Hands, current_tags
 from immutable_azure.marks import Marks, Saved, hold_tags, without_hold
 from immutable_azure.names import autoscale_name, key
+from immutable_azure.ownpools import sweep_pool
 from immutable_azure.reading import Described, size_of
 from immutable_azure.scaling import (
     ENABLED,
@@ -20,7 +21,6 @@ from immutable_azure.scaling import (
     with_minimum,
     with_switch,
 )
-from immutable_azure.switching import sweep_pool
 
 __all__ = ["hold", "keep_still", "release", "restore"]
 

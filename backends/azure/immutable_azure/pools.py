@@ -30,7 +30,12 @@ class Pools:
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
 
-    async def _get(self, pool: str) -> dict[str, Any]:
+    async def get(self, pool: str) -> dict[str, Any]:
+        """Return what is told of a pool.
+
+        Raises:
+            Gone: There is none of that long name.
+        """
         place, balancer, name = parts_of(pool)
         told: dict[str, Any] = await self.calls.ask(
             f"{POOLS}.get", place, balancer, name, about=name
@@ -45,7 +50,7 @@ class Pools:
         """
         named = {key(pool): pool for group in groups for pool in group.pools}
         try:
-            told = await together(*(self._get(pool) for pool in named.values()))
+            told = await together(*(self.get(pool) for pool in named.values()))
         except Gone as error:
             raise Transient(f"a pool of a scale set has gone: {error}") from error
         return dict(zip(named, told, strict=True))
@@ -93,7 +98,7 @@ class Pools:
 
     async def is_probed(self, pool: str) -> bool:
         """Return whether a rule with a probe sends to a pool."""
-        told = await self._get(pool)
+        told = await self.get(pool)
         for rule in told["properties"].get("loadBalancingRules") or ():
             place, balancer = (
                 short(rule["id"], "resourceGroups"),
@@ -109,7 +114,7 @@ class Pools:
         """Return those of *nics* that no pool sends new connections to."""
         reached: set[str] = set()
         for pool in pools:
-            reached |= {_nic(port) for port in _open(await self._get(pool))}
+            reached |= {_nic(port) for port in _open(await self.get(pool))}
         return nics - reached
 
     async def shut(self, pool: str, nics: set[str]) -> bool:
@@ -118,7 +123,7 @@ class Pools:
         Raises:
             Conflict: Somebody else changed the load balancer meanwhile.
         """
-        told = await self._get(pool)
+        told = await self.get(pool)
         addresses = copy.deepcopy(told["properties"].get("loadBalancerBackendAddresses") or [])
         changed = False
         for each in addresses:

@@ -15,10 +15,10 @@ from immutable_azure.hands import Hands
 from immutable_azure.images import launchable_here, plain
 from immutable_azure.marks import MOST_TAGS, owners_tags
 from immutable_azure.names import key
+from immutable_azure.ownpools import hinder_switch
 from immutable_azure.permissions import ACTIONS, SWITCHING, missing
 from immutable_azure.reading import Described, is_husk
 from immutable_azure.scaling import bounds_of
-from immutable_azure.switching import hinder_switch
 
 __all__ = ["preflight"]
 

@@ -8,8 +8,9 @@ from immutable_azure.calls import SETS
 from immutable_azure.hands import Hands
 from immutable_azure.holding import restore
 from immutable_azure.marks import RETIRED, owners_tags
+from immutable_azure.ownpools import drop_pool
 from immutable_azure.reading import Described, is_husk, size_of
-from immutable_azure.switching import drop_pool, send_to_others
+from immutable_azure.switching import send_to_others
 
 __all__ = ["delete_revision", "delete_set", "is_empty"]
 
