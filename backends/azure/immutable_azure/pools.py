@@ -8,6 +8,7 @@ from typing import Any
 
 from immutable.backend import Gone, Transient
 from immutable.toolkit.requests import together
+from immutable_azure.balancing import rules_of
 from immutable_azure.calls import POOLS, Calls
 from immutable_azure.names import key, short
 from immutable_azure.reading import Described
@@ -76,17 +77,12 @@ class Pools:
     async def _probed(self, told: Mapping[str, Any]) -> set[str]:
         """Return the network interfaces that a probe says are Up."""
         up: set[str] | None = None
-        for rule in told["properties"].get("loadBalancingRules") or ():
-            place, balancer = (
-                short(rule["id"], "resourceGroups"),
-                short(rule["id"], "loadBalancers"),
-            )
-            name = short(rule["id"], "loadBalancingRules")
-            described = await self.calls.ask(f"{_RULES}.get", place, balancer, name, about=name)
-            if not described["properties"].get("probe"):
+        for rule in rules_of(told):
+            if not await self._has_probe(rule):
                 continue
+            *where, name = _rule_parts(rule)
             health = await self.calls.begin(
-                f"{_RULES}.begin_health", place, balancer, name, about=name, wait=True
+                f"{_RULES}.begin_health", *where, name, about=name, wait=True
             )
             well = {
                 _nic(str(each.get("networkInterfaceIPConfigurationId", "")))
@@ -98,17 +94,15 @@ class Pools:
 
     async def is_probed(self, pool: str) -> bool:
         """Return whether a rule with a probe sends to a pool."""
-        told = await self.get(pool)
-        for rule in told["properties"].get("loadBalancingRules") or ():
-            place, balancer = (
-                short(rule["id"], "resourceGroups"),
-                short(rule["id"], "loadBalancers"),
-            )
-            name = short(rule["id"], "loadBalancingRules")
-            described = await self.calls.ask(f"{_RULES}.get", place, balancer, name, about=name)
-            if described["properties"].get("probe"):
+        for rule in rules_of(await self.get(pool)):
+            if await self._has_probe(rule):
                 return True
         return False
+
+    async def _has_probe(self, rule: str) -> bool:
+        *where, name = _rule_parts(rule)
+        described = await self.calls.ask(f"{_RULES}.get", *where, name, about=name)
+        return bool(described["properties"].get("probe"))
 
     async def closed(self, pools: Iterable[str], nics: set[str]) -> set[str]:
         """Return those of *nics* that no pool sends new connections to."""
@@ -160,6 +154,11 @@ def parts_of(pool: str) -> tuple[str, str, str]:
     if not all(parts):
         raise Gone(f"{pool} is no backend pool of a load balancer")
     return parts[0], parts[1], parts[2]
+
+
+def _rule_parts(rule: str) -> list[str]:
+    """Return a rule's resource group, load balancer and name."""
+    return [short(rule, kind) for kind in ("resourceGroups", "loadBalancers", "loadBalancingRules")]
 
 
 def _port(address: dict[str, Any]) -> str:
