@@ -9,6 +9,7 @@ from immutable.backend import Conflict, Context, Hold, Invalid, Origin
 __all__ = [
     "check_adoptable",
     "check_holder",
+    "check_maker",
     "check_number",
     "check_remover",
     "held",
@@ -37,6 +38,21 @@ def check_holder(hold: Hold | None, group: str, ctx: Context, now: float) -> Non
         raise Conflict(f"{group}: lease {ctx.fence} is older than {hold.fence}", owner=hold.rollout)
 
 
+def check_maker(maker: str, group: str, ctx: Context) -> None:
+    """Refuse to go on with a group that is there to all but who has begun it (R6).
+
+    Args:
+        maker: Which rollout made it; empty for none.
+        group: Its name.
+        ctx: Who asks.
+
+    Raises:
+        Conflict: Somebody else asks.
+    """
+    if ctx.rollout != maker:
+        raise _belongs(group, maker)
+
+
 def check_remover(hold: Hold | None, maker: str, group: str, ctx: Context) -> None:
     """Refuse to remove a group to all but its maker and its last holder (D2).
 
@@ -51,8 +67,12 @@ def check_remover(hold: Hold | None, maker: str, group: str, ctx: Context) -> No
     """
     holder = hold.rollout if hold is not None else ""
     if ctx.rollout not in (maker, holder):
-        owner = holder or maker
-        raise Conflict(f"{group} belongs to rollout {owner}", owner=owner or None)
+        raise _belongs(group, holder or maker)
+
+
+def _belongs(group: str, owner: str) -> Conflict:
+    whose = f"rollout {owner}" if owner else "no rollout"
+    return Conflict(f"{group} belongs to {whose}", owner=owner or None)
 
 
 # Given out: 3, to us. We may have 3, and nobody 2; others neither.

@@ -22,6 +22,7 @@ from immutable.backend import (
 from immutable.toolkit.owning import (
     check_adoptable,
     check_holder,
+    check_maker,
     check_number,
     check_remover,
     held,
@@ -60,6 +61,14 @@ def test_maker_and_last_holder_may_remove_a_group():
     for hold, maker, owner in ((Hold("held", 1, 0.0), "made", "held"), (None, "", None)):
         with pytest.raises(Conflict) as caught:
             check_remover(hold, maker, "web", context("other"))
+        assert caught.value.owner == owner
+
+
+def test_only_its_maker_goes_on_with_a_group_that_is_there():
+    check_maker("mine", "web-r2", context("mine"))
+    for maker, owner, says in (("theirs", "theirs", "to rollout theirs"), ("", None, "no rollout")):
+        with pytest.raises(Conflict, match=says) as caught:
+            check_maker(maker, "web-r2", context("mine"))
         assert caught.value.owner == owner
 
 

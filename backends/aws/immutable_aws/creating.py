@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from immutable.backend import Conflict, Context, Origin, Pool, Revision, Transient
-from immutable.toolkit.owning import check_holder, check_number, held, taken
+from immutable.toolkit.owning import check_holder, check_maker, check_number, held, taken
 from immutable_aws.copying import group_request, hook_requests, saved_at_birth, their_suspended
 from immutable_aws.hands import Hands
 from immutable_aws.holding import keep_still
@@ -94,10 +94,7 @@ async def _finish(hands: Hands, group: Described, pattern: Described, ctx: Conte
         Conflict: It isn't.
     """
     fleet, marks = group.marks.fleet, group.marks
-    if marks.rollout != ctx.rollout:
-        raise Conflict(
-            f"{group.name} belongs to rollout {marks.rollout}", owner=marks.rollout or None
-        )
+    check_maker(marks.rollout, group.name, ctx)
     check_holder(marks.hold, group.name, ctx, hands.calls.now())
     await keep_still(hands, fleet, marks.revision, ctx)
     theirs = their_suspended(pattern)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from immutable.backend import Conflict, Context, Pool, Revision
-from immutable.toolkit.owning import check_holder, check_number, held
+from immutable.toolkit.owning import check_holder, check_maker, check_number, held
 from immutable_azure.balancing import with_pool
 from immutable_azure.calls import SETS
 from immutable_azure.copying import model_like, user_data_of, what_of
@@ -107,6 +107,4 @@ def _refuse_others(there: Described, fleet: str, number: int, ctx: Context) -> N
     marks = there.marks
     if (marks.fleet, marks.revision) != (fleet, number) or not marks.fleet:
         raise Conflict(f"there is a scale set {there.name} that is not of fleet {fleet}")
-    if marks.rollout != ctx.rollout:
-        owner = marks.rollout
-        raise Conflict(f"{there.name} belongs to rollout {owner}", owner=owner or None)
+    check_maker(marks.rollout, there.name, ctx)

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from immutable.backend import Conflict, Context, Gone, Pool, Revision, Transient
-from immutable.toolkit.owning import check_holder, check_number, held, taken
+from immutable.toolkit.owning import check_holder, check_maker, check_number, held, taken
 from immutable_gcp import marks as marking
 from immutable_gcp.copying import group_body, settings_of, template_properties
 from immutable_gcp.faults import is_stale
@@ -52,10 +52,8 @@ async def create_revision(
         if pool is Pool.OWN:
             await dividing(hands.eyes.pools, await serving_service(hands.eyes.pools, pattern))
         there = await _make_group(hands, fleet, revision, pool, until, ctx, groups)
-    elif there.marks.rollout != ctx.rollout:
-        owner = there.marks.rollout or None
-        raise Conflict(f"{there.name} belongs to rollout {owner}", owner=owner)
     else:
+        check_maker(there.marks.rollout, there.name, ctx)
         check_holder(there.marks.hold, there.name, ctx, hands.calls.now())
     if others:
         await _join(hands, fleet, there, pattern_of(others), others, ctx)
