@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from immutable.backend import Gone, Invalid, Plan, Problem
+from immutable.backend import Invalid, Plan, Problem
 from immutable.toolkit.requests import together
 from immutable.toolkit.weights import needs_weights
 from immutable_aws.adopting import unmanageable
@@ -23,7 +23,12 @@ from immutable_aws.reading import STANDBY, Described
 from immutable_aws.retiring import drain_delay
 from immutable_aws.room import address_problems, quota_problems
 from immutable_aws.routing import dividing, find_rules
-from immutable_aws.targets import serving_target_group
+from immutable_aws.targets import (
+    describe_target_group,
+    find_target_group,
+    serving_target_group,
+    target_group_tags,
+)
 
 __all__ = ["instance_types_of", "preflight"]
 
@@ -207,8 +212,7 @@ async def _target_problems(
 
 
 async def _pool_problems(calls: Calls, arn: str, plan: Plan) -> list[Problem]:
-    answer = await calls.ask("elbv2", "DescribeTargetGroups", about=arn, TargetGroupArns=[arn])
-    (described,) = answer["TargetGroups"]
+    described = await describe_target_group(calls, arn)
     name = described["TargetGroupName"]
     delay = await drain_delay(calls, arn)
     problems: list[Problem] = []
@@ -251,14 +255,10 @@ async def _name_problems(hands: Hands, fleet: str, plan: Plan, *, weighted: bool
 
 
 async def _has_target_group(calls: Calls, fleet: str, number: int) -> bool:
-    name = target_group_name(fleet, number)
-    try:
-        answer = await calls.ask("elbv2", "DescribeTargetGroups", about=name, Names=[name])
-    except Gone:
+    found = await find_target_group(calls, target_group_name(fleet, number))
+    if found is None:
         return False
-    arn = answer["TargetGroups"][0]["TargetGroupArn"]
-    told = await calls.ask("elbv2", "DescribeTags", about=name, ResourceArns=[arn])
-    return ROLLOUT not in tags_of(told["TagDescriptions"][0])
+    return ROLLOUT not in await target_group_tags(calls, str(found["TargetGroupArn"]))
 
 
 # -- room and permissions --------------------------------------------------------------------------

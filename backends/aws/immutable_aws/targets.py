@@ -15,10 +15,12 @@ from immutable_aws.reading import Described
 
 __all__ = [
     "describe_target_group",
+    "find_target_group",
     "make_target_group",
     "own_target_group",
     "remove_target_groups",
     "serving_target_group",
+    "target_group_tags",
 ]
 
 _COPIED = [
@@ -43,6 +45,16 @@ _COPIED = [
 async def describe_target_group(calls: Calls, arn: str) -> Answer:
     """Return a target group's description."""
     answer = await calls.ask("elbv2", "DescribeTargetGroups", about=arn, TargetGroupArns=[arn])
+    (found,) = answer["TargetGroups"]
+    return dict(found)
+
+
+async def find_target_group(calls: Calls, name: str) -> Answer | None:
+    """Return the description of the target group of a name, if there is one."""
+    try:
+        answer = await calls.ask("elbv2", "DescribeTargetGroups", about=name, Names=[name])
+    except Gone:
+        return None
     (found,) = answer["TargetGroups"]
     return dict(found)
 
@@ -114,11 +126,9 @@ async def own_target_group(calls: Calls, fleet: str, number: int, ctx: Context) 
         Conflict: It is another rollout's, or nobody's.
     """
     name = target_group_name(fleet, number)
-    try:
-        answer = await calls.ask("elbv2", "DescribeTargetGroups", about=name, Names=[name])
-    except Gone:
+    found = await find_target_group(calls, name)
+    if found is None:
         return None
-    (found,) = answer["TargetGroups"]
     arn = str(found["TargetGroupArn"])
     owner = (await target_group_tags(calls, arn)).get(ROLLOUT)
     if owner != ctx.rollout:
