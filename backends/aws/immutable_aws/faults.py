@@ -22,7 +22,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
-from immutable.toolkit.faults import causes, kind_by_code, shown
+from immutable.toolkit.faults import Kinds, causes, kind_by_code, shown
 
 __all__ = ["code_of", "is_code", "translated", "without_secrets"]
 
@@ -198,7 +198,7 @@ def _kind(code: str, full: str, said: str, status: int) -> type[BackendError]:
     return Transient if status >= 500 or status == 408 or not status else Invalid
 
 
-_BY_CODE: tuple[tuple[frozenset[str], type[BackendError]], ...] = (
+_BY_CODE: Kinds = (
     (THROTTLED, Throttled),
     (BUSY, Throttled),
     (CAPACITY, CapacityShortage),

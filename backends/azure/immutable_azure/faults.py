@@ -23,7 +23,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
-from immutable.toolkit.faults import causes, kind_by_code, shown
+from immutable.toolkit.faults import Kinds, causes, kind_by_code, shown
 
 __all__ = [
     "CAPACITY",
@@ -76,7 +76,7 @@ GONE = frozenset(["ResourceNotFound", "NotFound", "ParentResourceNotFound"])
 CHANGED = frozenset(["PreconditionFailed", "PreconditionFailedEtagMismatch"])
 NEVER = frozenset(["ResourceGroupNotFound", "GalleryImageNotFound", "PlatformImageNotFound"])
 UNSURE = frozenset(["InternalServerError", "InternalExecutionError", "InternalOperationError"])
-_BY_CODE: tuple[tuple[frozenset[str], type[BackendError]], ...] = (
+_BY_CODE: Kinds = (
     (THROTTLED, Throttled),
     (BUSY, Throttled),
     (CAPACITY, CapacityShortage),

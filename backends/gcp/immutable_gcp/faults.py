@@ -22,7 +22,7 @@ from immutable.backend import (
     Throttled,
     Transient,
 )
-from immutable.toolkit.faults import kind_by_code, shown
+from immutable.toolkit.faults import Kinds, kind_by_code, shown
 
 __all__ = ["failed", "is_shortage", "is_stale", "translated", "without_secrets"]
 
@@ -52,7 +52,7 @@ _DENIED = {
 _TAKEN = {"alreadyexists", "resource_already_exists", "duplicate"}
 _GONE = {"notfound", "resource_not_found"}
 _UNSURE = {"backenderror", "internalerror", "internal_error", "resource_unavailable", "timeout"}
-_BY_CODE: tuple[tuple[set[str], type[BackendError]], ...] = (
+_BY_CODE: Kinds = (
     (_THROTTLED, Throttled),
     (_BUSY, Throttled),
     (_QUOTA, QuotaExceeded),
