@@ -271,7 +271,9 @@ class Eyes:
         """Ask EC2 about the members that nobody has seen before: when they were launched."""
         members = [member["InstanceId"] for group in groups for member in group.members]
         new = [name for name in members if name not in known.sights]
-        known.sights.update(await launched(self._calls, new))
+        found = await launched(self._calls, new)
+        # Another look may have replaced what is known meanwhile, and have seen more of them.
+        known.sights = {**found, **known.sights}
 
     async def _passed(self, groups: Sequence[Described]) -> set[str]:
         """Return which members without a target group pass EC2's status checks.
