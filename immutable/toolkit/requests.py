@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from immutable.errors import BackendError, Transient
+from immutable.errors import BackendError, Gone, Transient
 
-__all__ = ["part_by_part", "parts_of", "together"]
+__all__ = ["part_by_part", "parts_of", "read_listed", "together"]
 
 T = TypeVar("T")
+G = TypeVar("G")
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:
@@ -52,3 +53,37 @@ async def part_by_part(
                 raise
             raise Transient(f"{begun} of {whole} {what}: {error}") from error
         begun += len(part)
+
+
+async def read_listed(
+    fleet: str,
+    listed: Callable[[], Awaitable[G]],
+    read: Callable[[G], Awaitable[T]],
+    *,
+    torn: tuple[type[BackendError], ...] = (Gone,),
+    tries: int = 4,
+) -> T:
+    """Return what is read of a fleet's groups; listed anew when one of them goes meanwhile.
+
+    Two requests are never at one time: somebody may delete a group between its being listed and
+    its members' being asked for. The fleet is still there, and who looks at it wants to hear so.
+
+    Args:
+        fleet: The fleet's name, for the message of an error.
+        listed: Lists the groups.
+        read: Asks for all else, by what was listed.
+        torn: What *read* says of a group that was listed and is gone.
+        tries: How often it is listed at most.
+
+    Raises:
+        Transient: It changes faster than it can be read.
+        BackendError: Whatever *listed* says, and of *read* what is none of *torn*.
+    """
+    why: BackendError | None = None
+    for _ in range(tries):
+        groups = await listed()
+        try:
+            return await read(groups)
+        except torn as error:
+            why = error
+    raise Transient(f"{fleet} changes while it is looked at: {why}") from why

@@ -15,7 +15,7 @@ from immutable.backend import Conflict, Denied, Gone, Throttled, Transient
 from immutable.testing import run
 from immutable.toolkit.deeds import Deed
 from immutable.toolkit.perloop import PerLoop
-from immutable.toolkit.requests import part_by_part, parts_of, together
+from immutable.toolkit.requests import part_by_part, parts_of, read_listed, together
 from immutable.toolkit.threads import Threads
 from immutable.toolkit.turns import Turns
 
@@ -165,6 +165,56 @@ def test_after_the_first_part_nobody_may_say_that_nothing_happened(fails, error,
 def test_parts_hold_everything_once_in_order():
     assert parts_of("abcde", 2) == [["a", "b"], ["c", "d"], ["e"]]
     assert parts_of("", 2) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        ([None], "seen"),
+        ([Gone("r1"), None], "seen"),
+        ([Gone("r1"), Gone("r1"), None], "seen"),
+        ([Gone("r1"), Gone("r1"), Gone("r1"), None], Transient),
+        ([Denied("no"), None], Denied),
+    ],
+)
+def test_what_goes_between_two_requests_is_listed_anew(said, end):
+    lists, answers = [], iter(said)
+
+    async def listed():
+        lists.append(len(lists))
+        return lists[-1]
+
+    async def read(number):
+        assert number == lists[-1]
+        if (error := next(answers)) is not None:
+            raise error
+        return "seen"
+
+    async def go():
+        return await read_listed("web", listed, read, tries=3)
+
+    if end == "seen":
+        assert run(go()) == end
+        assert len(lists) == len(said)
+        return
+    with pytest.raises(end, match=r"web changes.*r1" if end is Transient else "no"):
+        run(go())
+    assert len(lists) == (3 if end is Transient else 1)
+
+
+def test_a_fleet_that_is_not_there_is_not_listed_anew():
+    lists = []
+
+    async def listed():
+        lists.append(1)
+        raise Gone("no fleet web")
+
+    async def read(_):
+        raise AssertionError
+
+    with pytest.raises(Gone):
+        run(read_listed("web", listed, read))
+    assert lists == [1]
 
 
 @pytest.mark.parametrize(

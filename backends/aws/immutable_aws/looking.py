@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -21,7 +22,7 @@ from immutable.backend import (
 )
 from immutable.toolkit.lasting import Lasting
 from immutable.toolkit.packing import unpack
-from immutable.toolkit.requests import together
+from immutable.toolkit.requests import read_listed, together
 from immutable.toolkit.sights import Sight, remembered
 from immutable.toolkit.weights import shares
 from immutable_aws.asking import healths_of, launched, passing, terminated
@@ -151,14 +152,9 @@ class Eyes:
             Gone: There is no such fleet.
             Transient: A part of it can't be seen, or parts contradict each other.
         """
-        why: Gone | None = None
-        for _ in range(_TRIES):
-            groups = await self.groups(fleet)
-            try:
-                return await self._look(fleet, groups)
-            except Gone as error:
-                why = error  # A group was deleted meanwhile; the fleet is still there.
-        raise Transient(f"{fleet} changes while it is looked at: {why}") from why
+        return await read_listed(
+            fleet, partial(self.groups, fleet), partial(self._look, fleet), tries=_TRIES
+        )
 
     async def _look(self, fleet: str, first: list[Described]) -> FleetState:
         groups, healths, at = await self._at_one_time(fleet, first)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -22,7 +23,7 @@ from immutable.backend import (
     Trouble,
     from_json,
 )
-from immutable.toolkit.requests import together
+from immutable.toolkit.requests import read_listed, together
 from immutable.toolkit.sights import Sight, remembered
 from immutable_azure.balancing import weights_of
 from immutable_azure.calls import MEMBERS, SETS, Calls
@@ -160,7 +161,12 @@ class Eyes:
             Gone: There is none.
             Transient: What is told doesn't fit together.
         """
-        groups = await self._consistent(fleet)
+        return await read_listed(
+            fleet, partial(self.groups, fleet), partial(self._look, fleet), tries=_TRIES
+        )
+
+    async def _look(self, fleet: str, listed: list[Described]) -> FleetState:
+        groups = await self._consistent(fleet, listed)
         scaling = await self.scaling()
         revisions = await together(*(self.revision(each) for each in groups))
         pools = await self.pools.read(groups)
@@ -195,9 +201,9 @@ class Eyes:
             last_revision=max(numbers),
         )
 
-    async def _consistent(self, fleet: str) -> list[Described]:
+    async def _consistent(self, fleet: str, listed: list[Described]) -> list[Described]:
         """Return the sets with members; asked for once more if they changed meanwhile."""
-        groups = await self.groups(fleet)
+        groups = listed
         for _ in range(_TRIES):
             members = await together(*(self.members(each) for each in groups))
             seen = [

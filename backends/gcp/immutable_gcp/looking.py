@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from attrs import define, field
 
@@ -19,7 +20,7 @@ from immutable.backend import (
     from_json,
 )
 from immutable.toolkit.lasting import Lasting
-from immutable.toolkit.requests import together
+from immutable.toolkit.requests import read_listed, together
 from immutable.toolkit.sights import Sight, remembered
 from immutable.toolkit.weights import shares
 from immutable_gcp.calls import Answer, Calls
@@ -47,6 +48,8 @@ __all__ = ["Eyes"]
 
 _TORN = 5
 """So often a look begins anew because sizes changed while members were listed."""
+_OUTDATED = (Gone, Invalid)
+"""A group that was listed is gone meanwhile, or is out of its backend service."""
 
 Healths = Mapping[str, Sequence[Mapping[str, str]] | None]
 
@@ -159,16 +162,20 @@ class Eyes:
             Gone: There is no such fleet.
             Transient: A part of it can't be seen, or parts contradict each other.
         """
-        for turn in range(_TORN):
-            groups = await self.groups(fleet)
-            try:
-                return await self._parts(fleet, groups)
-            except (Gone, Invalid) as error:
-                # A group that was listed is gone meanwhile, or out of its backend service.
-                self.pools.forget()
-                if turn + 1 == _TORN:
-                    raise Transient(f"{fleet} changed while it was seen: {error}") from error
-        raise AssertionError
+        return await read_listed(
+            fleet,
+            partial(self.groups, fleet),
+            partial(self._look, fleet),
+            torn=_OUTDATED,
+            tries=_TORN,
+        )
+
+    async def _look(self, fleet: str, listed: list[Described]) -> FleetState:
+        try:
+            return await self._parts(fleet, listed)
+        except _OUTDATED:
+            self.pools.forget()
+            raise
 
     async def _parts(self, fleet: str, listed: list[Described]) -> FleetState:
         known = self._fleets.setdefault(fleet, _Known())

@@ -10,7 +10,7 @@ from attrs import evolve
 from backends.azure.tests.backend.account import LIMITS, marks
 from backends.azure.tests.backend.test_rollouts import check_moved, replaced
 from immutable import RolledBack, Rolling
-from immutable.errors import Conflict
+from immutable.errors import Conflict, Gone
 from immutable_azure.hands import Hands
 from immutable_azure.looking import Eyes
 from tests.emulators.adopted import ended, killed_and_followed, run, taken_back
@@ -123,6 +123,28 @@ def test_what_somebody_else_changed_is_not_overwritten(account):
     run(go())
     tags = account.emulator.everything()["groups"]["web"]["tags"]
     assert (tags.get("seen"), tags.get("mine")) == ("yes", None)
+
+
+@pytest.mark.parametrize(
+    "asked", ["compute:virtual_machine_scale_set_vms.list", f"{SETS}.get_instance_view"]
+)
+def test_a_set_that_goes_while_its_fleet_is_looked_at_is_no_end_of_the_fleet(account, asked):
+    """Listed, and gone when more is asked about it: the fleet is looked at once more."""
+    account.group(2)
+
+    async def go():
+        async with account.fleet():
+            backend = account.backend()
+            terms = {"kind": "error", "status": 404, "code": "ParentResourceNotFound"}
+            account.emulator.fault(action=asked, **terms)
+            state = await backend.observe("web")
+            assert fired(account) == [asked]
+            assert [each.size for each in state.groups] == [2]
+            with pytest.raises(Gone, match="nobody"):
+                await backend.observe("nobody")
+            await backend.close()
+
+    run(go())
 
 
 @pytest.mark.slow
