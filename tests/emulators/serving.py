@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterable
 from email.utils import formatdate
 from typing import Any
@@ -14,6 +15,7 @@ from attrs import define, field
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from .commands import Commands
+from .faults import Fault, Named
 
 Reply = tuple[int, dict[str, str], bytes]
 """Status, headers, body."""
@@ -86,7 +88,7 @@ class Application:
     """A WSGI application: `/_emulator/…` is the test's, everything else the cloud's.
 
     Args:
-        world: what commands are given; has a `lock` and a `ledger`.
+        world: what commands are given; has a `lock`, a `ledger` and `laws`.
         commands: what a test may order.
     """
 
@@ -123,6 +125,24 @@ class Application:
     def cloud(self, request: Request) -> Reply:
         """What the cloud answers."""
         raise NotImplementedError
+
+    def delay(self, trouble: Iterable[Fault]) -> None:
+        """Let pass what a call takes before anything is done: by the laws, and by its faults."""
+        if wait := self.world.laws.latency + sum(t.seconds for t in trouble if t.kind == "latency"):
+            # In earnest: clients have timeouts. Only this request's thread waits, and has no lock.
+            time.sleep(wait)
+
+    def arriving(self, call: Named, reply: Reply, handler: Handler) -> Reply:
+        """What arrives of a reply: all of it, or half where a fault garbles it.
+
+        Raises:
+            ConnectionResetError: nothing does.
+        """
+        late = self.world.ledger.late.pop(call.request_id, "")
+        if late == "lost":
+            handler.break_off()
+        status, headers, said = reply
+        return status, headers, said[: len(said) // 2] if late == "garbled" else said
 
     def _control(self, request: Request) -> Reply:
         name = request.path.removeprefix("/_emulator/")

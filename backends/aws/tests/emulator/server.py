@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import time
 import traceback
 from typing import Any
 from urllib.parse import urlencode
@@ -45,18 +44,12 @@ class AwsApplication(Application):
             ledger.count(call, call.params, reply[0])
             if call.action.startswith("Describe") and reply[0] == 200:
                 world.keep(call, reply)
-            late = ledger.late.pop(call.request_id, "")
-        if late == "lost":
-            request.handler.break_off()
-        status, headers, said = reply
-        return status, headers, said[: len(said) // 2] if late == "garbled" else said
+        return self.arriving(call, reply, request.handler)
 
     def _on_the_way_in(self, call: Call, handler: Handler) -> Reply | None:
         with self.world.lock:
             trouble = self.world.ledger.trouble(call)
-        late = sum(fault.seconds for fault in trouble if fault.kind == "latency")
-        if wait := self.world.laws.latency + late:
-            time.sleep(wait)
+        self.delay(trouble)
         for fault in trouble:
             if fault.kind == "stale":
                 now = self.world.clock.now()
@@ -119,7 +112,7 @@ class AwsApplication(Application):
 
         try:
             said = b"".join(self.moto(inner, start))
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # What moto says of what it can't do.
             raise NotEmulated(f"{call.name}: {error}") from error
         status, headers = seen
         if status >= 400:

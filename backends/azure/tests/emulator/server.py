@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 
 from tests.emulators.faults import Fault
@@ -69,8 +68,7 @@ class ResourceManager(Application):
     def _on_the_way_in(self, call: Call, handler: Handler) -> Reply | None:
         with self.world.lock:
             trouble = self.world.ledger.trouble(call)
-        if wait := self.world.laws.latency + sum(t.seconds for t in trouble if t.kind == "latency"):
-            time.sleep(wait)
+        self.delay(trouble)
         for fault in trouble:
             if fault.kind == "reset":
                 handler.break_off()
@@ -110,13 +108,7 @@ class ResourceManager(Application):
     def _on_the_way_out(self, call: Call, reply: Reply, handler: Handler) -> Reply:
         with self.world.lock:
             self.world.ledger.count(call, _params(call), reply[0])
-            late = self.world.ledger.late.pop(call.request_id, "")
-        if late == "lost":
-            handler.break_off()
-        if late == "garbled":
-            status, headers, said = reply
-            return status, headers, said[: len(said) // 2]
-        return reply
+        return self.arriving(call, reply, handler)
 
 
 def _unknown(world: World, call: Call) -> Answer:

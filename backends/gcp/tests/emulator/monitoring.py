@@ -19,10 +19,9 @@ from urllib.parse import parse_qsl
 
 from attrs import define, field
 
-from tests.emulators.serving import Handler, Reply, Request
+from tests.emulators.serving import Reply, Request
 
 if TYPE_CHECKING:
-    from .server import Front
     from .world import World
 
 NAME = "timeSeries.list"
@@ -37,9 +36,10 @@ LABELS = {
     "resource": {"project_id", "region", "backend_target_name", "backend_name", "url_map_name"},
 }
 NUMBERS = {"response_code_class", "response_code"}
+GROUPED = "aggregation.groupByFields"
 WORDS = {
     "filter", "interval.startTime", "interval.endTime", "aggregation.alignmentPeriod",
-    "aggregation.perSeriesAligner", "aggregation.crossSeriesReducer", "aggregation.groupByFields",
+    "aggregation.perSeriesAligner", "aggregation.crossSeriesReducer", GROUPED,
     "pageSize", "pageToken", "view",
 }  # fmt: skip
 TERM = re.compile(
@@ -134,6 +134,7 @@ class Refused(Exception):
 class Asked:
     """One request, as faults and counts look at it."""
 
+    url: str
     query: dict[str, Any]
     request_id: str
     name: str = NAME
@@ -145,31 +146,27 @@ class Asked:
         return self.query.get(name, default)
 
 
-def answer(front: Front, request: Request, handler: Handler) -> Reply:
-    """Answer a request of the API of version 3."""
+def understand(request: Request) -> Asked:
+    """A request of the API of version 3."""
     query: dict[str, Any] = {}
     for name, value in parse_qsl(request.query, keep_blank_values=True):
         query.setdefault(name, []).append(value)
-    asked = Asked(query, uuid.uuid4().hex)
-    if refused := front._on_the_way_in(asked, handler):  # type: ignore[arg-type]
-        return refused
-    world = front.world
-    with world.lock:
-        world.clock.catch_up()
-        try:
-            if world.refuses("monitoring.timeSeries.list"):
-                reply = _refusal(
-                    403, "PERMISSION_DENIED", "Permission monitoring.timeSeries.list denied"
-                )
-            elif request.path != f"/v3/projects/{world.store.project}/timeSeries":
-                reply = _refusal(404, "NOT_FOUND", f"{request.path} was not found")
-            else:
-                reply = _json(200, _list(world.monitoring, query))
-        except Refused as error:
-            # No client of ours may send what Google refuses.
-            world.ledger.failures.append(f"{NAME}: {error}")
-            reply = _refusal(400, "INVALID_ARGUMENT", str(error))
-    return front._on_the_way_out(asked, reply, handler)  # type: ignore[arg-type]
+    return Asked(request.path, query, uuid.uuid4().hex)
+
+
+def carry_out(world: World, asked: Asked) -> Reply:
+    """Answer it."""
+    if world.refuses("monitoring.timeSeries.list"):
+        said = "Permission monitoring.timeSeries.list denied"
+        return _refusal(403, "PERMISSION_DENIED", said)
+    if asked.url != f"/v3/projects/{world.store.project}/timeSeries":
+        return _refusal(404, "NOT_FOUND", f"{asked.url} was not found")
+    try:
+        return _json(200, _list(world.monitoring, asked.query))
+    except Refused as error:
+        # No client of ours may send what Google refuses.
+        world.ledger.failures.append(f"{NAME}: {error}")
+        return _refusal(400, "INVALID_ARGUMENT", str(error))
 
 
 def _json(status: int, said: dict[str, Any]) -> Reply:
@@ -187,9 +184,9 @@ def _refusal(status: int, word: str, message: str) -> Reply:
 def _list(monitoring: Monitoring, query: dict[str, list[str]]) -> dict[str, Any]:
     if unknown := set(query) - WORDS:
         raise Refused(f"unknown parameters {sorted(unknown)}")
-    grouped = query.pop("aggregation.groupByFields", [])
-    given = {name: values[0] for name, values in query.items() if len(values) == 1}
-    if len(given) < len(query):
+    grouped = query.get(GROUPED, [])
+    given = {name: values[0] for name, values in query.items() if name != GROUPED}
+    if any(len(query[name]) > 1 for name in given):
         raise Refused("a parameter came twice")
     metric, terms = _filter(given.get("filter", ""))
     since, until = (_moment(given, f"interval.{end}") for end in ("startTime", "endTime"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 import traceback
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -42,17 +43,21 @@ class Front(Application):
 
     def cloud(self, request: Request) -> Reply:
         """Answer one request."""
-        if request.path.startswith("/v3/"):
-            return monitoring.answer(self, request, request.handler)
+        call: Call | monitoring.Asked
+        carry_out: Callable[[Any], Reply] = self._carry_out
         try:
-            call = self.understand(request)
+            if request.path.startswith("/v3/"):
+                call = monitoring.understand(request)
+                carry_out = partial(monitoring.carry_out, self.world)
+            else:
+                call = self.understand(request)
         except GoogleError as error:
             if isinstance(error, NotEmulated):
                 self.world.ledger.failures.append(error.message)
             return self._refusal(error)
         if refused := self._on_the_way_in(call, request.handler):
             return refused
-        return self._on_the_way_out(call, self._answer(call), request.handler)
+        return self._on_the_way_out(call, self._answer(call, carry_out), request.handler)
 
     def understand(self, request: Request) -> Call:
         """Hold a request against the schema.
@@ -113,12 +118,11 @@ class Front(Application):
     def _message(self, method: Method) -> Any:
         return type(getattr(method.request.pb()(), method.body or ""))
 
-    def _on_the_way_in(self, call: Call, handler: Handler) -> Reply | None:
+    def _on_the_way_in(self, call: Call | monitoring.Asked, handler: Handler) -> Reply | None:
         with self.world.lock:
             trouble = self.world.ledger.trouble(call)
             self.world.note_doom(call, trouble)
-        if wait := self.world.laws.latency + sum(t.seconds for t in trouble):
-            time.sleep(wait)
+        self.delay(trouble)
         for fault in trouble:
             if fault.kind == "reset":
                 handler.break_off()
@@ -126,12 +130,12 @@ class Front(Application):
                 return self._refusal(_refused(fault))
         return None
 
-    def _answer(self, call: Call) -> Reply:
+    def _answer(self, call: Any, carry_out: Callable[[Any], Reply]) -> Reply:
         world = self.world
         with world.lock:
             world.clock.catch_up()
             try:
-                reply = self._carry_out(call)
+                reply = carry_out(call)
             except GoogleError as error:
                 if isinstance(error, NotEmulated):
                     world.ledger.failures.append(error.message)
@@ -159,16 +163,10 @@ class Front(Application):
     def _refusal(self, error: GoogleError) -> Reply:
         return error.status, {"Content-Type": "application/json; charset=UTF-8"}, error.body()
 
-    def _on_the_way_out(self, call: Call, reply: Reply, handler: Handler) -> Reply:
+    def _on_the_way_out(self, call: Any, reply: Reply, handler: Handler) -> Reply:
         params = call.path | call.query | ({"body": call.body} if call.body else {})
         self.world.ledger.count(call, params, reply[0])
-        late = self.world.ledger.late.pop(call.request_id, "")
-        if late == "lost":
-            handler.break_off()
-        if late == "garbled":
-            status, headers, said = reply
-            return status, headers, said[: len(said) // 2]
-        return reply
+        return self.arriving(call, reply, handler)
 
 
 def _typed(method: Method, given: dict[str, str]) -> dict[str, Any]:

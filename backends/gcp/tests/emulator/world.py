@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.emulators.chances import Chances
 from tests.emulators.clock import Clock, passing
-from tests.emulators.faults import REFUSING, Fault
+from tests.emulators.faults import REFUSING, Fault, Named
 from tests.emulators.ledger import Ledger
 
 from .autoscaling import Autoscaling
@@ -108,7 +108,7 @@ class World:
         """Whether a test took a permission away."""
         return any(fnmatchcase(permission, pattern) for pattern in self.denied)
 
-    def note_doom(self, call: Call, trouble: list[Fault]) -> None:
+    def note_doom(self, call: Named, trouble: list[Fault]) -> None:
         """A fault `operation` lets a request through, and its operation fail."""
         for fault in trouble:
             if fault.kind == "operation":
