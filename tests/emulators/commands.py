@@ -15,7 +15,7 @@ Command = Callable[..., Any]
 class Commands(dict[str, Command]):
     """Functions `(world, **words)` by their names; the usual ones are there from the beginning.
 
-    The usual ones need a world with a `ledger` and a `reset`.
+    The usual ones need a world with a `ledger`, `laws`, `chances`, `lives` and a `reset`.
     """
 
     def __init__(self) -> None:
@@ -25,6 +25,8 @@ class Commands(dict[str, Command]):
             skip,
             freeze,
             thaw,
+            laws,
+            clear_fates,
             fault,
             clear_faults,
             bucket,
@@ -70,6 +72,19 @@ def freeze(world: Any) -> None:
 def thaw(world: Any) -> None:
     """Time goes on from where it stood."""
     world.ledger.clock.thaw()
+
+
+def laws(world: Any, **knobs: Any) -> dict[str, Any]:
+    """Turn knobs; all knobs as they stand."""
+    world.laws.change(**knobs)
+    if "seed" in knobs:
+        world.chances.reseed(knobs["seed"])
+    return asdict(world.laws)
+
+
+def clear_fates(world: Any) -> None:
+    """Machines are well again."""
+    world.lives.fates.clear()
 
 
 def fault(world: Any, **terms: Any) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import asdict
-
 from tests.emulators.commands import Commands
 
 from . import asg_settings, door, images, implied
@@ -19,24 +17,9 @@ command = COMMANDS.add
 
 
 @command
-def laws(world: World, **knobs: Any) -> dict[str, Any]:
-    """Turn knobs; all knobs as they stand."""
-    world.laws.change(**knobs)
-    if "seed" in knobs:
-        world.chances.reseed(knobs["seed"])
-    return asdict(world.laws)
-
-
-@command
 def fate(world: World, **terms: Any) -> None:
     """What becomes of instances launched from now on; the newest fate is asked first."""
     world.lives.fates.insert(0, Fate(**terms))
-
-
-@command
-def clear_fates(world: World) -> None:
-    """Instances are well again."""
-    world.lives.fates.clear()
 
 
 @command

@@ -5,13 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from attrs import asdict
-
 from tests.emulators.commands import Commands
 
 from . import ids
 from .errors import ArmError
-from .laws import OVERLAPS, Fate
+from .laws import Fate
 from .machines import Machine, health
 from .pools import serving
 from .routes import PINNED
@@ -25,26 +23,9 @@ command = COMMANDS.add
 
 
 @command
-def laws(world: World, **knobs: Any) -> dict[str, Any]:
-    """Turn knobs; all knobs as they stand."""
-    if knobs.get("overlap", "conflict") not in OVERLAPS:
-        raise ValueError(f"overlap is one of {sorted(OVERLAPS)}, not {knobs['overlap']!r}")
-    world.laws.change(**knobs)
-    if "seed" in knobs:
-        world.chances.reseed(knobs["seed"])
-    return asdict(world.laws)
-
-
-@command
 def fate(world: World, **terms: Any) -> None:
     """What becomes of machines made from now on; the newest fate is asked first."""
     world.lives.fates.insert(0, Fate(**terms))
-
-
-@command
-def clear_fates(world: World) -> None:
-    """Machines are well again."""
-    world.lives.fates.clear()
 
 
 @command

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, field
+from attrs.validators import in_
 
 from tests.emulators import chances
 from tests.emulators.chances import Knobs, Law
 
-OVERLAPS = {"conflict", "supersede"}
+OVERLAPS = ("conflict", "supersede")
 
 
 @define(kw_only=True)
@@ -45,7 +46,7 @@ class Laws(Knobs):
     scale: float = 1.0
     latency: float = 0.0
     page: int = 100
-    overlap: str = "conflict"
+    overlap: str = field(default="conflict", validator=in_(OVERLAPS))
     overprovisioned: float = 0.2
     quota_at: str = "operation"
     seed: int = 1

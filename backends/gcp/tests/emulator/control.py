@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import asdict
-
 from tests.emulators.commands import Commands
 
 from .balancing import looks
@@ -21,24 +19,9 @@ COMMANDS = Commands()
 
 
 @COMMANDS.add
-def laws(world: World, **knobs: Any) -> dict[str, Any]:
-    """Turn knobs; all knobs as they stand."""
-    world.laws.change(**knobs)
-    if "seed" in knobs:
-        world.chances.reseed(knobs["seed"])
-    return asdict(world.laws)
-
-
-@COMMANDS.add
 def fate(world: World, **terms: Any) -> None:
     """What becomes of VMs made from now on; the newest fate is asked first."""
     world.lives.fates.insert(0, Fate(**terms))
-
-
-@COMMANDS.add
-def clear_fates(world: World) -> None:
-    """VMs are well again."""
-    world.lives.fates.clear()
 
 
 @COMMANDS.add
