@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,6 +21,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import yaml
+
+from tests.emulators.waiting import until
 
 from . import ids, routes
 from .client import Emulator
@@ -108,10 +109,8 @@ class Replay:
             return error.code, dict(error.headers), _json(error.read())
 
     def _wait(self, headers: dict[str, str]) -> None:
-        end = time.monotonic() + 5
-        while headers.get("Azure-AsyncOperation") and self.emulator.running():
-            assert time.monotonic() < end, "an operation does not end"
-            time.sleep(0.02)
+        if headers.get("Azure-AsyncOperation"):
+            until(self.emulator.running, lambda operations: not operations)
 
 
 def _json(raw: bytes) -> Any:

@@ -16,7 +16,7 @@ from .errors import ArmError, NotEmulated
 from .machines import Machine
 from .networks import begin_change, finish_change
 from .operations import accepted
-from .pool_use import refuse_removal
+from .pool_use import refuse_removal, sent_to
 from .store import Resource, matching
 
 if TYPE_CHECKING:
@@ -105,13 +105,8 @@ def _told_members(world: World, pool: str) -> dict[str, Any]:
 
 def _rules(balancer: Resource, pool: str) -> list[dict[str, Any]]:
     """Rules that send requests to a pool."""
-    found = []
-    for rule in balancer.properties.get(RULE, []):
-        said = rule["properties"]
-        named = [said.get("backendAddressPool") or {}, *(said.get("backendAddressPools") or [])]
-        if ids.key(pool) in {ids.key(each.get("id", "")) for each in named}:
-            found.append(rule)
-    return found
+    rules = balancer.properties.get(RULE, [])
+    return [r for r in rules if ids.key(pool) in map(ids.key, sent_to(r["properties"]))]
 
 
 def up(

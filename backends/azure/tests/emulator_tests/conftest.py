@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter
 from types import MappingProxyType
 
@@ -11,27 +9,16 @@ import pytest
 import pytest_asyncio
 from azure.core.exceptions import HttpResponseError
 
+from tests.emulators.waiting import eventually
+
 QUICK = {"polling_interval": 0.02, "retry_total": 0}
 """The clients repeat nothing by themselves, and look often where no header tells them when."""
-
-
-async def _until(look, wanted=bool, seconds=30.0):
-    """What `look` says once it satisfies `wanted`; it may be a coroutine function."""
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if wanted(found):
-            return found
-        assert time.monotonic() < end, f"still {found!r} after {seconds} s"
-        await asyncio.sleep(0.02)
 
 
 @pytest.fixture
 def until():
     """Wait until something is so."""
-    return _until
+    return eventually
 
 
 async def _to_its_end(call):
@@ -122,7 +109,7 @@ class Fleet:
         def serving():
             return sum(bool(member["serving"]) for member in self.emulator.members())
 
-        await _until(serving, lambda count: count == size)
+        await eventually(serving, lambda count: count == size)
         return self
 
     async def told(self):
