@@ -48,7 +48,7 @@ def main():
         boto3.client(name, region_name=region) for name in ("autoscaling", "ec2", "elbv2")
     )
     while sweep(asg, ec2, elb):
-        time.sleep(30)
+        time.sleep(30)  # AWS ends instances meanwhile; there is nothing to be woken by.
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ class Emulator(Process):
                 raise RuntimeError(f"{method} {path}: {told['error']}")
             if told["status"] == "Succeeded":
                 return self._ask("GET", f"{self.url}{path}?api-version={version}")[1] if method in {"PUT", "PATCH"} else said  # fmt: skip
-            time.sleep(0.005)
+            time.sleep(0.005)  # Another process has to come so far.
         return said
 
     def order(self, name: str, /, **words: Any) -> Any:

@@ -195,5 +195,5 @@ def application(vm: Vm, path: str) -> Answer:
         return 503, b"not now"
     path, _, query = path.partition("?")
     if path == "/slow":
-        time.sleep(float(query) / 1000)
+        time.sleep(float(query) / 1000)  # In earnest: somebody waits for it, on this thread.
     return 200, json.dumps({"vm": vm.name, "template": vm.template}).encode()
