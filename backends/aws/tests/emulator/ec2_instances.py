@@ -150,27 +150,34 @@ def _terminated(world: World, instance_id: str) -> dict[str, Any]:
     }
 
 
+_STOPPED = {"running": (16, 64, "stopping"), "stopped": (80, 80, "stopped")}
+"""From which states an instance can be stopped: its code, and what it is told to be then."""
+
+
 @ours("ec2", "StopInstances")
 def stop_instances(world: World, call: Call) -> dict[str, Any]:
-    """A running instance stops, its volumes stay; one that is gone can't.
+    """Running instances stop, their volumes stay; nobody does if one of them is gone.
 
     StopInstances (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StopInstances.html).
+    One that is stopped already may be named, and is told to be just that.
     """
-    told = []
-    for each in call.params["InstanceIds"]:
+    ids = call.params["InstanceIds"]
+    for each in ids:
         if each not in world.lives.all:
             said = f"The instance ID '{each}' does not exist"
             raise AwsError("InvalidInstanceID.NotFound", said)
-        was = world.lives.all[each].state
-        if was not in {"running", "stopped"}:
+        if world.lives.all[each].state not in _STOPPED:
             said = f"The instance '{each}' is not in a state from which it can be stopped."
             raise AwsError("IncorrectInstanceState", said)
-        world.lives.stop(each)
-        told.append(
-            {
-                "InstanceId": each,
-                "CurrentState": {"Code": 64, "Name": "stopping"},
-                "PreviousState": {"Code": {"running": 16, "stopped": 80}[was], "Name": was},
-            }
-        )
-    return {"StoppingInstances": told}
+    return {"StoppingInstances": [_stopped(world, each) for each in ids]}
+
+
+def _stopped(world: World, instance_id: str) -> dict[str, Any]:
+    was = world.lives.all[instance_id].state
+    code, now, name = _STOPPED[was]
+    world.lives.stop(instance_id)
+    return {
+        "InstanceId": instance_id,
+        "CurrentState": {"Code": now, "Name": name},
+        "PreviousState": {"Code": code, "Name": was},
+    }

@@ -220,10 +220,26 @@ def test_a_running_instance_stops_and_one_that_is_gone_does_not(emulator, stage,
     assert told["CurrentState"]["Name"] == "stopping"
     (found,) = ec2.describe_instances(InstanceIds=[name])["Reservations"]
     assert found["Instances"][0]["State"]["Name"] == "stopped"
+    (told,) = ec2.stop_instances(InstanceIds=[name])["StoppingInstances"]
+    assert told["CurrentState"] == told["PreviousState"] == {"Code": 80, "Name": "stopped"}
     ec2.terminate_instances(InstanceIds=[name])
     refused("IncorrectInstanceState", ec2.stop_instances, InstanceIds=[name])
     unknown = ["i-0123456789abcdef0"]
     refused("InvalidInstanceID.NotFound", ec2.stop_instances, InstanceIds=unknown)
+
+
+def test_nobody_stops_where_one_is_unknown(emulator, stage, refused):
+    """StopInstances."""
+    emulator.laws(boot=0)
+    ec2 = emulator.client("ec2")
+    made = ec2.run_instances(
+        ImageId=stage.image("web"), InstanceType="t3.small", MinCount=1, MaxCount=1
+    )
+    name = made["Instances"][0]["InstanceId"]
+    ids = [name, "i-0123456789abcdef0"]
+    refused("InvalidInstanceID.NotFound", ec2.stop_instances, InstanceIds=ids)
+    (found,) = ec2.describe_instances(InstanceIds=[name])["Reservations"]
+    assert found["Instances"][0]["State"]["Name"] == "running"
 
 
 def test_an_image_of_an_instance_has_a_name_that_no_other_has(emulator, stage, refused):
