@@ -32,7 +32,11 @@ READ_ONLY = (
     RULE, "backendIPConfigurations", "loadBalancerBackendAddresses", "outboundRules",
     "inboundNatRules",
 )  # fmt: skip
-"""What is told of a pool and isn't kept with it: members are in pools by their interfaces."""
+"""What is told of a pool and isn't kept with it: members are in pools by their interfaces.
+
+All but the addresses is read-only by "Load Balancer Backend Address Pools - Get"
+(https://learn.microsoft.com/rest/api/load-balancer/load-balancer-backend-address-pools/get).
+"""
 
 
 def tidy(doc: dict[str, Any]) -> None:

@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import pytest
+from azure.mgmt.network.models import BackendAddressPoolPropertiesFormat
+
+from backends.azure.tests.emulator.pools import READ_ONLY
 
 pytestmark = pytest.mark.asyncio
 
@@ -129,6 +132,13 @@ async def test_a_rule_that_names_another_pool_sends_there(emulator, stage, fleet
         rule.backend_address_pool = type(rule.probe)(id=web.id)
     await (await network.load_balancers.begin_create_or_update("rg", "front", balancer)).result()
     assert [m["serving"] for m in emulator.members()] == [["web"]]
+
+
+async def test_what_is_read_only_of_a_pool_is_so_by_azures_own_client():
+    """Microsoft's description of the service, from which the installed client is made, says so."""
+    fields = BackendAddressPoolPropertiesFormat._attr_to_rest_field.values()
+    told = {each._rest_name for each in fields if each._visibility == ["read"]}
+    assert set(READ_ONLY) - told == {"loadBalancerBackendAddresses"}
 
 
 async def test_rules_name_pools_that_are_there(stage, fleet, network, refused):
