@@ -298,9 +298,14 @@ def test_no_request_counts_as_faster_than_it_was(latencies):
             [0, 1, 1, 1],
             {2: 1, 3: 1, 10: 1},
         ),
+        (
+            {"exponentialBuckets": {"scale": 10, "growthFactor": 10, "numFiniteBuckets": 2}},
+            [1, 2, 3, 4],
+            {0: 1, 3: 2, 6: 3, 10: 4},
+        ),
     ],
 )
-def test_other_shapes_of_buckets_are_understood(options, counts, latency):
+def test_all_shapes_of_buckets_are_understood(options, counts, latency):
     told = {"count": sum(counts), "bucketOptions": options, "bucketCounts": list(map(str, counts))}
     point = {
         "interval": {"endTime": "2026-01-01T00:01:00Z"},

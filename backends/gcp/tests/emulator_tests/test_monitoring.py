@@ -89,3 +89,49 @@ def test_a_number_among_labels_is_written_without_quotes(pool):
         "timeSeries"
     ]
     assert series["metric"]["labels"] == {"response_code_class": "500"}
+
+
+def test_latencies_are_counted_in_exponential_buckets(pool):
+    """ "Distribution": a bucket has its lower bound and not its upper one; the first has none."""
+    pool.answered(service="pool", group="", status=200, latencies=[0.9, 1.0, 1.39, 1.41, 2000.0])
+    pool.skip(seconds=270)
+    told = FILTER.replace("request_count", "backend_latencies")
+    (series,) = asked(pool, filter=told)["timeSeries"]
+    value = series["points"][0]["value"]["distributionValue"]
+    assert value["bucketOptions"]["exponentialBuckets"] == {
+        "numFiniteBuckets": 66,
+        "growthFactor": 1.4,
+        "scale": 1.0,
+    }
+    # 1.4 to the power of 22 is 1640, and of 23 it is 2295: the 23rd bucket ends there.
+    counts = {at: number for at, number in enumerate(value["bucketCounts"]) if number != "0"}
+    assert counts == {0: "1", 1: "2", 2: "1", 23: "1"}
+    assert (value["count"], len(value["bucketCounts"])) == ("5", 24)
+
+
+def test_a_page_holds_so_many_points_and_says_where_the_next_one_begins(pool):
+    pool.answered(service="pool", group="", status=200, latencies=[5.0])
+    pool.answered(service="pool", group="", status=404, latencies=[5.0] * 2)
+    pool.skip(seconds=270)
+    first = asked(pool, pageSize="1")
+    second = asked(pool, pageSize="1", pageToken=first["nextPageToken"])
+    assert "nextPageToken" not in second
+    told = [page["timeSeries"][0]["points"][0]["value"] for page in (first, second)]
+    assert told == [{"int64Value": "1"}, {"int64Value": "2"}]
+
+
+def test_who_may_not_read_is_told_so(pool):
+    pool.deny(permissions=["monitoring.timeSeries.*"])
+    told = asked(pool)
+    assert (told["code"], told["status"]) == (403, "PERMISSION_DENIED")
+
+
+def test_an_internal_load_balancer_counts_under_a_name_of_its_own(stage):
+    """ "Google Cloud metrics: loadbalancing": a resource for each kind of load balancer."""
+    stage.service("pool", stage.check(), load_balancing_scheme="INTERNAL_MANAGED")
+    stage.emulator.answered(service="pool", group="", status=200, latencies=[5.0])
+    stage.emulator.skip(seconds=270)
+    assert "timeSeries" not in asked(stage.emulator)
+    kind = "loadbalancing.googleapis.com/https/internal/request_count"
+    words = f'metric.type = "{kind}" AND resource.type = "internal_http_lb_rule"'
+    assert len(asked(stage.emulator, filter=words)["timeSeries"]) == 1
