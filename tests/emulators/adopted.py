@@ -146,12 +146,12 @@ def taken_back(account, strategy, limits, first=lambda: None, **options):
 
 
 def again(account, third, strategies, limits):
-    """Replace the fleet three times: to the second image, a *third*, the first. Its last state."""
-    images = (account.images[1], third, account.images[0])
+    """Replace the fleet by each strategy: to the second image, a *third*, the first; its state."""
+    images = (account.images[1], third, account.images[0])[: len(strategies)]
 
     async def go():
         async with account.fleet() as fleet:
-            for image, strategy, limit in zip(images, strategies, limits, strict=False):
+            for image, strategy, limit in zip(images, strategies, limits, strict=True):
                 await fleet.replace(image, strategy, limits=limit)
             return await fleet.state()
 

@@ -14,7 +14,7 @@ from attrs import evolve
 from backends.azure.tests.backend.account import LIMITS, marks
 from immutable import BlueGreen, PlanRefused, RolledBack, Rolling
 from immutable_azure.permissions import SWITCHING
-from tests.emulators.waiting import eventually
+from tests.emulators.adopted import aborted, ended, run
 
 SIZE = 6
 DOUBLE = evolve(LIMITS, max_surge="100%")
@@ -27,26 +27,15 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-def run(coroutine):
-    return asyncio.run(coroutine)
-
-
-async def _end(rollout):
-    try:
-        return await rollout
-    except RolledBack as error:
-        return error.result
-
-
 def switched(account, strategy=SWITCH, *, limits=DOUBLE, first=lambda: None, **options):
-    """Replace the fleet; return the result and the weights at its end."""
+    """Replace the fleet; return how it ended and the weights then."""
     wanted = options.pop("image", account.images[1])
 
     async def go():
         async with account.fleet(**options) as fleet:
             first()
-            result = await _end(fleet.replace(wanted, strategy, limits=limits))
-            return result, {g.number: g.weight for g in (await fleet.state()).groups}
+            end = await ended(fleet.replace(wanted, strategy, limits=limits))
+            return end, {g.number: g.weight for g in (await fleet.state()).groups}
 
     return run(go())
 
@@ -105,7 +94,7 @@ def test_green_serves_nobody_before_the_switch_and_blue_nobody_after_it(account)
     async def go():
         async with account.fleet() as fleet:
             rollout = fleet.replace(account.images[1], evolve(SWITCH, bake=0.5), limits=DOUBLE)
-            task = asyncio.ensure_future(_end(rollout))
+            task = asyncio.ensure_future(ended(rollout))
             while not task.done():
                 there = {e["group"]: len(e["serving"]) for e in account.emulator.members()}
                 seen.add(frozenset(group for group, serving in there.items() if serving))
@@ -126,17 +115,9 @@ def check_owners(account):
 def test_the_way_back_is_a_switch_and_leaves_no_trace(account):
     account.group(3)
     before = account.everything()
-
-    async def go():
-        async with account.fleet() as fleet:
-            strategy = evolve(SWITCH, bake=600)
-            rollout = fleet.replace(account.images[1], strategy, limits=DOUBLE)
-            task = asyncio.ensure_future(_end(rollout))
-            await eventually(lambda: leads_to(account) == "web-r2")
-            await rollout.abort(reason="enough")
-            return await task
-
-    assert run(go()).status.value == "rolled_back"
+    patient = evolve(SWITCH, bake=600)
+    end = aborted(account, patient, DOUBLE, lambda: leads_to(account) == "web-r2")
+    assert isinstance(end, RolledBack)
     assert account.everything() == before
 
 
@@ -149,8 +130,8 @@ def test_a_pool_whose_set_was_never_made_is_taken_away(account):
     def refuse():
         account.emulator.fault(action=call, times=20, **refused)
 
-    result, _ = switched(account, first=refuse)
-    assert result.status.value == "rolled_back"
+    end, _ = switched(account, first=refuse)
+    assert isinstance(end, RolledBack)
     made = account.emulator.calls()
     assert made["network:load_balancer_backend_address_pools.create_or_update"] >= 1
     assert account.everything() == before
