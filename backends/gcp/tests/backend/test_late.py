@@ -86,7 +86,7 @@ def test_a_hundred_servers_are_switched_at_once_by_weight(account):
     account.emulator.laws(boot=1.0)
     result, _, before, after = replaced(
         account,
-        BlueGreen(bake=0.5, gates=()),
+        BlueGreen(bake=0.5),
         size=100,
         limits=evolve(DOUBLE, boot_timeout=120, progress_deadline=240),
         poll=1.0,

@@ -50,7 +50,7 @@ async def nothing(*_):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("strategy", "limits"),
-    [(Rolling(), HALF), (BlueGreen(bake=0.5, gates=()), DOUBLE)],
+    [(Rolling(), HALF), (BlueGreen(bake=0.5), DOUBLE)],
     ids=["rolling", "blue-green"],
 )
 def test_no_request_fails_while_a_fleet_is_replaced(bodied, strategy, limits):
