@@ -15,6 +15,7 @@ __all__ = [
     "SupportsCreate",
     "SupportsImages",
     "SupportsTraffic",
+    "SupportsWithdrawal",
 ]
 
 
@@ -110,5 +111,50 @@ class SupportsAdopt(Protocol):
         Raises:
             Gone: There is no such group.
             Invalid: It can't be managed; says why and the way out.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsWithdrawal(Protocol):
+    """A backend whose cloud can mark an image as one that is not to be used any more.
+
+    Instances that run are never touched. Both methods may be called again and again.
+    """
+
+    async def withdraw_image(self, artifact: str, *, launchable: bool) -> bool:
+        """Take an image out of use, and return whether that changed anything.
+
+        What is withdrawn further than asked for stays so: a launch that somebody has forbidden is
+        not allowed again.
+
+        Args:
+            artifact: The identifier that instances are launched by.
+            launchable: True marks it as deprecated: who asks for the newest image doesn't get it,
+                and groups that have it go on launching it, so that they heal. False forbids every
+                launch, those of groups that have it too: a member of theirs that dies is not
+                replaced.
+
+        Raises:
+            Gone: There is no such image.
+            Invalid: It can't be withdrawn so; says why and the way out.
+            Denied: It is somebody else's, or the caller is not permitted to.
+            Throttled: Not now.
+            Transient: It may have been done, or may yet be.
+        """
+        ...
+
+    async def restore_image(self, artifact: str) -> bool:
+        """Let an image be used as before it was withdrawn; return whether that changed anything.
+
+        Args:
+            artifact: The identifier that instances are launched by.
+
+        Raises:
+            Gone: There is no such image.
+            Invalid: The cloud doesn't take it back; says why and the way out.
+            Denied: It is somebody else's, or the caller is not permitted to.
+            Throttled: Not now.
+            Transient: It may have been done, or may yet be.
         """
         ...

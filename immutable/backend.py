@@ -29,6 +29,7 @@ from immutable.abilities import (
     SupportsCreate,
     SupportsImages,
     SupportsTraffic,
+    SupportsWithdrawal,
 )
 from immutable.errors import (
     BackendError,
@@ -110,6 +111,7 @@ __all__ = [
     "SupportsCreate",
     "SupportsImages",
     "SupportsTraffic",
+    "SupportsWithdrawal",
     "SystemClock",
     "Throttled",
     "Traffic",

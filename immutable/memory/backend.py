@@ -20,9 +20,11 @@ from immutable.backend import (
     Context,
     FleetState,
     FleetURL,
+    Gone,
     Group,
     Hold,
     Image,
+    ImageState,
     InstanceState,
     Invalid,
     Limits,
@@ -115,10 +117,14 @@ class MemoryBackend(Backend):
         return self._call("preflight", lambda: self._problems(fleet, plan))
 
     def _problems(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
-        found = []
-        known = self.cloud.images
+        images = [each.image.artifact for each in (plan.candidate, plan.stable)]
+        found = [
+            Problem(f"image {each} is withdrawn", "restore it, or name another one")
+            for each in dict.fromkeys(images)
+            if not self.cloud.withdrawn.get(each, True)
+        ]
         artifact = plan.candidate.image.artifact
-        if known is not None and artifact not in known:
+        if not self._is_there(artifact):
             found.append(Problem(f"image {artifact} does not exist", "register it first"))
         own = Counter(server.seen.zone for server in self.cloud.fleet(fleet).servers.values())
         room, need = self.cloud.room.most(own), plan.bounds.ceiling
@@ -130,13 +136,20 @@ class MemoryBackend(Backend):
         """Return the image of that name; every name exists unless the cloud lists its images."""
 
         def look_up() -> Image:
-            known = self.cloud.images
-            if known is not None and reference not in known:
-                there = ", ".join(sorted(known)) or "none"
+            if not self._is_there(reference):
+                there = ", ".join(sorted(self.cloud.images or ())) or "none"
                 raise Invalid(f"no image {reference}; there are: {there}")
-            return Image.of_artifact("memory", reference)
+            launchable = self.cloud.withdrawn.get(reference)
+            if launchable is False:
+                raise Invalid(f"image {reference} is withdrawn; restore it, or name another one")
+            state = ImageState.AVAILABLE if launchable is None else ImageState.DEPRECATED
+            return evolve(Image.of_artifact("memory", reference), state=state)
 
         return self._call("resolve", look_up)
+
+    def _is_there(self, artifact: str) -> bool:
+        known = self.cloud.images
+        return known is None or artifact in known
 
     async def create_revision(
         self, fleet: str, revision: Revision, pool: Pool, until: float, ctx: Context
@@ -336,6 +349,30 @@ class MemoryBackend(Backend):
         group = self.cloud.group(fleet, revision)
         self.cloud.check(group, ctx.rollout, ctx.fence)
         return group
+
+    async def withdraw_image(self, artifact: str, *, launchable: bool) -> bool:
+        """Mark an image as deprecated, or let nothing be launched from it."""
+
+        def withdraw() -> bool:
+            self._known(artifact)
+            before = self.cloud.withdrawn.get(artifact)
+            self.cloud.withdrawn[artifact] = launchable and before is not False
+            return self.cloud.withdrawn[artifact] is not before
+
+        return self._call("withdraw_image", withdraw)
+
+    async def restore_image(self, artifact: str) -> bool:
+        """Let an image be as it was."""
+
+        def restore() -> bool:
+            self._known(artifact)
+            return self.cloud.withdrawn.pop(artifact, None) is not None
+
+        return self._call("restore_image", restore)
+
+    def _known(self, artifact: str) -> None:
+        if not self._is_there(artifact):
+            raise Gone(f"no image {artifact}")
 
     def _call(self, name: str, effect: Callable[[], T]) -> T:
         cloud = self.cloud

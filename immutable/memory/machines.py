@@ -38,6 +38,7 @@ class Machines(Timeline):
         laws: How long things take.
         random: Where chances come from.
         behaviours: How the servers of an image behave, by artifact; ordinary when absent.
+        withdrawn: Whether images that were withdrawn can still be launched, by artifact.
         room: What is full, and what has room.
         rates: How many calls, launches and terminations it bears; no limits at first.
         used: How many servers there are, by zone; those that are leaving count.
@@ -53,6 +54,7 @@ class Machines(Timeline):
         self.laws = laws
         self.random = Random(seed)
         self.behaviours: dict[str, Behaviour] = {}
+        self.withdrawn: dict[str, bool] = {}
         self.room = Room(zones)
         self.used = self.room.used
         self.rates = Rates()
@@ -123,7 +125,7 @@ class Machines(Timeline):
         zone = self.room.zone(group.zones)
         if isinstance(zone, NoRoom):
             return zone
-        if not behaviour.launchable:
+        if not (behaviour.launchable and self.withdrawn.get(artifact, True)):
             return NoRoom(f"image {artifact} can't be launched in zone {zone}", zone, quota=False)
         instance = Instance(
             id=next(self.names),

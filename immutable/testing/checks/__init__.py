@@ -10,6 +10,7 @@ from immutable.testing.checks import (
     retiring,
     rolling,
     weighing,
+    withdrawing,
 )
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "retiring",
     "rolling",
     "weighing",
+    "withdrawing",
 ]
 
 

@@ -1,6 +1,24 @@
 """Backends that are broken on purpose, in one way each: the suite has to see it."""
 
-from tests.conformance.mutants import creating, growing, holding, looking, retiring, weighing
+from tests.conformance.mutants import (
+    creating,
+    growing,
+    holding,
+    looking,
+    retiring,
+    weighing,
+    withdrawing,
+)
 from tests.conformance.mutants.registry import MUTANTS, Mutant
 
-__all__ = ["MUTANTS", "Mutant", "creating", "growing", "holding", "looking", "retiring", "weighing"]
+__all__ = [
+    "MUTANTS",
+    "Mutant",
+    "creating",
+    "growing",
+    "holding",
+    "looking",
+    "retiring",
+    "weighing",
+    "withdrawing",
+]
