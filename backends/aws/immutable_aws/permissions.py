@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-__all__ = ["FEATURES", "IMPLIED", "action", "document", "policy"]
+__all__ = ["FEATURES", "IMPLIED", "SPARED", "action", "document", "policy"]
 
 _PREFIX = {
     "elbv2": "elasticloadbalancing",
@@ -80,7 +80,9 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeSubnets",
         "ec2:RunInstances",
         "ec2:TerminateInstances",
+        "elasticloadbalancing:DescribeAccountLimits",
         "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:DescribeLoadBalancerAttributes",
         "elasticloadbalancing:DescribeRules",
         "elasticloadbalancing:DescribeTargetGroupAttributes",
         "elasticloadbalancing:DescribeTargetGroups",
@@ -122,6 +124,17 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """The actions that each feature needs, as requests are made."""
+
+SPARED = frozenset(
+    {
+        "elasticloadbalancing:DescribeAccountLimits",
+        "elasticloadbalancing:DescribeLoadBalancerAttributes",
+        "iam:SimulatePrincipalPolicy",
+        "servicequotas:GetServiceQuota",
+        "sts:GetCallerIdentity",
+    }
+)
+"""Actions without which a plan knows less, and can be carried out all the same."""
 
 IMPLIED: Mapping[str, str] = {
     "ec2:CreateTags": "CreateLaunchTemplate with tags, and launches from templates that tag",
@@ -175,7 +188,8 @@ does a line that nothing needs.
 
 Where AWS knows conditions, narrow them to what carries the tag `immutable:fleet`, or to names that
 begin with your fleet's: groups, templates and target groups are named `FLEET-rNUMBER`. `Describe…`
-actions know no resource. Without `iam:SimulatePrincipalPolicy`, `sts:GetCallerIdentity` and
-`servicequotas:GetServiceQuota` a rollout works too; `plan` then can't say beforehand what isn't
-permitted, or that a quota is too small.
+actions know no resource. Without `iam:SimulatePrincipalPolicy`, `sts:GetCallerIdentity`,
+`servicequotas:GetServiceQuota`, `elasticloadbalancing:DescribeAccountLimits` and
+`elasticloadbalancing:DescribeLoadBalancerAttributes` a rollout works too; `plan` then can't say
+beforehand what isn't permitted, or that a quota is too small, or goes by AWS's defaults.
 """

@@ -9,7 +9,7 @@ from immutable.backend import BackendError, Denied, Gone, Invalid, Problem, Thro
 from immutable.toolkit.requests import parts_of
 from immutable_aws.calls import Calls
 from immutable_aws.faults import is_code
-from immutable_aws.permissions import FEATURES
+from immutable_aws.permissions import FEATURES, SPARED
 
 __all__ = ["dry_run", "permission_problems", "principal"]
 
@@ -17,9 +17,10 @@ __all__ = ["dry_run", "permission_problems", "principal"]
 async def permission_problems(calls: Calls, features: Iterable[str]) -> list[Problem]:
     """Return which actions the caller may not do, as far as IAM's simulator can be asked.
 
-    Where it can't, nothing is said: a refusal is met later, and turns the rollout back.
+    Those that only a plan needs, to know more, are left out. Where the simulator can't be asked,
+    nothing is said: a refusal is met later, and turns the rollout back.
     """
-    actions = sorted({each for name in features for each in FEATURES[name]})
+    actions = sorted({each for name in features for each in FEATURES[name]} - SPARED)
     try:
         identity = await calls.ask("sts", "GetCallerIdentity")
         denied = await _denied(calls, principal(str(identity["Arn"])), actions)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from attrs import evolve
 
 from immutable.backend import Invalid, Plan, Problem
 from immutable.toolkit.requests import together
 from immutable.toolkit.weights import needs_weights
 from immutable_aws.adopting import unmanageable
+from immutable_aws.balancing import Own, balancing_problems
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.copying import their_suspended
 from immutable_aws.creating import pattern_of
@@ -22,12 +25,12 @@ from immutable_aws.permitted import dry_run, permission_problems
 from immutable_aws.reading import STANDBY, Described
 from immutable_aws.retiring import drain_delay
 from immutable_aws.room import address_problems, quota_problems
-from immutable_aws.routing import dividing, find_rules
+from immutable_aws.routing import check_undivided, find_rules
 from immutable_aws.targets import (
     describe_target_group,
     find_target_group,
-    serving_target_group,
     target_group_tags,
+    weighable,
 )
 
 __all__ = ["instance_types_of", "preflight"]
@@ -55,7 +58,7 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
     more = max(0, plan.bounds.ceiling - plan.bounds.wanted)
     found = await together(
         _group_problems(hands, group, plan),
-        _target_problems(hands.calls, group, plan, weighted=weighted),
+        _target_problems(hands, fleet, groups, group, plan),
         _name_problems(hands, fleet, plan, weighted=weighted),
         quota_problems(hands.calls, types, more),
         _subnet_problems(hands.calls, group, more),
@@ -196,25 +199,37 @@ async def _refresh_problems(calls: Calls, group: Described) -> list[Problem]:
 
 
 async def _target_problems(
-    calls: Calls, group: Described, plan: Plan, *, weighted: bool
+    hands: Hands, fleet: str, groups: Sequence[Described], group: Described, plan: Plan
 ) -> list[Problem]:
-    parts = await together(*(_pool_problems(calls, arn, plan) for arn in group.target_groups))
+    calls = hands.calls
+    described = await together(*(describe_target_group(calls, arn) for arn in group.target_groups))
+    rules = await together(*(find_rules(calls, each) for each in described))
+    parts = await together(
+        *(
+            _pool_problems(calls, each, plan, served=bool(found))
+            for each, found in zip(described, rules, strict=True)
+        )
+    )
     problems = [problem for part in parts for problem in part]
-    if weighted:
+    own: Own | None = None
+    if needs_weights(plan):
+        own = Own(target_group_name(fleet, plan.candidate.number))
         try:
-            serving = await serving_target_group(calls, group)
-            await dividing(calls, serving)
+            serving = weighable(group, described)
+            own = evolve(own, rules=tuple(rule for _, rule in rules[0]))
+            check_undivided(rules[0], serving)
         except Invalid as error:
             problems.append(
                 Problem(f"weights: {error}", "connect with ?traffic=instances, or see there")
             )
-    return problems
+    return problems + await balancing_problems(calls, groups, group, plan, own)
 
 
-async def _pool_problems(calls: Calls, arn: str, plan: Plan) -> list[Problem]:
-    described = await describe_target_group(calls, arn)
+async def _pool_problems(
+    calls: Calls, described: Answer, plan: Plan, *, served: bool
+) -> list[Problem]:
     name = described["TargetGroupName"]
-    delay = await drain_delay(calls, arn)
+    delay = await drain_delay(calls, described["TargetGroupArn"])
     problems: list[Problem] = []
     if delay < plan.limits.drain_timeout:
         problems.append(
@@ -224,7 +239,7 @@ async def _pool_problems(calls: Calls, arn: str, plan: Plan) -> list[Problem]:
                 f"set drain_timeout to {delay:g} s, or raise the deregistration delay",
             )
         )
-    if not await find_rules(calls, described):
+    if not served:
         problems.append(
             Problem(
                 f"no listener forwards to target group {name}: its members can't become healthy",

@@ -15,7 +15,15 @@ from immutable_aws.marks import Rule
 from immutable_aws.reading import Described
 from immutable_aws.traffic import forwards_to, table_of, weights_for, with_table
 
-__all__ = ["dividing", "find_rules", "give_up", "join_rules", "leave_rules", "route"]
+__all__ = [
+    "check_undivided",
+    "dividing",
+    "find_rules",
+    "give_up",
+    "join_rules",
+    "leave_rules",
+    "route",
+]
 
 
 async def find_rules(calls: Calls, target_group: Mapping[str, Any]) -> list[tuple[Rule, Answer]]:
@@ -50,8 +58,25 @@ async def dividing(
     Raises:
         Invalid: There are none, or one divides it with something else already.
     """
-    name = target_group["TargetGroupName"]
     found = await find_rules(calls, target_group)
+    check_undivided(found, target_group, own)
+    return found
+
+
+def check_undivided(
+    found: Sequence[tuple[Rule, Answer]], target_group: Mapping[str, Any], own: str | None = None
+) -> None:
+    """Refuse rules by which a fleet's traffic can't be divided.
+
+    Args:
+        found: The rules that forward to what serves.
+        target_group: What serves.
+        own: The target group that an attempt which was cut off has begun to add.
+
+    Raises:
+        Invalid: There are none, or one divides it with something else already.
+    """
+    name = target_group["TargetGroupName"]
     if not found:
         raise Invalid(
             f"no listener forwards to target group {name}: its members would never be healthy;"
@@ -63,7 +88,6 @@ async def dividing(
                 f"rule {rule.arn} divides its traffic between {name} and others already;"
                 " let it forward to one target group"
             )
-    return found
 
 
 # -- joining ---------------------------------------------------------------------------------------

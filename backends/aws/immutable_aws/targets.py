@@ -21,6 +21,7 @@ __all__ = [
     "remove_target_groups",
     "serving_target_group",
     "target_group_tags",
+    "weighable",
 ]
 
 _COPIED = [
@@ -59,24 +60,44 @@ async def find_target_group(calls: Calls, name: str) -> Answer | None:
     return dict(found)
 
 
+_OUT = "use traffic=instances: shares of instances instead of weights"
+
+
 async def serving_target_group(calls: Calls, group: Described) -> Answer:
     """Return the one target group by which a group can be given a share of the traffic.
 
     Raises:
         Invalid: There isn't one; says why and the way out.
     """
-    out = "use traffic=instances: shares of instances instead of weights"
-    if len(group.target_groups) != 1:
-        raise Invalid(
-            f"{group.name} has {len(group.target_groups)} target groups, weights need one; {out}"
-        )
-    found = await describe_target_group(calls, group.target_groups[0])
+    _check_one(group)
+    return weighable(group, [await describe_target_group(calls, group.target_groups[0])])
+
+
+def weighable(group: Described, described: Sequence[Answer]) -> Answer:
+    """Return which of a group's target groups can be given a share of the traffic.
+
+    Args:
+        group: The group.
+        described: Its target groups' descriptions.
+
+    Raises:
+        Invalid: None, or there are several; says why and the way out.
+    """
+    _check_one(group)
+    found = described[0]
     if found.get("Protocol") not in ("HTTP", "HTTPS"):
         raise Invalid(
             f"target group {found['TargetGroupName']} is not one of an Application Load Balancer;"
-            f" {out}"
+            f" {_OUT}"
         )
     return found
+
+
+def _check_one(group: Described) -> None:
+    if len(group.target_groups) != 1:
+        raise Invalid(
+            f"{group.name} has {len(group.target_groups)} target groups, weights need one; {_OUT}"
+        )
 
 
 async def make_target_group(

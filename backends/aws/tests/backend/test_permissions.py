@@ -13,6 +13,7 @@ import pytest
 
 from backends.aws.tests.backend.account import DOUBLE
 from backends.aws.tests.backend.leavings import leave
+from backends.aws.tests.emulator import Stage
 from immutable import Canary, RolledBack, Rolling
 from immutable.backend import Context, Image, Limits, Revision
 from immutable_aws import AwsBackend
@@ -111,6 +112,16 @@ async def weights(account, notes):
         notes.of(fleet.backend.calls.made)
 
 
+async def replace_behind_a_network_load_balancer(account, notes):
+    account.emulator.reset()
+    account = type(account)(account.emulator, Stage(account.emulator, "network"), _Kept())
+    account.group(2)
+    async with account.fleet() as fleet:
+        fleet.backend.calls.made.clear()
+        await fleet.plan(account.images[1], Rolling())
+        notes.of(fleet.backend.calls.made)
+
+
 def _move_to_a_rule(account):
     """Let a path of the listener be the fleet's, and its default rule nobody's."""
     elb = account.stage.elb
@@ -190,7 +201,7 @@ async def baking(account, notes):
 USES = {
     "baking": (baking,),
     "look": (look, look_without_balancer),
-    "replace": (replace,),
+    "replace": (replace, replace_behind_a_network_load_balancer),
     "weights": (weights,),
     "adopt": (adopt,),
     "create": (create,),

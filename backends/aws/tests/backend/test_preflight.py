@@ -8,7 +8,8 @@ import math
 import pytest
 from attrs import evolve
 
-from backends.aws.tests.backend.account import DOUBLE, LIMITS
+from backends.aws.tests.backend.account import DOUBLE, LIMITS, Account
+from backends.aws.tests.emulator import Stage
 from immutable import Canary, Fleet, PlanRefused, Rolling
 from immutable.backend import Denied, Gone, Invalid
 from immutable.errors import InvalidValue, MetricError
@@ -49,6 +50,7 @@ def test_many_problems_are_told_at_once(account):
     until(lambda: "draining" not in emulator.everything()["target_groups"]["web"]["targets"])
     stage.template("web-r2", account.images[0])
     emulator.quota(code="L-1216C47A", value=2)
+    emulator.limit(name="targets-per-target-group", value=4)
     emulator.deny(actions=["ec2:CreateLaunchTemplate", "autoscaling:SetDesiredCapacity"])
     limits = evolve(LIMITS, drain_timeout=60)
     told = "\n".join(problems(account, arm, limits=limits))
@@ -59,6 +61,7 @@ def test_many_problems_are_told_at_once(account):
         "launch template web-r2",
         "vCPUs",
         "cuts requests off after 2 s",
+        "4 are allowed (targets-per-target-group)",
         "CreateLaunchTemplate",
         "autoscaling:SetDesiredCapacity",
     ):
@@ -145,6 +148,88 @@ def test_more_servers_than_the_maximum(account):
 
     (problem,) = asyncio.run(go())
     assert "the maximum of web is 4" in problem.what
+
+
+# -- quotas of load balancing ----------------------------------------------------------------------
+
+
+def test_a_target_group_more_may_be_one_too_many_for_each_that_holds_it(account):
+    account.group(4)
+    needed = {
+        "target-groups": 2,
+        "target-groups-per-application-load-balancer": 2,
+        "target-groups-per-action-on-application-load-balancer": 2,
+        "targets-per-target-group": 4,
+        "targets-per-application-load-balancer": 8,
+    }
+    canary = Canary(stages=("50%", "100%"), bake=1)
+    for name, count in needed.items():
+        account.emulator.limit(name=name, value=count - 1)
+    told = problems(account, strategy=canary, limits=DOUBLE)
+    assert len(told) == len(needed)
+    for name, count in needed.items():
+        assert any(f": {count}, {count - 1} are allowed ({name})" in each for each in told), name
+        account.emulator.limit(name=name, value=count)
+    planned(account, canary, DOUBLE)
+
+
+def planned(account, strategy, limits=LIMITS):
+    """Plan a rollout that nothing stands against."""
+
+    async def go():
+        async with account.fleet() as fleet:
+            return await fleet.plan(account.images[1], strategy, limits=limits)
+
+    return asyncio.run(go())
+
+
+def test_targets_of_others_take_room_too(account):
+    account.group(4)
+    stage, emulator = account.stage, account.emulator
+    (made,) = stage.ec2.run_instances(
+        ImageId=account.images[0], InstanceType="t3.micro", MinCount=1, MaxCount=1
+    )["Instances"]
+    emulator.skip(seconds=1)
+    stage.elb.register_targets(TargetGroupArn=account.pool, Targets=[{"Id": made["InstanceId"]}])
+    emulator.limit(name="targets-per-target-group", value=5)
+    (told,) = problems(account)
+    assert told == "targets of target group web: 6, 5 are allowed (targets-per-target-group)"
+    emulator.limit(name="targets-per-target-group", value=6)
+    planned(account, Rolling())
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_network_load_balancers_zones_have_room_for_so_many(emulator, monkeypatch, across):
+    account = Account(emulator, Stage(emulator, "network"), monkeypatch)
+    account.group(4)
+    if across:
+        attribute = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
+        account.stage.elb.modify_load_balancer_attributes(
+            LoadBalancerArn=account.stage.balancer, Attributes=[attribute]
+        )
+    needed = 5 if across else 2  # Of five in three zones.
+    name = "targets-per-availability-zone-per-network-load-balancer"
+    emulator.limit(name=name, value=needed - 1)
+    (told,) = problems(account)
+    assert f": {needed}, {needed - 1} are allowed ({name})" in told
+    emulator.limit(name=name, value=needed)
+    planned(account, Rolling())
+
+
+def test_who_may_not_ask_for_quotas_is_told_that_defaults_were_assumed(account):
+    account.group(2, MaxSize=2000)
+    account.emulator.limit(name="targets-per-target-group", value=9999)
+    account.emulator.deny(actions=["elbv2:DescribeAccountLimits"])
+
+    async def go():
+        async with account.fleet() as fleet:
+            plan = await fleet.plan(account.images[1], Rolling(), limits=LIMITS)
+            bounds = evolve(plan.bounds, ceiling=1001)
+            return await fleet.backend.preflight("web", evolve(plan, bounds=bounds))
+
+    told = "\n".join(str(each) for each in asyncio.run(go()))
+    assert "targets of target group web: 1001, 1000 are allowed" in told
+    assert "(targets-per-target-group; AWS's default, this account's can't be asked for)" in told
 
 
 # -- what can't be adopted -------------------------------------------------------------------------

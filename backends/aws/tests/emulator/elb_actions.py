@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import door
+from . import door, quotas_elb
 from .calls import Call, after, before, motos, ours
 from .errors import AwsError
 from .targets import REASONS, ZONE_OFF, Pool, Target, forwarded
@@ -37,19 +37,15 @@ def forwards(world: World, call: Call) -> None:
 
     `TargetGroupTuple`: weights from 0 to 999
     (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupTuple.html);
-    at most five target groups an action ("Quotas for your Application Load Balancers",
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html).
+    how many target groups an action and a load balancer may have: `quotas_elb`.
     """
-    for action in call.get("DefaultActions") or call.get("Actions") or []:
-        table = forwarded([action])
-        for arn, weight in table.items():
-            world.targets.pool(arn)
-            if not 0 <= weight <= 999:
-                said = f"Target group weight '{weight}' must be between 0 and 999"
-                raise AwsError("ValidationError", said)
-        if len(table) > 5:
-            said = "The maximum number of target groups per forward action is 5"
-            raise AwsError("TooManyUniqueTargetGroupsPerLoadBalancer", said)
+    actions = call.get("DefaultActions") or call.get("Actions") or []
+    for arn, weight in forwarded(actions).items():
+        world.targets.pool(arn)
+        if not 0 <= weight <= 999:
+            said = f"Target group weight '{weight}' must be between 0 and 999"
+            raise AwsError("ValidationError", said)
+    quotas_elb.forwards(world, call, actions)
 
 
 @before("elbv2", "CreateTargetGroup")
@@ -64,10 +60,8 @@ def target_group(world: World, call: Call) -> dict[str, Any] | None:
     same = next((group for group in kept.values() if group.name == name), None)
     if same is not None and world.tokens.get(("CreateTargetGroup", same.arn)) == call.params:
         return {"TargetGroups": [_group_told(same)]}
-    if same is None and len(kept) >= world.supply.limits["target-groups"]:
-        raise AwsError(
-            "TooManyTargetGroups", "You've reached the limit on your number of target groups."
-        )
+    if same is None:
+        quotas_elb.one_more_group(world, len(kept))
     if len(name) > 32:
         said = f"Target group name '{name}' cannot be longer than '32' characters"
         raise AwsError("ValidationError", said)
@@ -94,19 +88,11 @@ def target_group_made(world: World, call: Call) -> None:
     world.tokens["CreateTargetGroup", made.arn] = call.params
 
 
-@ours("elbv2", "DescribeAccountLimits")
-def describe_account_limits(world: World, call: Call) -> dict[str, Any]:
-    """The quotas that are modelled ("Quotas for your Application Load Balancers").
-
-    DescribeAccountLimits (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeAccountLimits.html).
-    """
-    return {"Limits": [{"Name": n, "Max": str(most)} for n, most in world.supply.limits.items()]}
-
-
 @ours("elbv2", "RegisterTargets")
 def register_targets(world: World, call: Call) -> dict[str, Any]:
-    """Register; see `Targets.register`."""
+    """Register, where there is room; see `Targets.register`."""
     wanted = [(each["Id"], each.get("Port")) for each in call.params["Targets"]]
+    quotas_elb.register(world, call.params["TargetGroupArn"], [name for name, _ in wanted])
     world.targets.register(call.params["TargetGroupArn"], wanted)
     return {}
 

@@ -14,6 +14,19 @@ STANDARD = "L-1216C47A"
 """The quota on running On-Demand Standard instances, in vCPUs ("Amazon EC2 instance type quotas",
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html)."""
 
+BALANCING = {
+    "target-groups": 3000,
+    "targets-per-target-group": 1000,
+    "target-groups-per-application-load-balancer": 100,
+    "target-groups-per-action-on-application-load-balancer": 5,
+    "targets-per-application-load-balancer": 1000,
+    "targets-per-network-load-balancer": 3000,
+    "targets-per-availability-zone-per-network-load-balancer": 500,
+}
+"""What Elastic Load Balancing allows by default, by the names that DescribeAccountLimits has for it:
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html,
+https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html."""
+
 
 @define(eq=False)
 class Supply:
@@ -29,9 +42,7 @@ class Supply:
     region: str
     capacity: dict[str, int] = field(factory=dict)
     quotas: dict[str, float] = field(factory=lambda: {STANDARD: 5000.0})
-    limits: dict[str, int] = field(
-        factory=lambda: {"target-groups": 3000, "target-groups-per-application-load-balancer": 100}
-    )
+    limits: dict[str, int] = field(factory=lambda: dict(BALANCING))
 
     def vcpus(self, instance_type: str) -> int:
         """vCPUs of a type.

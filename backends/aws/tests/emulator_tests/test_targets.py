@@ -199,3 +199,103 @@ def test_behind_a_network_load_balancer_it_is_the_same(emulator, until):
     template = stage.template("web-r1", stage.image("web-1"))
     stage.group("web", 1, template, TargetGroupARNs=[arn])
     until(lambda: listed(stage, arn).values(), lambda found: list(found) == [("healthy", None)])
+
+
+# -- quotas ----------------------------------------------------------------------------------------
+
+
+def several(stage, count):
+    return [stage.target_group(f"t{n}", listen=False) for n in range(count)]
+
+
+def forward(*arns):
+    table = [{"TargetGroupArn": arn, "Weight": 1} for arn in arns]
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": table}}]
+
+
+def test_what_elastic_load_balancing_allows_can_be_asked(emulator, stage):
+    """DescribeAccountLimits."""
+    emulator.limit(name="targets-per-target-group", value=7)
+    told = {each["Name"]: each["Max"] for each in stage.elb.describe_account_limits()["Limits"]}
+    assert told["targets-per-target-group"] == "7"
+    assert told["target-groups-per-action-on-application-load-balancer"] == "5"
+
+
+def test_a_load_balancer_uses_so_many_target_groups_each_counted_once(
+    emulator, stage, fleet, refused
+):
+    """Quotas for your Application Load Balancers; ModifyListener."""
+    fleet.make(0)
+    first, second, third = several(stage, 3)
+    emulator.limit(name="target-groups-per-application-load-balancer", value=3)
+    stage.elb.modify_listener(ListenerArn=stage.listener, DefaultActions=forward(fleet.arn, first))
+    path = {"Field": "path-pattern", "Values": ["/x"]}
+    more = {"ListenerArn": stage.listener, "Conditions": [path]}
+    rule = stage.elb.create_rule(Priority=1, Actions=forward(first, second), **more)["Rules"][0]
+    code, arn = "TooManyUniqueTargetGroupsPerLoadBalancer", rule["RuleArn"]
+    refused(code, stage.elb.create_rule, Priority=2, Actions=forward(third), **more)
+    refused(code, stage.elb.modify_rule, RuleArn=arn, Actions=forward(second, third))
+    stage.elb.modify_rule(RuleArn=arn, Actions=forward(third))
+
+
+def test_a_target_group_and_its_load_balancer_have_room_for_so_many_targets(
+    emulator, stage, fleet, refused
+):
+    """RegisterTargets: TooManyTargets."""
+    fleet.make(2)
+    (other,) = several(stage, 1)
+    stage.elb.modify_listener(ListenerArn=stage.listener, DefaultActions=forward(fleet.arn, other))
+    ids = fleet.ids()
+    made = stage.ec2.run_instances(
+        ImageId=fleet.image, InstanceType="t3.micro", MinCount=1, MaxCount=1
+    )
+    third = made["Instances"][0]["InstanceId"]
+    until_running = stage.ec2.get_waiter("instance_running")
+    until_running.wait(InstanceIds=[third], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+    def register(*names):
+        targets = [{"Id": each} for each in names]
+        return {"TargetGroupArn": other, "Targets": targets}
+
+    emulator.limit(name="targets-per-application-load-balancer", value=2)
+    stage.elb.register_targets(**register(*ids))  # The same two, which count once.
+    refused("TooManyTargets", stage.elb.register_targets, **register(third))
+    emulator.limit(name="targets-per-application-load-balancer", value=3)
+    emulator.limit(name="targets-per-target-group", value=2)
+    refused("TooManyTargets", stage.elb.register_targets, **register(third))
+    emulator.limit(name="targets-per-target-group", value=3)
+    stage.elb.register_targets(**register(third))
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_network_load_balancer_counts_a_target_for_each_target_group(emulator, refused, across):
+    """Quotas for your Network Load Balancers: 3,000, 500 a zone, 500 in all across zones."""
+    from backends.aws.tests.emulator import Stage
+
+    stage = Stage(emulator, "network")
+    emulator.laws(boot=0)
+    first, second = stage.target_group("a"), stage.target_group("b", listen=False)
+    stage.elb.create_listener(
+        LoadBalancerArn=stage.balancer, Protocol="TCP", Port=81,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": second}],
+    )  # fmt: skip
+    (made,) = stage.ec2.run_instances(
+        ImageId=stage.image("web-1"), InstanceType="t3.micro", MinCount=1, MaxCount=1
+    )["Instances"]
+    targets = [{"Id": made["InstanceId"]}]
+    per_zone = "targets-per-availability-zone-per-network-load-balancer"
+    if across:
+        name = "load_balancing.cross_zone.enabled"
+        stage.elb.modify_load_balancer_attributes(
+            LoadBalancerArn=stage.balancer, Attributes=[{"Key": name, "Value": "true"}]
+        )
+    emulator.limit(name=per_zone, value=1)
+    stage.elb.register_targets(TargetGroupArn=first, Targets=targets)
+    refused("TooManyTargets", stage.elb.register_targets, TargetGroupArn=second, Targets=targets)
+    emulator.limit(name=per_zone, value=2)
+    if not across:
+        emulator.limit(name="targets-per-network-load-balancer", value=1)
+        again = {"TargetGroupArn": second, "Targets": targets}
+        refused("TooManyTargets", stage.elb.register_targets, **again)
+        emulator.limit(name="targets-per-network-load-balancer", value=2)
+    stage.elb.register_targets(TargetGroupArn=second, Targets=targets)
