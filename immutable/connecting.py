@@ -15,7 +15,14 @@ from immutable.journal import Journal, open_journal
 from immutable.model import Clock, FleetURL, SystemClock
 from immutable.registry import backend_class
 
-__all__ = ["Connection", "connected", "default_actor", "opened_backend", "opened_journal"]
+__all__ = [
+    "Connection",
+    "connected",
+    "default_actor",
+    "opened_backend",
+    "opened_journal",
+    "place_of",
+]
 
 
 @frozen
@@ -65,6 +72,18 @@ async def connected(
         if not isinstance(journal, Journal):
             journal = await stack.enter_async_context(opened_journal(journal, clock=time))
         yield Connection(where, backend, journal, time, actor or default_actor())
+
+
+# local, aws://eu-west-1, local://?dir=/srv: with * in place of a fleet's name.
+def place_of(words: str) -> FleetURL:
+    """Return the address of all that a backend has in a place.
+
+    Raises:
+        InvalidValue: It makes no sense.
+    """
+    base, mark, options = words.partition("?")
+    base = base if "://" in base else f"{base}://"
+    return FleetURL.parse(f"{base}{'' if base.endswith('/') else '/'}*{mark}{options}")
 
 
 @asynccontextmanager

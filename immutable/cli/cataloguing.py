@@ -14,9 +14,13 @@ from immutable.cli.bundles import FILE, attested, beside, read
 from immutable.cli.options import as_json, journal, where
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import plain_table, stamp
+from immutable.cli.withdrawing import PLACES, WAYS, told
+from immutable.cli.withdrawing import shown as outcomes
 from immutable.connecting import default_actor, opened_journal
+from immutable.errors import InvalidValue
+from immutable.images import Withdrawal, restore_image, withdraw_image
 from immutable.model import SystemClock
-from immutable.model.catalog import VersionAdded
+from immutable.model.catalog import CatalogRecord, VersionAdded
 from immutable.report import cataloguing as documents
 from immutable.trust import ImageManifest, load_bundle, verify_image
 from immutable.trust.shape import time_of
@@ -144,6 +148,12 @@ def _state(shown: dict[str, object]) -> str:
 @click.option("--reason", required=True, help="Why; all who run it will ask.")
 @click.option("--at", metavar="TIME", help="From when on: 2026-12-01T00:00:00Z; default now.")
 @click.option("--force", is_flag=True, help="Also if a channel points at it.")
+@click.option(
+    "--withdraw", "way", type=WAYS,
+    help="Also mark it in its clouds. deprecate: fleets that run it still heal with it; disable:"
+    " nothing is launched from it any more, not even to heal.",
+)  # fmt: skip
+@PLACES
 @where
 @as_json
 @command
@@ -152,6 +162,8 @@ async def revoke(
     reason: str,
     at: str | None,
     force: bool,
+    way: str | None,
+    places: tuple[str, ...],
     journal: str | None,
     actor: str | None,
     as_json: bool,
@@ -159,23 +171,33 @@ async def revoke(
     """Revoke an IMAGE, and with it all that were built on it: none is to be launched any more.
 
     IMAGE is web:1.4.2 or a digest, also of an image that is not in the catalog, if one in it was
-    built on it. Exits with 5 while a channel points at it.
+    built on it. Exits with 5 while a channel points at it, and with 4 if it was revoked and not
+    all could be withdrawn.
     """
     since, who = time_of(at, "at").timestamp() if at else None, actor or default_actor()
+    if at and way:
+        way_out = "revoke it again with --withdraw when the time has come"
+        raise InvalidValue("at", at, "clouds can only be told now", way_out)
     async with opened_journal(journal) as book:
         await book.change_catalog(
             lambda catalog, now: deciding.revoke(
                 catalog, image, now, reason=reason, actor=who, at=since, force=force
             )
         )
-        catalog = await book.catalog()
-    _show_revoked(catalog, image, as_json=as_json)
+        catalog, found = await book.catalog(), None
+        if way:
+            mild = way == "deprecate"
+            found = await withdraw_image(book, image, launchable=mild, places=places, actor=who)
+    _show_revoked(catalog, image, found, as_json=as_json)
+    told(found or (), "the revocation stands", as_json=as_json)
 
 
-def _show_revoked(catalog: Catalog, image: str, *, as_json: bool) -> None:
+def _show_revoked(
+    catalog: Catalog, image: str, found: tuple[Withdrawal, ...] | None, *, as_json: bool
+) -> None:
     shown = documents.revoked(catalog, revocable(catalog, image))
     if as_json:
-        show_json(shown)
+        show_json(shown if found is None else shown | {"withdrawn": outcomes(found)})
         return
     affected = ", ".join(shown["affected"]) or shown["digest"]
     console().print(f"revoked from {stamp(shown['at'])} UTC on: {affected}", markup=False)
@@ -187,20 +209,37 @@ def _show_revoked(catalog: Catalog, image: str, *, as_json: bool) -> None:
 @click.command()
 @click.argument("image")
 @click.option("--reason", required=True, help="Why; goes into the record.")
+@click.option("--withdrawn", is_flag=True, help="Also let its clouds launch it as before.")
+@PLACES
 @where
 @as_json
 @command
 async def restore(
-    image: str, reason: str, journal: str | None, actor: str | None, as_json: bool
+    image: str,
+    reason: str,
+    withdrawn: bool,  # An option.
+    places: tuple[str, ...],
+    journal: str | None,
+    actor: str | None,
+    as_json: bool,
 ) -> None:
     """Take the revocation of an IMAGE back: it, and what was built on it, can be launched again."""
     who = actor or default_actor()
+
+    def decide(catalog: Catalog, _: float) -> tuple[CatalogRecord, ...]:
+        lineage = catalog.lineage(revocable(catalog, image))
+        if withdrawn and not catalog.revocations.keys() & set(lineage):
+            return ()  # It was restored before, and the clouds were not.
+        return deciding.restore(catalog, image, reason=reason, actor=who)
+
     async with opened_journal(journal) as book:
-        changed = await book.change_catalog(
-            lambda catalog, _: deciding.restore(catalog, image, reason=reason, actor=who)
-        )
-    (restored,) = changed
+        await book.change_catalog(decide)
+        digest, found = revocable(await book.catalog(), image), None
+        if withdrawn:
+            found = await restore_image(book, image, places=places, actor=who)
     if as_json:
-        show_json({"digest": restored.digest, "reason": reason})
-        return
-    console().print(f"{restored.digest} is not revoked any more", markup=False)
+        document = {"digest": digest, "reason": reason}
+        show_json(document if found is None else document | {"withdrawn": outcomes(found)})
+    else:
+        console().print(f"{digest} is not revoked any more", markup=False)
+    told(found or (), "it is restored in the catalog", as_json=as_json)

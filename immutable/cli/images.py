@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,9 +11,9 @@ from immutable.backend import Backend, SupportsImages
 from immutable.cli.options import as_json
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import image_table
+from immutable.connecting import opened_backend, place_of
 from immutable.errors import InvalidValue
 from immutable.model import FleetURL, SystemClock
-from immutable.registry import backend_class
 from immutable.report import documents
 
 __all__ = ["BACKEND", "image", "opened_place", "where_of"]
@@ -30,16 +29,9 @@ BACKEND = click.option(
 @asynccontextmanager
 async def opened_place(words: str) -> AsyncIterator[tuple[Backend, FleetURL]]:
     """Open the backend of a place: ``local``, ``aws://eu-west-1``, ``local://?dir=/srv``."""
-    base, mark, options = words.partition("?")
-    base = base if "://" in base else f"{base}://"
-    place = FleetURL.parse(f"{base}{'' if base.endswith('/') else '/'}*{mark}{options}")
-    found = await asyncio.to_thread(backend_class, place.scheme)
-    backend = found.from_url(place, clock=SystemClock())
-    try:
-        await backend.open()
+    place = place_of(words)
+    async with opened_backend(place, clock=SystemClock()) as backend:
         yield backend, place
-    finally:
-        await backend.close()
 
 
 def where_of(place: FleetURL) -> str:

@@ -8,13 +8,18 @@ from immutable.images.building import BuildOrder, BuiltImage, build_image
 from immutable.images.redacting import redactor
 from immutable.images.sourcing import committed
 from immutable.images.trying import TryOrder, try_image
+from immutable.images.withdrawing import Outcome, Withdrawal, restore_image, withdraw_image
 
 __all__ = [
     "BuildOrder",
     "BuiltImage",
+    "Outcome",
     "TryOrder",
+    "Withdrawal",
     "build_image",
     "committed",
     "redactor",
+    "restore_image",
     "try_image",
+    "withdraw_image",
 ]

@@ -20,6 +20,7 @@ from immutable.model.catalog import (
     Restored,
     Revoked,
     VersionAdded,
+    Withdrawn,
 )
 from immutable.model.records import Record
 from immutable.model.serial import canonical, to_json
@@ -100,6 +101,8 @@ def _applied(record: CatalogRecord, now: float) -> Run[None]:
             )
         case Restored(digest):
             yield Statement("DELETE FROM revocations WHERE digest = ?", (digest,))
+        case Withdrawn():
+            pass  # For the log: the cloud itself knows best.
 
 
 def _added(record: VersionAdded, now: float) -> Run[None]:

@@ -11,6 +11,7 @@ __all__ = [
     "Restored",
     "Revoked",
     "VersionAdded",
+    "Withdrawn",
 ]
 
 
@@ -99,5 +100,20 @@ class Restored:
     actor: str = ""
 
 
-CatalogRecord = VersionAdded | ChannelAssigned | Revoked | Restored
+@frozen
+class Withdrawn:
+    """An artifact of an image has another state in its cloud.
+
+    Attributes:
+        artifact: Its address, such as ``aws://eu-west-1/ami-0abc123``.
+        state: ``deprecated``, ``disabled`` (nothing is launched from it), or ``available`` again.
+        actor: Who did it, as claimed.
+    """
+
+    artifact: str
+    state: str
+    actor: str = ""
+
+
+CatalogRecord = VersionAdded | ChannelAssigned | Revoked | Restored | Withdrawn
 """One change of the catalog."""

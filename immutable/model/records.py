@@ -19,6 +19,7 @@ from immutable.model.catalog import (
     Restored,
     Revoked,
     VersionAdded,
+    Withdrawn,
 )
 from immutable.model.fleet import Group
 from immutable.model.frozenmap import FrozenMap, by_number
@@ -57,6 +58,7 @@ __all__ = [
     "Started",
     "Turned",
     "VersionAdded",
+    "Withdrawn",
 ]
 
 
@@ -381,6 +383,7 @@ Record = (
     | ChannelAssigned
     | Revoked
     | Restored
+    | Withdrawn
     | Started
     | Found
     | Claimed

@@ -43,6 +43,7 @@ from immutable.model.records import (
     Started,
     Turned,
     VersionAdded,
+    Withdrawn,
 )
 
 __all__ = ["action_words", "noteworthy", "words"]
@@ -129,6 +130,11 @@ def _(record: Revoked) -> str:
 @words.register
 def _(record: Restored) -> str:
     return f"{record.digest} is not revoked any more{_why(record.reason)}"
+
+
+@words.register
+def _(record: Withdrawn) -> str:
+    return f"{record.artifact} is {record.state} in its cloud"
 
 
 def _why(reason: str) -> str:
