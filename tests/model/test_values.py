@@ -72,6 +72,7 @@ from immutable.model.records import (
     Started,
     Turned,
     VersionAdded,
+    Withdrawn,
 )
 from immutable.model.serial import canonical, from_json, to_json
 from immutable.planning.compile import replacement
@@ -229,6 +230,7 @@ RECORDS = (
     CatalogOpened(), VersionAdded("sha256:0", "web", "2", "", ("aws://r/ami-1",), "{}"),
     ChannelAssigned("web@live", "sha256:0", back=True, reason="ü"),
     Revoked("sha256:0", 5.5, "CVE", forced=True), Restored("sha256:0", "false alarm", "ada"),
+    Withdrawn("aws://eu-west-1/ami-0", "disabled", "ada"),
     Found(2, created=True, at=5.0),
     Resized(1, 3, 5, 5), Resynced({1: 3, 2: 0}), Failed(("i-1",), "died"), Proved("i-1"),
     Entered(1), Committed(), Turned("bad"), Ended(Status.FAILED, "worse", ("r1 of size 2",)),
