@@ -49,6 +49,7 @@ from immutable_aws.routing import dividing, route
 from immutable_aws.sizing import grow, settle
 from immutable_aws.targets import serving_target_group
 from immutable_aws.traffic import STEP
+from immutable_aws.withdrawing import restore_image, withdraw_image
 
 __all__ = ["CAPABILITIES", "AwsBackend"]
 
@@ -284,6 +285,18 @@ class AwsBackend(Backend):
         """Take the group of that name as revision 1; only its tags change."""
         async with self._deed(fleet) as hands:
             await adopt_fleet(hands, fleet, delete_when_replaced)
+
+    # -- images --------------------------------------------------------------------------------
+
+    async def withdraw_image(self, artifact: str, *, launchable: bool) -> bool:
+        """Deprecate an AMI from the next minute on, or disable it."""
+        async with self._deed(artifact) as hands:
+            return await withdraw_image(hands, artifact, launchable=launchable)
+
+    async def restore_image(self, artifact: str) -> bool:
+        """Enable an AMI that was disabled, and cancel its deprecation."""
+        async with self._deed(artifact) as hands:
+            return await restore_image(hands, artifact)
 
     async def baked(self, build: str) -> tuple[tuple[str, str], ...]:
         """Return region and id of each image that a build has finished here."""

@@ -11,9 +11,10 @@ from typing import Any
 from immutable.backend import Gone, Image, ImageState, Invalid
 from immutable_aws.calls import Answer, Calls
 
-__all__ = ["describe_images", "image_of", "resolve", "root_snapshot"]
+__all__ = ["AMI", "deprecated", "describe_images", "image_of", "resolve", "root_snapshot"]
 
-_AMI = re.compile(r"ami-[0-9a-f]{8,17}")
+AMI = re.compile(r"ami-[0-9a-f]{8,17}")
+"""What an AMI's id looks like."""
 _NAMED = 5
 
 
@@ -31,17 +32,18 @@ async def resolve(calls: Calls, reference: str) -> Image:
     ami = reference
     if reference.startswith(("ssm:", "resolve:ssm:", "/")):
         ami = await _parameter(calls, reference.removeprefix("resolve:").removeprefix("ssm:"))
-    if _AMI.fullmatch(ami):
+    if AMI.fullmatch(ami):
         found = await describe_images(calls, [ami])
         if ami not in found:
             raise Invalid(f"no image {ami} in {calls.place.region}; {await _there(calls)}")
-        return image_of(found[ami], datetime.now(UTC))
+        return image_of(found[ami], _now(calls))
     named = await calls.pages(
         "ec2",
         "DescribeImages",
         "Images",
         Owners=["self"],
         Filters=[{"Name": "name", "Values": [ami]}],
+        IncludeDisabled=True,
     )
     if not named:
         raise Invalid(
@@ -50,7 +52,11 @@ async def resolve(calls: Calls, reference: str) -> Image:
     if len(named) > 1:
         ids = ", ".join(sorted(each["ImageId"] for each in named))
         raise Invalid(f"{len(named)} images are named {ami}: {ids}; pass one of these")
-    return image_of(named[0], datetime.now(UTC))
+    return image_of(named[0], _now(calls))
+
+
+def _now(calls: Calls) -> datetime:
+    return datetime.fromtimestamp(calls.now(), UTC)
 
 
 async def describe_images(calls: Calls, ids: Sequence[str]) -> dict[str, Answer]:
@@ -61,6 +67,7 @@ async def describe_images(calls: Calls, ids: Sequence[str]) -> dict[str, Answer]
         "Images",
         # By filter: with ids a single one that is missing makes the call fail.
         Filters=[{"Name": "image-id", "Values": sorted(set(ids))}],
+        IncludeDisabled=True,
     )
     return {each["ImageId"]: each for each in found}
 
@@ -74,7 +81,7 @@ async def _parameter(calls: Calls, name: str) -> str:
             " /aws/service/ami-amazon-linux-latest/ and /aws/service/canonical/"
         ) from error
     value = str(answer["Parameter"]["Value"])
-    if not _AMI.fullmatch(value):
+    if not AMI.fullmatch(value):
         raise Invalid(f"parameter {name} holds no AMI id; name one that does")
     return value
 
@@ -107,16 +114,18 @@ def image_of(described: Mapping[str, Any], now: datetime) -> Image:
     """
     ami, state = described["ImageId"], described.get("State", "available")
     if state != "available":
-        raise Invalid(f"image {ami} is {state}; wait for it, or name another one")
+        way_out = "enable it" if state == "disabled" else "wait for it"
+        raise Invalid(f"image {ami} is {state}; {way_out}, or name another one")
     identity = "\n".join(("aws", ami, root_snapshot(described)))
     return Image(
         artifact=ami,
         digest=f"sha256:{hashlib.sha256(identity.encode()).hexdigest()}",
         name=described.get("Name", ""),
-        state=ImageState.DEPRECATED if _deprecated(described, now) else ImageState.AVAILABLE,
+        state=ImageState.DEPRECATED if deprecated(described, now) else ImageState.AVAILABLE,
     )
 
 
-def _deprecated(described: Mapping[str, Any], now: datetime) -> bool:
+def deprecated(described: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether an image is deprecated at a time."""
     text = str(described.get("DeprecationTime") or "")
     return bool(text) and datetime.fromisoformat(text) <= now

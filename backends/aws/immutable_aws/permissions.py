@@ -117,6 +117,13 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeVolumes",
         "ec2:TerminateInstances",
     ),
+    "withdraw": (
+        "ec2:DescribeImages",
+        "ec2:DisableImage",
+        "ec2:DisableImageDeprecation",
+        "ec2:EnableImage",
+        "ec2:EnableImageDeprecation",
+    ),
     "account": ("sts:GetCallerIdentity",),
     "metrics": (
         "cloudwatch:GetMetricData",
@@ -162,6 +169,7 @@ _ABOUT = {
     "extras": "Groups with alarms of step or simple scaling policies, or with notifications.",
     "baking": "`image sweep`, and a build that ends early: what Packer left is removed. What Packer"
     " itself needs is in its own documentation.",
+    "withdraw": "`image revoke --withdraw`, `image restore --withdrawn`. An image's owner only.",
     "account": "`?account=` in an address.",
     "metrics": "The metric source `cloudwatch`.",
 }

@@ -198,6 +198,17 @@ async def baking(account, notes):
     await backend.close()
 
 
+async def withdraw(account, notes):
+    backend = account.backend()
+    await backend.open()
+    backend.calls.made.clear()
+    for launchable in (True, False):
+        await backend.withdraw_image(account.images[0], launchable=launchable)
+    await backend.restore_image(account.images[0])
+    notes.of(backend.calls.made)
+    await backend.close()
+
+
 USES = {
     "baking": (baking,),
     "look": (look, look_without_balancer),
@@ -206,6 +217,7 @@ USES = {
     "adopt": (adopt,),
     "create": (create,),
     "images": (images,),
+    "withdraw": (withdraw,),
     "account": (account_check,),
     "metrics": (metrics,),
 }

@@ -254,3 +254,68 @@ def test_an_image_of_an_instance_has_a_name_that_no_other_has(emulator, stage, r
     assert found["State"] == "available"
     assert found["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"].startswith("snap-")
     refused("InvalidAMIName.Duplicate", ec2.create_image, InstanceId=name, Name="web-2")
+
+
+def shown(stage, **how):
+    return [each["ImageId"] for each in stage.ec2.describe_images(Owners=["self"], **how)["Images"]]
+
+
+def test_a_disabled_image_is_private_hidden_and_not_launched_until_it_is_enabled(
+    emulator, stage, refused, fleet, until
+):
+    fleet.make(1)
+    image, ids = fleet.image, fleet.ids()
+    stage.ec2.modify_image_attribute(
+        ImageId=image, LaunchPermission={"Add": [{"UserId": "999999999999"}]}
+    )
+    refused("DryRunOperation", stage.ec2.disable_image, 412, ImageId=image, DryRun=True)
+    assert image in shown(stage)
+    for _ in range(2):
+        assert stage.ec2.disable_image(ImageId=image)["Return"]
+    assert image not in shown(stage)
+    assert image in shown(stage, IncludeDisabled=True)
+    (told,) = stage.ec2.describe_images(
+        IncludeDisabled=True, Filters=[{"Name": "image-id", "Values": [image]}]
+    )["Images"]
+    assert told["State"] == "disabled"
+    one = {"ImageId": image, "MinCount": 1, "MaxCount": 1, "InstanceType": "t3.micro"}
+    refused("InvalidAMIID.Unavailable", stage.ec2.run_instances, **one)
+    assert fleet.ids() == ids
+    emulator.kill(instance=ids[0])
+    until(fleet.activities, lambda found: "Failed" in {each["StatusCode"] for each in found})
+    for _ in range(2):
+        assert stage.ec2.enable_image(ImageId=image)["Return"]
+    assert image in shown(stage)
+    lost = stage.ec2.describe_image_attribute(ImageId=image, Attribute="launchPermission")
+    assert lost["LaunchPermissions"] == []
+
+
+def test_a_deprecated_image_is_told_to_the_minute_and_launched_as_before(emulator, stage, refused):
+    image = stage.image("web-old")
+    now = datetime.now(UTC)
+    wrong = now - timedelta(minutes=5)
+    past = {"ImageId": image, "DeprecateAt": wrong}
+    refused("InvalidParameterValue", stage.ec2.enable_image_deprecation, **past)
+    wanted = datetime(now.year + 2, 5, 17, 12, 30, 44, tzinfo=UTC)
+    assert stage.ec2.enable_image_deprecation(ImageId=image, DeprecateAt=wanted)["Return"]
+    (told,) = stage.ec2.describe_images(ImageIds=[image])["Images"]
+    assert told["DeprecationTime"] == f"{now.year + 2}-05-17T12:31:00.000Z"
+    assert told["State"] == "available"
+    emulator.skip(seconds=3 * 366 * 86400)
+    assert image in shown(stage)
+    stage.ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.micro")
+    assert stage.ec2.disable_image_deprecation(ImageId=image)["Return"]
+    (told,) = stage.ec2.describe_images(ImageIds=[image])["Images"]
+    assert not told.get("DeprecationTime")
+
+
+def test_only_the_owner_changes_an_image_and_only_one_that_is_made(emulator, stage, refused):
+    image = stage.image("web-1")
+    calls = (stage.ec2.disable_image, stage.ec2.enable_image, stage.ec2.disable_image_deprecation)
+    for call in calls:
+        refused("InvalidAMIID.NotFound", call, ImageId="ami-0123456789abcdef0")
+    emulator.image(id=image, state="pending")
+    refused("InvalidAMIID.Unavailable", stage.ec2.disable_image, ImageId=image)
+    emulator.image(id=image, state="available", owner_id="999999999999")
+    for call in calls:
+        refused("AuthFailure", call, ImageId=image)
