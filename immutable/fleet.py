@@ -142,6 +142,7 @@ class Fleet:
 
         Raises:
             InvalidValue: There is such a fleet, or the backend can't make one.
+            PlanRefused: The image is revoked, or a policy set for that address refuses it.
             RolloutFailed: The instances did not become READY; the fleet is there with those
                 that did.
         """
@@ -152,6 +153,7 @@ class Fleet:
             revision = Revision(
                 1, await fleet.image(image), config or RuntimeConfig(), settings(template)
             )
+            await fleet._planner.check_first(revision, size)  # noqa: SLF001  # Our own class.
             try:
                 await maker.create_fleet(fleet.name, revision)
             except Conflict as error:
@@ -294,34 +296,38 @@ class Fleet:
         plan = await self.plan(image, strategy, limits=limits)
         return await rehearse(self.backend, self._journal, self.name, plan, **how)
 
-    def apply(self, plan: Plan, *, reason: str = "") -> Rollout:
+    def apply(self, plan: Plan, *, signed: str = "", reason: str = "") -> Rollout:
         """Return a rollout of *plan*, which runs here once awaited or followed.
+
+        Args:
+            plan: The plan.
+            signed: Approvals of it, as the text that `immutable approve` writes; kept on record.
+            reason: Why.
 
         Awaiting it raises, besides how it ended:
             PlanRefused: It can't be done any more; with every problem that was found.
             PlanStale: The fleet is no longer what the plan was made for.
             FleetBusy: Another rollout runs on it.
         """
+        return self._runner.apply(partial(self._planner.ready, plan, signed), reason)
 
-        async def planned() -> Plan:
-            await self._planner.check(plan)
-            return plan
-
-        return self._runner.apply(planned, reason)
-
-    async def submit(self, plan: Plan, *, reason: str = "") -> Rollout:
+    async def submit(self, plan: Plan, *, signed: str = "", reason: str = "") -> Rollout:
         """Hand *plan* over to the controllers that share this journal, and return the rollout.
 
         It is carried out by an ``immutable controller``, which looks at the fleet first: when it is
         no longer what the plan was made for, the rollout ends as failed, and nothing was touched.
         Without any controller it waits; ``recover`` carries it out here.
 
+        Args:
+            plan: The plan.
+            signed: As for `apply`.
+            reason: Why.
+
         Raises:
             PlanRefused: It can't be done any more; with every problem that was found.
             FleetBusy: Another rollout runs on the fleet.
         """
-        await self._planner.check(plan)
-        return await self._runner.submit(plan, reason)
+        return await self._runner.submit(await self._planner.ready(plan, signed), reason)
 
     def replace(
         self,

@@ -8,7 +8,7 @@ from typing import TypeVar
 from attrs import evolve
 
 from immutable.connecting import Connection
-from immutable.engine.beginning import revoked
+from immutable.engine.admitting import hearing
 from immutable.engine.history import earlier_revision
 from immutable.engine.retrying import patiently
 from immutable.engine.sources import unreadable
@@ -23,10 +23,12 @@ from immutable.errors import (
 from immutable.journal import Entry
 from immutable.model import (
     FleetState,
+    Group,
     Image,
     ImageLike,
     Limits,
     Plan,
+    Revision,
     RuntimeConfig,
     Status,
     Strategy,
@@ -60,6 +62,7 @@ class Planner:
         self._url = connection.url
         self._name = connection.url.name
         self._clock = connection.clock
+        self._actor = connection.actor
         self._backend = connection.backend
         self._journal = connection.journal
         self._rollout = rollout
@@ -107,19 +110,65 @@ class Planner:
         artifact = version.artifact(self._url.scheme, self._url.location)
         return artifact, (f"{words} is {version} ({version.digest})",)
 
-    async def check(self, plan: Plan) -> None:
-        """Look for what would stop a plan, in the backend and in what its gates read.
+    async def check(self, plan: Plan, *, starting: bool = True) -> tuple[str, ...]:
+        """Look for what would stop a plan: in the backend, in what its gates read, in the policy.
+
+        Args:
+            plan: The plan.
+            starting: Whether it is to be begun now; else it is being made.
+
+        Returns:
+            What a reviewer should know of what was found.
 
         Raises:
             PlanRefused: Something would; with every problem that was found.
         """
         if not plan.steps:
-            return
+            return ()
         problems = await self._ask(lambda: self._backend.preflight(self._name, plan))
         problems += await unreadable(self._backend, plan)
-        problems += await revoked(self._journal, self._clock, plan)
+        now, actor = self._clock.now(), self._actor
+        heard = await hearing(self._journal, now, plan, actor=actor, starting=starting)
+        problems += heard.problems
         if problems:
             raise PlanRefused(problems)
+        return heard.notes
+
+    async def check_first(self, revision: Revision, size: int) -> None:
+        """Make sure that a fleet that is not there yet may launch what it is to run.
+
+        Raises:
+            InvalidValue: *size* is negative.
+            PlanRefused: The image is revoked, or a policy that the fleet carries lets it not pass.
+        """
+        able, now = self._backend.capabilities, self._clock.now()
+        empty = FleetState(self._name, now, (Group(revision, 0),), ())
+        plan = resizing(self._address, empty, size, able.limits, able)
+        heard = await hearing(
+            self._journal, now, plan, actor=self._actor, starting=True, fresh=True
+        )
+        if heard.problems:
+            raise PlanRefused(heard.problems)
+
+    async def ready(self, plan: Plan, signed: str) -> Plan:
+        """Return a plan that may be begun, with what was signed under it kept on record.
+
+        Raises:
+            NotTrusted: What was signed can't be read.
+            PlanRefused: It can't be done any more; with every problem that was found.
+        """
+        if signed:
+            from immutable.admission.approvals import hand_in
+
+            await self._journal.change_catalog(
+                lambda catalog, _: hand_in(catalog, plan, signed, actor=self._actor)
+            )
+        await self.check(plan)
+        return plan
+
+    async def _checked(self, plan: Plan) -> Plan:
+        """Return a plan that was made, with what its check has found."""
+        return evolve(plan, notes=plan.notes + await self.check(plan, starting=False))
 
     async def _running(self) -> Rollout | None:
         running = await self._journal.entries(fleet=self._address, unfinished=True)
@@ -158,9 +207,7 @@ class Planner:
             limits,
             self._backend.capabilities,
         )
-        plan = evolve(plan, notes=(*plan.notes, *named))
-        await self.check(plan)
-        return plan
+        return await self._checked(evolve(plan, notes=(*plan.notes, *named)))
 
     async def resizing(self, size: int, limits: Limits | None) -> Plan:
         """Return the plan of a change of size.
@@ -204,9 +251,7 @@ class Planner:
         known = await self._rollout(last.rollout).ledger() if last is not None else None
         wanted = known.wanted if known is not None else size_at_least(*state.groups)
         able = self._backend.capabilities
-        plan = returning(self._address, state, number, wanted, limits, able)
-        await self.check(plan)
-        return plan
+        return await self._checked(returning(self._address, state, number, wanted, limits, able))
 
     # -- making way ----------------------------------------------------------------------------
 

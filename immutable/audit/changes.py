@@ -21,8 +21,8 @@ from immutable.errors import InvalidValue, JournalError
 from immutable.journal import Journal, Leaf
 from immutable.journal.merkle import Tree
 from immutable.model import Approval, FleetURL, Order, Record, Revision
-from immutable.model.records import Asked, Claimed, Ended, Judged, Ordered, Started, Turned
-from immutable.model.serial import digest, from_json
+from immutable.model.records import Asked, Claimed, Ended, Judged, Ordered, Ruled, Started, Turned
+from immutable.model.serial import digest, from_json, to_json
 from immutable.planning.goals import gates
 
 __all__ = ["NOT_RECORDED", "changes"]
@@ -30,7 +30,7 @@ __all__ = ["NOT_RECORDED", "changes"]
 NOT_RECORDED = "not recorded"
 """What stands for everything that the log does not know."""
 
-_TOLD = {"asked", "claimed", "ended", "judged", "ordered", "started", "turned"}
+_TOLD = {"asked", "claimed", "ended", "judged", "ordered", "ruled", "started", "turned"}
 """The kinds of records that a change record is made of; the others are steps on the way."""
 
 
@@ -111,6 +111,7 @@ class _Change:
         controllers: Who has driven it, in order.
         orders: What it was told, and when.
         judged: What each gate said last.
+        ruled: What the fleet's policy said when the candidate was about to be launched.
     """
 
     rollout: str
@@ -126,6 +127,7 @@ class _Change:
     controllers: dict[str, None] = field(factory=dict)
     orders: list[tuple[Ordered, float]] = field(factory=list)
     judged: dict[int, Judged] = field(factory=dict)
+    ruled: Ruled | None = None
 
     def hear(self, record: Record, at: float) -> None:
         """Take a record in."""
@@ -138,6 +140,8 @@ class _Change:
                 self.orders.append((record, at))
             case Judged():
                 self.judged[record.gate] = record
+            case Ruled():
+                self.ruled = record
             case Turned():
                 self.turned = record.reason
             case Ended():
@@ -164,12 +168,12 @@ class _Change:
             "started_at": _utc(self.started_at) or "not yet",
             "finished_at": _utc(self.finished_at) or "not yet",
             "orders": [_order(*each) for each in self.orders],
-            "policy": "no policy",
+            "policy": self._policy(),
             "security_impact": "not assessed",
             "tests": {"image": NOT_RECORDED, "gates": self._gates()},
             "outcome": self._outcome(),
             "way_back": self._way_back(),
-            "emergency": NOT_RECORDED,
+            "emergency": (self.ruled.bypass if self.ruled is not None else "") or "no",
         }
 
     def _instances(self) -> dict[str, Any]:
@@ -190,6 +194,12 @@ class _Change:
                 _order(*each) | {"distinct": each[0].actor != self.asked.actor} for each in said
             ],
         }
+
+    def _policy(self) -> Any:
+        if self.ruled is None:
+            return "no policy"
+        rulings = [to_json(each) for each in self.ruled.rulings]
+        return {"admitted": self.ruled.admitted, "rulings": rulings}
 
     def _gates(self) -> list[dict[str, str]]:
         return [

@@ -10,7 +10,16 @@ from attrs import field, frozen
 from immutable.errors import InvalidValue, Problem
 from immutable.model.image import artifact_parts
 
-__all__ = ["Assignment", "Catalog", "Revocation", "Version", "channel_name", "is_channel"]
+__all__ = [
+    "Assignment",
+    "Bypass",
+    "Catalog",
+    "FleetPolicy",
+    "Revocation",
+    "Version",
+    "channel_name",
+    "is_channel",
+]
 
 _CHANNEL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._+-]*)@([A-Za-z0-9][A-Za-z0-9._+-]*)")
 
@@ -125,6 +134,45 @@ class Assignment:
 
 
 @frozen
+class FleetPolicy:
+    """The admission policy that a fleet carries.
+
+    Attributes:
+        fleet: The fleet's address.
+        policy: The policy, as the text of its file (`immutable.admission.Policy.load`).
+        at: Since when, in seconds since 1970.
+        actor: Who set it, as claimed.
+        reason: Why, in the actor's words.
+    """
+
+    fleet: str
+    policy: str
+    at: float = 0.0
+    actor: str = ""
+    reason: str = ""
+
+
+@frozen
+class Bypass:
+    """A fleet's policy keeps nothing back for a while: the glass was broken.
+
+    Attributes:
+        fleet: The fleet's address.
+        until: Until when, in seconds since 1970.
+        reason: Why, in the actor's words.
+        actor: Who did it, as claimed.
+    """
+
+    fleet: str
+    until: float
+    reason: str
+    actor: str = ""
+
+    def __str__(self) -> str:
+        return f"bypassed by {self.actor or 'somebody'}: {self.reason}"
+
+
+@frozen
 class Catalog:
     """All that the catalog knows at one moment, but the manifests.
 
@@ -132,11 +180,15 @@ class Catalog:
         versions: The images, by digest; the oldest first.
         revocations: What was revoked itself, by digest.
         channels: Where each channel has pointed, the oldest first; by the channel's name.
+        policies: The policy that each fleet carries, by the fleet's address.
+        bypasses: When each fleet's policy was bypassed last, by the fleet's address.
     """
 
     versions: Mapping[str, Version] = field(factory=dict)
     revocations: Mapping[str, Revocation] = field(factory=dict)
     channels: Mapping[str, tuple[Assignment, ...]] = field(factory=dict)
+    policies: Mapping[str, FleetPolicy] = field(factory=dict)
+    bypasses: Mapping[str, Bypass] = field(factory=dict)
 
     def knows(self, digest: str) -> bool:
         """Whether an image is in the catalog, or one that was built on it."""
@@ -228,6 +280,13 @@ class Catalog:
 
     def _revocations(self, digest: str) -> Iterator[Revocation]:
         return (self.revocations[d] for d in self.lineage(digest) if d in self.revocations)
+
+    # -- policies ------------------------------------------------------------------------------
+
+    def bypass(self, fleet: str, now: float) -> Bypass | None:
+        """Return why a fleet's policy keeps nothing back now; None if it does."""
+        last = self.bypasses.get(fleet)
+        return last if last is not None and now < last.until else None
 
     # -- channels ------------------------------------------------------------------------------
 

@@ -21,7 +21,16 @@ from immutable.trust import (
     signed,
 )
 
-__all__ = ["FILE", "attested", "beside", "key_options", "read", "sign_into", "trust_options"]
+__all__ = [
+    "FILE",
+    "attestations_of",
+    "attested",
+    "beside",
+    "key_options",
+    "read",
+    "sign_into",
+    "trust_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +80,16 @@ def beside(path: Path) -> Path:
 async def read(path: Path) -> str:
     """Return a file's text; what is no text is refused where it is made sense of."""
     return (await asyncio.to_thread(path.read_bytes)).decode(errors="replace")
+
+
+async def attestations_of(path: Path, attestations: Path | None) -> str:
+    """Return the text of what was signed of a file, read once to be sure; empty for nothing."""
+    place = attestations or beside(path)
+    if attestations is None and not await asyncio.to_thread(place.is_file):
+        return ""
+    text = await read(place)
+    load_bundle(text)
+    return text
 
 
 async def attested(

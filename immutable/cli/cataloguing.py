@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import click
 from immutable import catalog as deciding
 from immutable.catalog import Catalog
 from immutable.catalog.revoking import revocable
-from immutable.cli.bundles import FILE, attested, beside, read
+from immutable.cli.bundles import FILE, attestations_of, attested, read
 from immutable.cli.options import as_json, journal, where
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import plain_table, stamp
@@ -22,7 +21,7 @@ from immutable.images import Withdrawal, restore_image, withdraw_image
 from immutable.model import SystemClock
 from immutable.model.catalog import CatalogRecord, VersionAdded
 from immutable.report import cataloguing as documents
-from immutable.trust import ImageManifest, load_bundle, verify_image
+from immutable.trust import ImageManifest, verify_image
 from immutable.trust.shape import time_of
 
 __all__ = ["add", "restore", "revoke", "show", "versions"]
@@ -63,7 +62,7 @@ async def add(
         made.base,
         tuple(each.address for each in made.artifacts),
         made.dump().decode(),
-        await _signed(attestations or beside(manifest)),
+        await attestations_of(manifest, attestations),
         actor or default_actor(),
     )
     async with opened_journal(journal) as book:
@@ -74,15 +73,6 @@ async def add(
         show_json(documents.version(catalog, known, SystemClock().now()))
         return
     console().print(f"{known} {known.digest} is in the catalog", markup=False)
-
-
-async def _signed(place: Path) -> str:
-    """Return the text of what was signed, read once to be sure that it is that; empty for none."""
-    if not await asyncio.to_thread(place.is_file):
-        return ""
-    text = await read(place)
-    load_bundle(text)
-    return text
 
 
 @click.command()

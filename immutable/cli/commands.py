@@ -14,6 +14,7 @@ from immutable.cli.controller import controller
 from immutable.cli.fleets import fleet
 from immutable.cli.images import image
 from immutable.cli.orders import abort, cancel, pause, promote, resume
+from immutable.cli.policies import policy
 from immutable.cli.rehearse import rehearse
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
 from immutable.cli.signing import keygen, sign, verify
@@ -44,5 +45,16 @@ _CATALOG = (add, show, versions, revoke, restore)
 for each in (build, try_, collect, sweep_images, keygen, sign, verify, *_CATALOG):
     image.add_command(each)
 
-for each in (fleet, image, channel, rehearse, *_ROLLOUTS, *_ORDERS, sweep, controller, audit):
+for each in (
+    fleet,
+    image,
+    channel,
+    policy,
+    rehearse,
+    *_ROLLOUTS,
+    *_ORDERS,
+    sweep,
+    controller,
+    audit,
+):
     cli.add_command(each)

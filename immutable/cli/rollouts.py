@@ -9,6 +9,7 @@ from typing import Any
 import click
 from attrs import evolve
 
+from immutable.cli.bundles import FILE, attestations_of
 from immutable.cli.options import (
     as_json,
     environment,
@@ -117,6 +118,10 @@ async def plan(
 @click.command()
 @click.argument("plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--submit", is_flag=True, help="Leave it to the controllers, and don't wait.")
+@click.option(
+    "--signed", "attestations", type=FILE,
+    help="Approvals of the plan; default the file beside it, with .intoto.jsonl at the end.",
+)  # fmt: skip
 @REASON
 @where
 @as_json
@@ -124,6 +129,7 @@ async def plan(
 async def apply(
     plan_file: Path,
     submit: bool,
+    attestations: Path | None,
     reason: str,
     journal: str | None,
     actor: str | None,
@@ -132,14 +138,16 @@ async def apply(
     """Carry out the plan in PLAN_FILE, as written by `immutable plan --out`.
 
     With --submit it is entered into the journal and carried out by an `immutable controller`.
+    Whether it needs approvals, and whose, says the policy that the fleet carries.
     """
     made = load_plan(await asyncio.to_thread(plan_file.read_text, encoding="utf-8"))
+    given = {"signed": await attestations_of(plan_file, attestations), "reason": reason}
     async with Fleet.connect(made.fleet, journal=journal, actor=actor) as fleet:
         if submit:
-            rollout = await fleet.submit(made, reason=reason)
+            rollout = await fleet.submit(made, **given)
             await _tell_submitted(fleet, rollout, as_json=as_json)
             return
-        result = await follow(fleet, fleet.apply(made, reason=reason), as_json=as_json)
+        result = await follow(fleet, fleet.apply(made, **given), as_json=as_json)
     if as_json:
         show_json(documents.result(result))
 

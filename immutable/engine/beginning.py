@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 from attrs import evolve, frozen
 
 from immutable.backend import Backend
+from immutable.engine.admitting import hearing
 from immutable.engine.retrying import patiently
-from immutable.errors import FleetBusy, JournalError, NothingToRecover, PlanStale
+from immutable.errors import FleetBusy, JournalError, NothingToRecover, PlanRefused, PlanStale
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Clock, FleetURL, Plan, PlanKind, Problem, Record, Resize, Status
+from immutable.model import Clock, Plan, Record, Resize, Status
 from immutable.model.records import Claimed, Ended, Started
 from immutable.model.serial import digest
 from immutable.planning.compile import staleness
 
-__all__ = ["Turn", "begin", "first_records", "new_entry", "new_rollout_id", "revoked", "take_over"]
+__all__ = ["Turn", "begin", "first_records", "new_entry", "new_rollout_id", "take_over"]
 
 _ATTEMPTS = 10
 
@@ -68,8 +69,12 @@ async def begin(
 
     Raises:
         FleetBusy: Another rollout runs on the fleet.
+        PlanRefused: Its image is revoked, or the fleet's policy does not let it pass.
         PlanStale: The fleet is no longer what the plan was made for.
     """
+    heard = await hearing(journal, clock.now(), plan, actor=actor, starting=True)
+    if heard.problems:
+        raise PlanRefused(heard.problems)
     running = await journal.entries(fleet=plan.fleet, unfinished=True)
     if running:
         raise FleetBusy(plan.fleet, running[0].rollout)
@@ -112,18 +117,6 @@ async def first_records(backend: Backend, fleet: str, plan: Plan) -> list[Record
     started = Started(digest(plan), groups, wanted=resize, ready=ready, at=state.at)
     # A plan without steps is over before it begins; the record says that it was asked for.
     return [started] if plan.steps else [started, Ended(Status.SUCCEEDED, "nothing to do")]
-
-
-async def revoked(journal: Journal, clock: Clock, plan: Plan) -> tuple[Problem, ...]:
-    """Return why a plan must not be begun: its image is revoked, by the journal's catalog.
-
-    A change of size starts what the fleet runs already: to refuse it would cost capacity.
-    """
-    if plan.kind is PlanKind.SCALE or not plan.steps:
-        return ()
-    scheme = FleetURL.parse(plan.fleet).scheme
-    catalog = await journal.catalog()
-    return catalog.against(scheme, plan.candidate.image.artifact, clock.now())
 
 
 async def take_over(journal: Journal, fleet: str, controller: str) -> Turn:

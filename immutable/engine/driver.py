@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 
 from immutable.backend import Backend, BackendError
-from immutable.engine.beginning import Turn, first_records, revoked
+from immutable.engine.admitting import Hearing, hearing, revoked
+from immutable.engine.beginning import Turn, first_records
 from immutable.engine.calls import Calls
 from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
@@ -25,6 +26,7 @@ from immutable.model import (
     Create,
     Event,
     OnProtected,
+    Problem,
     Record,
     Result,
     Retire,
@@ -86,8 +88,9 @@ class _Driver:
         self._watch = Watch(session.plan, able, _now())
         self._mind = Mind(session, self._watch, able)
         self._calls = Calls(backend, fleet, session.plan)
-        self._hands = Hands(session, self._calls, self._watch, able.poll)
+        self._hands = Hands(session, self._calls, self._watch, able.poll, self._barred)
         self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
+        self._admitted = False
         self._look_soon = False
         self._looked = 0.0
 
@@ -116,12 +119,11 @@ class _Driver:
 
     async def _first_records(self) -> list[Record]:
         """Begin a rollout that was submitted: nobody has looked at the fleet yet."""
-        plan = self._session.plan
-        problems = await revoked(self._session.journal, self._clock, plan)
-        if problems:
-            return [Ended(Status.FAILED, "; ".join(map(str, problems)))]
+        heard = await self._hear()
+        if heard.problems:
+            return [*heard.records, Ended(Status.FAILED, "; ".join(map(str, heard.problems)))]
         try:
-            return await first_records(self._backend, self._fleet, plan)
+            return await first_records(self._backend, self._fleet, self._session.plan)
         except PlanStale as stale:
             return [Ended(Status.FAILED, str(stale))]
 
@@ -248,6 +250,10 @@ class _Driver:
         return False
 
     async def _act(self, *intents: Intent) -> bool:
+        if any(self._session.launches(action) for action, _ in intents):
+            await self._admit()
+            if self._session.over() or self._session.ledger.back:
+                return True
         ends = await self._hands.act(intents)
         refused = [done.detail for done in ends if done.outcome is Outcome.REFUSED]
         rivals = {done.owner for done in ends} - {"", self._session.lease.rollout}
@@ -262,6 +268,25 @@ class _Driver:
         looks = any(isinstance(action, (Create, Settle)) for action, _ in intents)
         self._look_soon = looks or not done
         return not self._look_soon
+
+    async def _admit(self) -> None:
+        """Ask whether the candidate may be launched, before it is for the first time."""
+        if self._admitted or self._session.ledger.admitted:
+            return
+        heard = await self._hear()
+        await self._session.write(*heard.records)
+        self._admitted = not heard.problems
+        if heard.problems:
+            await self._give_up("; ".join(map(str, heard.problems)))
+
+    async def _hear(self) -> Hearing:
+        session = self._session
+        now, actor = self._clock.now(), session.entry.actor
+        return await hearing(session.journal, now, session.plan, actor=actor, starting=True)
+
+    async def _barred(self) -> tuple[Problem, ...]:
+        """Return why the candidate must not be launched any more."""
+        return await revoked(self._session.journal, self._clock.now(), self._session.plan)
 
     async def _give_up(self, why: str) -> None:
         """Go back if there is a way back, else end and say what is left where."""

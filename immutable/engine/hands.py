@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 
 from attrs import evolve
 
-from immutable.backend import Context
+from immutable.backend import Context, Denied
 from immutable.engine.calls import Answer, Calls
 from immutable.engine.retrying import CALL_SECONDS
 from immutable.engine.session import Session
@@ -23,6 +23,7 @@ from immutable.model import (
     HoldGroup,
     Origin,
     Pool,
+    Problem,
     Release,
     Reroute,
     Retire,
@@ -36,6 +37,9 @@ __all__ = ["Hands", "Intent"]
 Intent = tuple[Action, str]
 """What is to be done, and why."""
 
+Barred = Callable[[], Awaitable[Sequence[Problem]]]
+"""Says why something must not be done; empty if it may be."""
+
 _LONGEST_PAUSE = 60.0
 
 
@@ -47,13 +51,17 @@ class Hands:
         calls: How to do it.
         watch: Where to count it.
         poll: Seconds after which to try again what had no room.
+        barred: Says why the candidate must not be launched any more; asked before each launch.
     """
 
-    def __init__(self, session: Session, calls: Calls, watch: Watch, poll: float) -> None:
+    def __init__(
+        self, session: Session, calls: Calls, watch: Watch, poll: float, barred: Barred
+    ) -> None:
         self._session = session
         self._calls = calls
         self._watch = watch
         self._poll = poll
+        self._barred = barred
         self._again: dict[int, float] = {}
         self._advances = 0
         self._pause = 0.0
@@ -118,7 +126,8 @@ class Hands:
     async def _do(self, intended: Intended) -> Done:
         action = intended.action
         session = self._session
-        answer = await self._calls.perform(action, session.context(intended.token), session.own)
+        own = self._may_launch if session.launches(action) else session.own
+        answer = await self._calls.perform(action, session.context(intended.token), own)
         done = answer.done
         # Whoever had the groups before may have called until our hold was there.
         doubtful = done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE) or self._session.ledger.blind
@@ -134,6 +143,18 @@ class Hands:
             self._pause = min(_LONGEST_PAUSE, 2 * self._pause or self._poll)
             self._short_until = _now() + self._pause
         return done
+
+    async def _may_launch(self) -> None:
+        """Make sure, right before the candidate is launched, of the lease, and that it may be.
+
+        Raises:
+            Denied: It may not any more.
+            LeaseLost: Another controller owns the rollout.
+            JournalError: Neither can be told.
+        """
+        await self._session.own()
+        if problems := await self._barred():
+            raise Denied("; ".join(map(str, problems)))
 
     def _uncount(self, action: Action, done: Done) -> None:
         """Count a group as our last action left it, after one that did not happen."""

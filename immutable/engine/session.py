@@ -10,7 +10,7 @@ from immutable.engine.ledger import Ledger, fold
 from immutable.engine.retrying import CALL_SECONDS
 from immutable.engine.tokens import derived
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Action, Event, Record, Result
+from immutable.model import Action, Event, Grow, PlanKind, Record, Result
 from immutable.model.records import Claimed, Intended, Ordered
 from immutable.model.serial import digest
 
@@ -157,6 +157,11 @@ class Session:
                 await self.bell.wait()
         except TimeoutError:
             pass
+
+    def launches(self, action: Action) -> bool:
+        """Whether an action launches an image that the fleet does not run yet."""
+        new = self.plan.kind is not PlanKind.SCALE and not self.ledger.committed
+        return new and isinstance(action, Grow) and action.revision == self.plan.candidate.number
 
     def token(self, action: Action) -> str:
         """Return an action's token: a repetition of the call carries the same.

@@ -306,6 +306,17 @@ class Journal(ABC):
         del digest
         return None
 
+    async def approvals(self, plan: str) -> tuple[str, ...]:
+        """Return what was handed in as signed under a plan, in order.
+
+        Each is the text of a file (`immutable.trust.load_bundle`).
+
+        Args:
+            plan: The plan's digest.
+        """
+        del plan
+        return ()
+
     async def change_catalog(self, decide: Decision) -> tuple[CatalogRecord, ...]:
         """Change the catalog; what was decided is in the log with it, all or nothing.
 

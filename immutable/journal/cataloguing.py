@@ -10,13 +10,23 @@ from __future__ import annotations
 import json
 from itertools import groupby
 
-from immutable.catalog.state import Assignment, Catalog, Revocation, Version
+from immutable.catalog.state import (
+    Assignment,
+    Bypass,
+    Catalog,
+    FleetPolicy,
+    Revocation,
+    Version,
+)
 from immutable.journal.base import Decision, Lease, Stored
 from immutable.journal.transactions import Run, Statement, Transaction
 from immutable.model.catalog import (
     CatalogOpened,
     CatalogRecord,
     ChannelAssigned,
+    GlassBroken,
+    PlanApproved,
+    PolicySet,
     Restored,
     Revoked,
     VersionAdded,
@@ -25,7 +35,7 @@ from immutable.model.catalog import (
 from immutable.model.records import Record
 from immutable.model.serial import canonical, to_json
 
-__all__ = ["CATALOG", "catalog", "change", "stored"]
+__all__ = ["CATALOG", "approvals", "catalog", "change", "stored"]
 
 CATALOG = "catalog"
 """In place of a rollout's identifier, in the log: no rollout is called so."""
@@ -41,6 +51,8 @@ def catalog(_: Transaction) -> Run[Catalog]:
         "SELECT channel, number, digest, at, back, actor, reason FROM channels"
         " ORDER BY channel, number"
     )
+    policies = yield Statement("SELECT fleet, policy, at, actor, reason FROM policies")
+    bypasses = yield Statement("SELECT fleet, until, reason, actor FROM bypasses")
     assigned = [
         Assignment(channel, number, digest, at, bool(back), actor, reason)
         for channel, number, digest, at, back, actor, reason in rows
@@ -52,6 +64,8 @@ def catalog(_: Transaction) -> Run[Catalog]:
         },
         {each[0]: Revocation(*each) for each in revocations},
         {name: tuple(each) for name, each in groupby(assigned, lambda one: one.channel)},
+        {each[0]: FleetPolicy(*each) for each in policies},
+        {each[0]: Bypass(*each) for each in bypasses},
     )
 
 
@@ -59,6 +73,12 @@ def stored(_: Transaction, digest: str) -> Run[Stored | None]:
     """Return the files of an image."""
     rows = yield Statement("SELECT manifest, signed FROM versions WHERE digest = ?", (digest,))
     return Stored(*rows[0]) if rows else None
+
+
+def approvals(_: Transaction, plan: str) -> Run[tuple[str, ...]]:
+    """Return what was handed in as signed under a plan, in order."""
+    rows = yield Statement("SELECT signed FROM approvals WHERE plan = ? ORDER BY number", (plan,))
+    return tuple(signed for (signed,) in rows)
 
 
 def change(tx: Transaction, decide: Decision) -> Run[tuple[CatalogRecord, ...]]:
@@ -103,6 +123,32 @@ def _applied(record: CatalogRecord, now: float) -> Run[None]:
             yield Statement("DELETE FROM revocations WHERE digest = ?", (digest,))
         case Withdrawn():
             pass  # For the log: the cloud itself knows best.
+        case PolicySet():
+            yield from _set(record, now)
+        case GlassBroken(fleet, until, reason, actor):
+            yield Statement(
+                "INSERT INTO bypasses (fleet, until, reason, actor) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (fleet) DO UPDATE SET until = excluded.until,"
+                " reason = excluded.reason, actor = excluded.actor",
+                (fleet, until, reason, actor),
+            )
+        case PlanApproved(plan, signed):
+            last = yield Statement(
+                "SELECT COALESCE(MAX(number), 0) FROM approvals WHERE plan = ?", (plan,)
+            )
+            yield Statement(
+                "INSERT INTO approvals (plan, number, signed) VALUES (?, ?, ?)",
+                (plan, last[0][0] + 1, signed),
+            )
+
+
+def _set(record: PolicySet, now: float) -> Run[None]:
+    yield Statement("DELETE FROM policies WHERE fleet = ?", (record.fleet,))
+    if record.policy:
+        yield Statement(
+            "INSERT INTO policies (fleet, policy, at, actor, reason) VALUES (?, ?, ?, ?, ?)",
+            (record.fleet, record.policy, now, record.actor, record.reason),
+        )
 
 
 def _added(record: VersionAdded, now: float) -> Run[None]:

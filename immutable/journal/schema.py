@@ -12,7 +12,7 @@ from immutable.model.serial import canonical
 
 __all__ = ["VERSION", "migration"]
 
-VERSION = 4
+VERSION = 5
 """The version that this SDK reads and writes."""
 
 _TABLES = """
@@ -98,6 +98,29 @@ INSERT INTO catalog (seq, at) VALUES (-1, 0);
 """
 """What version 4 has more than version 3."""
 
+_POLICIES = """
+CREATE TABLE policies (
+    fleet TEXT PRIMARY KEY,
+    policy TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE TABLE bypasses (
+    fleet TEXT PRIMARY KEY,
+    until DOUBLE PRECISION NOT NULL,
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL
+);
+CREATE TABLE approvals (
+    plan TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    signed TEXT NOT NULL,
+    PRIMARY KEY (plan, number)
+);
+"""
+"""What version 5 has more than version 4."""
+
 
 def migration(version: int) -> Run[None]:
     """Bring the tables of *version* to `VERSION`, within one transaction; 0 is an empty database.
@@ -109,11 +132,16 @@ def migration(version: int) -> Run[None]:
         return
     if version < _MERKLE:
         yield from _to_merkle(version)
-    yield from _each(_CATALOG)
+    if version < _CATALOGUED:
+        yield from _each(_CATALOG)
+    yield from _each(_POLICIES)
 
 
 _MERKLE = 3
 """The version from which on all records are in one log."""
+
+_CATALOGUED = 4
+"""The version from which on there is a catalog of images."""
 
 
 def _to_merkle(version: int) -> Run[None]:

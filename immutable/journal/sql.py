@@ -213,6 +213,10 @@ class SqlJournal(Journal):
         """Return the files of an image in the catalog."""
         return await self._look(partial(cataloguing.stored, digest=digest))
 
+    async def approvals(self, plan: str) -> tuple[str, ...]:
+        """Return what was handed in as signed under a plan."""
+        return await self._look(partial(cataloguing.approvals, plan=plan))
+
     async def change_catalog(self, decide: Decision) -> tuple[CatalogRecord, ...]:
         """Change the catalog."""
         key = cataloguing.CATALOG

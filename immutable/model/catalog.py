@@ -8,6 +8,9 @@ __all__ = [
     "CatalogOpened",
     "CatalogRecord",
     "ChannelAssigned",
+    "GlassBroken",
+    "PlanApproved",
+    "PolicySet",
     "Restored",
     "Revoked",
     "VersionAdded",
@@ -115,5 +118,64 @@ class Withdrawn:
     actor: str = ""
 
 
-CatalogRecord = VersionAdded | ChannelAssigned | Revoked | Restored | Withdrawn
+@frozen
+class PolicySet:
+    """A fleet carries another admission policy from here on.
+
+    Attributes:
+        fleet: The fleet's address.
+        policy: The policy, as the text of its file (`immutable.admission.Policy.load`); empty for
+            none any more.
+        actor: Who did it, as claimed.
+        reason: Why, in the actor's words.
+    """
+
+    fleet: str
+    policy: str
+    actor: str = ""
+    reason: str = ""
+
+
+@frozen
+class GlassBroken:
+    """For a while, a fleet's admission policy is asked and written down, and keeps nothing back.
+
+    Attributes:
+        fleet: The fleet's address.
+        until: Until when, in seconds since 1970.
+        reason: Why, in the actor's words.
+        actor: Who did it, as claimed.
+    """
+
+    fleet: str
+    until: float
+    reason: str
+    actor: str = ""
+
+
+@frozen
+class PlanApproved:
+    """Signatures under a plan were handed in; whether they count, a policy says.
+
+    Attributes:
+        plan: The plan's digest.
+        signed: What was signed, as the text of its file (`immutable.trust.load_bundle`).
+        actor: Who handed it in, as claimed.
+    """
+
+    plan: str
+    signed: str
+    actor: str = ""
+
+
+CatalogRecord = (
+    VersionAdded
+    | ChannelAssigned
+    | Revoked
+    | Restored
+    | Withdrawn
+    | PolicySet
+    | GlassBroken
+    | PlanApproved
+)
 """One change of the catalog."""

@@ -12,10 +12,14 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from immutable.model.actions import Action
+from immutable.model.admission import Ruling
 from immutable.model.builds import BuildAsked, BuildNoted, Built
 from immutable.model.catalog import (
     CatalogOpened,
     ChannelAssigned,
+    GlassBroken,
+    PlanApproved,
+    PolicySet,
     Restored,
     Revoked,
     VersionAdded,
@@ -43,18 +47,22 @@ __all__ = [
     "Event",
     "Failed",
     "Found",
+    "GlassBroken",
     "Intended",
     "Judged",
     "Order",
     "Ordered",
     "Outcome",
     "Paused",
+    "PlanApproved",
+    "PolicySet",
     "Proved",
     "Record",
     "Resized",
     "Restored",
     "Resynced",
     "Revoked",
+    "Ruled",
     "Started",
     "Turned",
     "VersionAdded",
@@ -330,6 +338,21 @@ class Ordered:
 
 
 @frozen
+class Ruled:
+    """The fleet's policy was asked whether the candidate may be launched, right before it is.
+
+    Attributes:
+        rulings: What each of its rules said.
+        bypass: Who had the policy bypassed, until when and why; empty if nobody.
+        admitted: Whether it is launched.
+    """
+
+    rulings: tuple[Ruling, ...]
+    bypass: str = ""
+    admitted: bool = True
+
+
+@frozen
 class Committed:
     """The point of no return: the way back is a new rollout from here on.
 
@@ -384,6 +407,9 @@ Record = (
     | Revoked
     | Restored
     | Withdrawn
+    | PolicySet
+    | GlassBroken
+    | PlanApproved
     | Started
     | Found
     | Claimed
@@ -397,6 +423,7 @@ Record = (
     | Entered
     | Judged
     | Paused
+    | Ruled
     | Ordered
     | Committed
     | Turned

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from immutable.catalog import Assignment, Catalog, Revocation, Version
 from immutable.model.serial import to_json
 
-__all__ = ["assignment", "revoked", "version"]
+__all__ = ["assignment", "policy", "revoked", "version"]
 
 
 def version(catalog: Catalog, known: Version, now: float) -> dict[str, Any]:
@@ -62,3 +63,22 @@ def assignment(catalog: Catalog, made: Assignment) -> dict[str, Any]:
     """
     document: dict[str, Any] = to_json(made)
     return document | {"image": str(catalog.versions[made.digest])}
+
+
+def policy(catalog: Catalog, fleet: str, now: float) -> dict[str, Any]:
+    """Return the policy that a fleet carries.
+
+    ``require`` has its rules as the file has them, null for no policy; ``set_at`` (seconds since
+    1970), ``actor`` and ``reason`` say since when and why. ``bypass`` says until when it keeps
+    nothing back, who did that and why; null if it is in force.
+    """
+    carried, bypass = catalog.policies.get(fleet), catalog.bypass(fleet, now)
+    document: dict[str, Any] = {"fleet": fleet, "require": None, "bypass": None}
+    if carried is not None:
+        require = json.loads(carried.policy)["require"]
+        document |= {"require": require, "set_at": carried.at}
+        document |= {"actor": carried.actor, "reason": carried.reason}
+    if bypass is not None:
+        told = {"until": bypass.until, "actor": bypass.actor, "reason": bypass.reason}
+        document |= {"bypass": told}
+    return document

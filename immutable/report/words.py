@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import singledispatch
 
 from immutable.model import (
@@ -30,16 +31,20 @@ from immutable.model.records import (
     Entered,
     Failed,
     Found,
+    GlassBroken,
     Intended,
     Judged,
     Ordered,
     Outcome,
     Paused,
+    PlanApproved,
+    PolicySet,
     Proved,
     Resized,
     Restored,
     Resynced,
     Revoked,
+    Ruled,
     Started,
     Turned,
     VersionAdded,
@@ -135,6 +140,30 @@ def _(record: Restored) -> str:
 @words.register
 def _(record: Withdrawn) -> str:
     return f"{record.artifact} is {record.state} in its cloud"
+
+
+@words.register
+def _(record: PolicySet) -> str:
+    what = "carries another admission policy" if record.policy else "carries no policy any more"
+    return f"{record.fleet} {what}{_why(record.reason)}"
+
+
+@words.register
+def _(record: GlassBroken) -> str:
+    until = datetime.fromtimestamp(record.until, UTC).isoformat(timespec="seconds")
+    return f"the policy of {record.fleet} is bypassed until {until}{_why(record.reason)}"
+
+
+@words.register
+def _(record: PlanApproved) -> str:
+    return f"signatures under the plan {record.plan} were handed in"
+
+
+@words.register
+def _(record: Ruled) -> str:
+    said = "; ".join(str(each) for each in record.rulings) or "no policy"
+    bypassed = f" ({record.bypass})" if record.bypass else ""
+    return f"the candidate {'may' if record.admitted else 'must not'} be launched{bypassed}: {said}"
 
 
 def _why(reason: str) -> str:

@@ -24,8 +24,8 @@ def test_public_names_exist_are_sorted_and_documented(module):
 
 
 def test_nothing_else_is_public_at_the_top():
-    modules = {"abilities", "audit", "backend", "builders", "catalog", "cli", "connecting",
-               "controller",
+    modules = {"abilities", "admission", "audit", "backend", "builders", "catalog", "cli",
+               "connecting", "controller",
                "engine", "errors", "fleet", "gates", "images", "journal", "memory", "metrics",
                "model", "planner",
                "planning", "registry", "report", "rollout", "runner", "scripting", "simulation",
@@ -43,7 +43,8 @@ def test_importing_loads_no_extra_and_no_cloud():
     )
     loaded = set(json.loads(found.stdout))
     heavy = {"click", "rich", "tenacity", "sqlite3", "cattrs", "rfc8785", "importlib.metadata",
-             "boto3", "google", "azure", "httpx", "cryptography", "immutable.audit",
+             "boto3", "google", "azure", "httpx", "cryptography", "immutable.admission",
+             "immutable.audit",
              "immutable.catalog",
              "immutable.memory", "immutable.metrics", "immutable.builders", "immutable.cli",
              "immutable.images", "immutable.simulation",

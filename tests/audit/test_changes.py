@@ -50,7 +50,7 @@ def test_it_says_what_changed_from_what_to_what_when_and_by_whom():
     assert first["requested_at"] == "2027-01-15T08:00:00+00:00"
     assert first["started_at"] == first["requested_at"] < first["finished_at"]
     assert len(first["executed_by"]["controllers"]) == 1
-    assert (first["policy"], first["emergency"]) == ("no policy", NOT_RECORDED)
+    assert (first["policy"], first["emergency"]) == ("no policy", "no")
     assert first["approved_by"] == {"wanted": False, "given": []}
     assert first["way_back"]["used"] == "no"
     assert "failed" in second["way_back"]["used"]

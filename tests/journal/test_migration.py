@@ -12,6 +12,7 @@ from immutable import Status, open_journal
 from immutable.audit.verify import verify
 from immutable.catalog import add
 from immutable.model import Order, Record
+from immutable.model.catalog import PolicySet
 from immutable.model.records import Ended, Entered, Proved, Turned
 from immutable.model.serial import canonical, to_json
 from tests.support.cataloguing import added, digest_of
@@ -119,7 +120,15 @@ def test_orders_that_waited_are_carried_forward(tmp_path):
     asyncio.run(main())
 
 
-def test_a_journal_of_version_3_gets_a_catalog_and_keeps_its_log(tmp_path):
+NEWER = {
+    3: ("catalog", "versions", "channels", "revocations", "policies", "bypasses", "approvals"),
+    4: ("policies", "bypasses", "approvals"),
+}
+"""The tables that a journal of an earlier version has not."""
+
+
+@pytest.mark.parametrize("version", NEWER)
+def test_a_journal_of_an_earlier_version_gets_a_catalog_and_keeps_its_log(tmp_path, version):
     path = tmp_path / "journal.db"
 
     async def write():
@@ -131,15 +140,21 @@ def test_a_journal_of_version_3_gets_a_catalog_and_keeps_its_log(tmp_path):
         journal = await open_journal(path)
         assert [each.record for each in await journal.events("r1")] == [STARTED]
         await journal.change_catalog(lambda catalog, _: add(catalog, added("1")))
-        assert list((await journal.catalog()).versions) == [digest_of("1")]
+        await journal.change_catalog(lambda *_: [PolicySet("memory://web", "{}")])
+        catalog = await journal.catalog()
+        assert (list(catalog.versions), list(catalog.policies)) == (
+            [digest_of("1")],
+            ["memory://web"],
+        )
+        assert await journal.approvals(digest_of("1")) == ()
         report = await verify(journal)
-        assert (report.size, report.findings) == (4, ())
+        assert (report.size, report.findings) == (5, ())
         await journal.close()
 
     asyncio.run(write())
     connection = sqlite3.connect(path)
-    for table in ("catalog", "versions", "channels", "revocations"):  # What it has not.
+    for table in NEWER[version]:
         connection.execute(f"DROP TABLE {table}")
-    connection.execute("PRAGMA user_version = 3")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     asyncio.run(read())

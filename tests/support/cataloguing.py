@@ -8,9 +8,12 @@ from hashlib import sha256
 from attrs import evolve
 
 from immutable.catalog import Assignment, Catalog, Revocation, Version
+from immutable.catalog.state import Bypass, FleetPolicy
 from immutable.model.catalog import (
     CatalogRecord,
     ChannelAssigned,
+    GlassBroken,
+    PolicySet,
     Restored,
     Revoked,
     VersionAdded,
@@ -61,3 +64,10 @@ def _after(catalog: Catalog, record: CatalogRecord) -> Catalog:
             before = catalog.channels.get(channel, ())
             made = Assignment(channel, len(before) + 1, digest, 0.0, back, actor, reason)
             return evolve(catalog, channels={**catalog.channels, channel: (*before, made)})
+        case PolicySet(fleet, policy, actor, reason):
+            left = {name: each for name, each in catalog.policies.items() if name != fleet}
+            made = {fleet: FleetPolicy(fleet, policy, 0.0, actor, reason)} if policy else {}
+            return evolve(catalog, policies=left | made)
+        case GlassBroken(fleet, until, reason, actor):
+            made = Bypass(fleet, until, reason, actor)
+            return evolve(catalog, bypasses={**catalog.bypasses, fleet: made})
