@@ -46,6 +46,7 @@ from immutable_gcp.retiring import drain_delay, retire
 from immutable_gcp.routing import dividing, route, serving_service
 from immutable_gcp.sizing import grow, settle
 from immutable_gcp.tables import STEP
+from immutable_gcp.withdrawing import restore_image, withdraw_image
 
 __all__ = ["CAPABILITIES", "GcpBackend"]
 
@@ -280,3 +281,23 @@ class GcpBackend(Backend):
         """Take the group of that name as revision 1; only its description changes."""
         async with self._deed(fleet) as hands:
             await adopt_fleet(hands, fleet, delete_when_replaced)
+
+    # -- images --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _withdrawing(self, artifact: str) -> AsyncIterator[Hands]:
+        """Take turns in changing an image, and say truly whether something was changed."""
+        hands = self._hands(artifact)
+        async with self.calls.turns.of(artifact):
+            with hands.deed.told_truly():
+                yield hands
+
+    async def withdraw_image(self, artifact: str, *, launchable: bool) -> bool:
+        """Make an image DEPRECATED, or OBSOLETE."""
+        async with self._withdrawing(artifact) as hands:
+            return await withdraw_image(hands, artifact, launchable=launchable)
+
+    async def restore_image(self, artifact: str) -> bool:
+        """Clear the deprecation of an image."""
+        async with self._withdrawing(artifact) as hands:
+            return await restore_image(hands, artifact)

@@ -185,7 +185,7 @@ class Calls:
             service, f"{method}_unary", about=about, turn=turn, request_id=known, **request
         )
         try:
-            operation = await self._ended(operation, about, turn)
+            operation = await self._ended(operation, about, turn, request.get("project"))
         except Throttled as error:
             raise Transient(f"{about}: its operation can't be asked for: {error}") from error
         wrong = failed(operation, call, about)
@@ -195,11 +195,15 @@ class Calls:
             raise wrong
         return operation
 
-    async def _ended(self, operation: Answer, about: str, turn: str) -> Answer:
+    async def _ended(
+        self, operation: Answer, about: str, turn: str, project: str | None = None
+    ) -> Answer:
+        """Wait until an operation is over; it is in the project of what it changes."""
         loop = asyncio.get_running_loop()
         end, pause = loop.time() + _PATIENCE, _PAUSE[0]
         where = scope_of(operation.get("zone", "") or operation.get("region", ""))
         kind = next((f"{name}_operations" for name in where), "global_operations")
+        where |= {"project": project} if project else {}
         name = last_part(operation["name"])
         while operation.get("status") != "DONE":
             if loop.time() > end:

@@ -8,7 +8,7 @@ from typing import Any
 from immutable.backend import Denied, Gone, Invalid, Problem
 from immutable_gcp.calls import Calls
 
-__all__ = ["LOOK", "REPLACE", "WEIGHTS", "permission_problems"]
+__all__ = ["LOOK", "REPLACE", "WEIGHTS", "WITHDRAW", "permission_problems"]
 
 LOOK = (
     "compute.autoscalers.get",
@@ -63,6 +63,9 @@ WEIGHTS = (
     "compute.urlMaps.update",
 )
 """What dividing traffic by weights needs besides."""
+
+WITHDRAW = ("compute.images.deprecate",)
+"""What withdrawing and restoring images needs besides looking, in the project of the images."""
 
 
 def _of_kind(names: Sequence[str], *kinds: str) -> list[str]:

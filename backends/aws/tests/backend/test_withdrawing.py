@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from backends.aws.tests.backend.account import LIMITS
-from immutable import PlanRefused, Rolling, open_journal
+from immutable import PlanRefused, Rolling
 from immutable.backend import Denied, Gone, ImageState, Invalid, Throttled, TroubleKind
-from immutable.catalog import add, restore, revoke
-from immutable.images import Outcome, restore_image, withdraw_image
-from immutable.model.catalog import VersionAdded
 from immutable_aws.withdrawing import moment
+from tests.emulators.revoking import revoked_and_restored
 from tests.emulators.waiting import eventually
 
 
@@ -153,30 +151,10 @@ def test_nothing_is_said_to_be_undone_that_was_begun(account):
 
 def test_a_revocation_in_the_catalog_reaches_aws_and_is_taken_back(account):
     artifacts = [f"aws://eu-west-1/{each}" for each in account.images]
-    digests = [f"sha256:{each * 64}" for each in "12"]
+    place = f"aws://eu-west-1?endpoint={account.emulator.url}"
 
-    async def go():
-        journal = await open_journal(":memory:")
-        for number, parent in enumerate(("", digests[0])):
-            record = VersionAdded(
-                digests[number], "web", str(number), parent, (artifacts[number],), "{}"
-            )
-            await journal.change_catalog(lambda catalog, _, record=record: add(catalog, record))
-        await journal.change_catalog(
-            lambda catalog, now: revoke(catalog, "web:0", now, reason="CVE", actor="ada")
-        )
-        place = f"aws://eu-west-1?endpoint={account.emulator.url}"
-        found = await withdraw_image(journal, "web:0", launchable=False, places=[place])
-        assert {each.artifact: each.outcome for each in found} == dict.fromkeys(
-            artifacts, Outcome.DONE
-        )
-        assert {described(account, each)["State"] for each in account.images} == {"disabled"}
-        await journal.change_catalog(
-            lambda catalog, _: restore(catalog, "web:0", reason="no", actor="ada")
-        )
-        found = await restore_image(journal, "web:0", places=[place])
-        assert {each.outcome for each in found} == {Outcome.DONE}
-        assert {described(account, each)["State"] for each in account.images} == {"available"}
-        await journal.close()
+    def look():
+        return {described(account, each)["State"] for each in account.images}
 
-    asyncio.run(go())
+    seen = asyncio.run(revoked_and_restored(artifacts, place, launchable=False, look=look))
+    assert seen == ({"disabled"}, {"available"})

@@ -69,10 +69,16 @@ def state(image: Resource) -> str:
 
 @answers("images.deprecate")
 def deprecate(world: World, call: Call) -> Any:
-    """Set the deprecation state; an empty body clears it."""
+    """Set the deprecation state; an empty body clears it, if Google lets it.
+
+    "If an empty request body is given, clears the deprecation status instead"
+    (https://cloud.google.com/compute/docs/reference/rest/v1/images/deprecate).
+    """
     image = world.store.get("images", call.scope, call.target)
 
     def change() -> None:
+        if not world.laws.undeprecates and call.body.get("state", "ACTIVE") == "ACTIVE":
+            return
         image.data.pop("deprecated", None)
         if call.body:
             image.data["deprecated"] = dict(call.body)

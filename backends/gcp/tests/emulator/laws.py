@@ -31,6 +31,8 @@ class Laws(Knobs):
         unlisted: whether managed groups carry fields that are on the wire and in no v1 schema, as
             recorded answers do: `serviceAccount`, `updatePolicy.minReadySec`. A parser must live
             with them.
+        undeprecates: whether clearing the deprecation of an image does anything, as the reference
+            says; the guide says that it can't be taken back.
         bodies: whether VMs that begin to run have a body, see `bodies.py`.
         seed: of the chances of laws that are distributions.
     """
@@ -49,6 +51,7 @@ class Laws(Knobs):
     lag: float = 0.0
     latency: float = 0.0
     unlisted: bool = True
+    undeprecates: bool = True
     bodies: bool = False
     seed: int = 1
 

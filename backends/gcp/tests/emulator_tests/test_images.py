@@ -58,6 +58,19 @@ def test_a_deprecated_image_can_be_used_and_an_obsolete_one_not(emulator, stage,
         stage.template("web-r2", link)
 
 
+def test_a_deprecation_is_taken_back_or_not(emulator, stage, images):
+    stage.image("web-1")
+    emulator.laws(undeprecates=False)
+    for state in ("DEPRECATED", "OBSOLETE"):
+        deprecate(stage, images, "web-1", state)
+        for cleared in ("", "ACTIVE"):
+            deprecate(stage, images, "web-1", cleared)
+            assert images.get(project="acme", image="web-1").deprecated.state == state
+    emulator.laws(undeprecates=True)
+    deprecate(stage, images, "web-1", "")
+    assert images.get(project="acme", image="web-1").deprecated.state == ""
+
+
 def test_an_image_that_became_obsolete_starts_nothing_more(emulator, fleet, images, until):
     fleet.make(1)
     deprecate(fleet.stage, images, "web-1", "OBSOLETE")
