@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -11,6 +11,7 @@ from immutable.backend import Context, Transient
 from immutable_aws.calls import Answer
 from immutable_aws.hands import Hands
 from immutable_aws.marks import saved_tags
+from immutable_aws.moving import moved, names_of
 from immutable_aws.reading import Described
 from immutable_aws.scaling import handed_over, off, policy_request, saved_now, schedule_request
 
@@ -33,8 +34,9 @@ async def hand_over(hands: Hands, other: Described, revision: int, ctx: Context)
     await _note_policies(hands, group, wanted)
     for policy in scaling.policies:
         group = await hands.owned(fleet, revision, ctx)
-        arn = await put_policy(hands, group, off(policy))
-        await _point_alarms(hands, policy, group, arn)
+        taken = moved(policy, names_of(other), names_of(group))
+        arn = await put_policy(hands, group, off(taken))
+        await _point_alarms(hands, policy, other, group, arn)
     for action in scaling.schedules:
         group = await hands.owned(fleet, revision, ctx)
         request = schedule_request(action, group.name, hands.calls.now())
@@ -66,9 +68,9 @@ async def put_policy(hands: Hands, group: Described, policy: Mapping[str, Any]) 
 
 
 async def _point_alarms(
-    hands: Hands, policy: Mapping[str, Any], group: Described, arn: str
+    hands: Hands, policy: Mapping[str, Any], other: Described, group: Described, arn: str
 ) -> None:
-    """Let the alarms of a step or simple policy start the same policy of this group.
+    """Let the alarms of another group's step or simple policy start the same policy of this one.
 
     Target tracking and predictive policies make their own.
     """
@@ -79,49 +81,28 @@ async def _point_alarms(
     alarms = await hands.calls.pages(
         "cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNames=names
     )
+    shape = await hands.calls.shape("cloudwatch", "PutMetricAlarmInput")
     for alarm in alarms:
-        request = repointed(alarm, str(policy["PolicyARN"]), arn, group.name)
+        request = repointed(alarm, shape.members, str(policy["PolicyARN"]), arn)
+        request = moved(request, names_of(other), names_of(group))
         await hands.change(
             "cloudwatch", "PutMetricAlarm", group.marks.fleet, about=alarm["AlarmName"], **request
         )
 
 
-_ALARM = [
-    "AlarmName",
-    "AlarmDescription",
-    "ActionsEnabled",
-    "OKActions",
-    "AlarmActions",
-    "InsufficientDataActions",
-    "MetricName",
-    "Namespace",
-    "Statistic",
-    "ExtendedStatistic",
-    "Dimensions",
-    "Period",
-    "Unit",
-    "EvaluationPeriods",
-    "DatapointsToAlarm",
-    "Threshold",
-    "ComparisonOperator",
-    "TreatMissingData",
-    "EvaluateLowSampleCountPercentile",
-    "Metrics",
-    "ThresholdMetricId",
-]
+def repointed(alarm: Mapping[str, Any], takes: Collection[str], old: str, new: str) -> Any:
+    """Return the request that lets an alarm start another policy, and is otherwise as it was.
 
-
-def repointed(alarm: Mapping[str, Any], old: str, new: str, group: str) -> dict[str, Any]:
-    """Return the request that makes an alarm another policy's, of another group."""
-    request = {name: alarm[name] for name in _ALARM if alarm.get(name) is not None}
+    Args:
+        alarm: Its description.
+        takes: What the request may have: it replaces the whole alarm, so all of it has to be said.
+        old: The ARN of the policy that it starts.
+        new: That of the one that it is to start.
+    """
+    request = {name: each for name, each in alarm.items() if name in takes and each is not None}
     for name in ("OKActions", "AlarmActions", "InsufficientDataActions"):
         if name in request:
             request[name] = [new if each == old else each for each in request[name]]
-    if request.get("Dimensions"):
-        request["Dimensions"] = [
-            {**each, "Value": group} if each["Name"] == "AutoScalingGroupName" else each
-            for each in request["Dimensions"]
-        ]
     return request
 
 

@@ -28,6 +28,7 @@ from immutable.toolkit.weights import shares
 from immutable_aws.asking import healths_of, launched, passing, terminated
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.marks import FLEET, PREFIX, Marks, Rule, tags_of
+from immutable_aws.moving import NOBODY, moved, names_of
 from immutable_aws.reading import (
     Described,
     group_of,
@@ -178,7 +179,7 @@ class Eyes:
                 at,
                 settings=settings(
                     group.group,
-                    scaling.policies,
+                    moved(scaling.policies, names_of(group), NOBODY),
                     scaling.schedules,
                     group.marks.saved,
                     group.marks.paused,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.aws.tests.backend.account import DOUBLE
+from backends.aws.tests.backend.account import DOUBLE, LIMITS
 from backends.aws.tests.backend.leavings import leave
 from backends.aws.tests.emulator import Stage
 from immutable import Canary, RolledBack, Rolling
@@ -139,6 +139,31 @@ def _target_group(account, name):
     return found["TargetGroupArn"]
 
 
+async def extras(account, notes):
+    account.group(2)
+    step = account.stage.asg.put_scaling_policy(
+        AutoScalingGroupName="web",
+        PolicyName="up",
+        PolicyType="StepScaling",
+        AdjustmentType="ChangeInCapacity",
+        StepAdjustments=[{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}],
+    )
+    account.emulator.client("cloudwatch").put_metric_alarm(
+        AlarmName="busy", AlarmActions=[step["PolicyARN"]], MetricName="CPUUtilization",
+        Namespace="AWS/EC2", Statistic="Average", Period=60, EvaluationPeriods=1, Threshold=70.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    account.stage.asg.put_notification_configuration(
+        AutoScalingGroupName="web",
+        TopicARN="arn:aws:sns:eu-west-1:123456789012:all",
+        NotificationTypes=["autoscaling:EC2_INSTANCE_LAUNCH"],
+    )
+    async with account.fleet() as fleet:
+        fleet.backend.calls.made.clear()
+        await fleet.replace(account.images[1], Rolling(), limits=LIMITS)
+        notes.of(fleet.backend.calls.made)
+
+
 async def adopt(account, notes):
     account.group(1)
     async with account.fleet() as fleet:
@@ -214,6 +239,7 @@ USES = {
     "look": (look, look_without_balancer),
     "replace": (replace, replace_behind_a_network_load_balancer),
     "weights": (weights,),
+    "extras": (extras,),
     "adopt": (adopt,),
     "create": (create,),
     "images": (images,),
@@ -226,7 +252,7 @@ USES = {
 def needed_beside(feature):
     """What a feature is used with: looking, and whatever replaces."""
     base = set(FEATURES["look"]) if feature != "look" else set()
-    return base | (set(FEATURES["replace"]) if feature == "weights" else set())
+    return base | (set(FEATURES["replace"]) if feature in ("weights", "extras") else set())
 
 
 @pytest.mark.slow
@@ -250,8 +276,7 @@ class _Kept:
 
 
 def test_every_feature_is_used():
-    # What nothing emulates is used in test_handover.py, on a stand-in for the requests.
-    assert {*USES, "extras"} == FEATURES.keys()
+    assert USES.keys() == FEATURES.keys()
 
 
 def test_a_policy_has_its_features_and_what_aws_asks_for_beside():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from . import (
+    alarms,
     asg_attachments,
     asg_groups,
     asg_launching,
     asg_members,
+    asg_policies,
     asg_settings,
     asg_tags,
     door,
@@ -16,16 +18,19 @@ from . import (
     identity,
     images,
     metrics,
+    notifications,
     parameters,
     quotas,
+    quotas_elb,
     templates,
 )
 from .calls import AFTER, BEFORE, MOTO, OURS, UNHEEDED
 from .wire import model, operation
 
 MODULES = (
-    asg_attachments, asg_groups, asg_launching, asg_members, asg_settings, asg_tags,
-    ec2_instances, elb_actions, hooks, identity, images, metrics, parameters, quotas, templates,
+    alarms, asg_attachments, asg_groups, asg_launching, asg_members, asg_policies, asg_settings,
+    asg_tags, ec2_instances, elb_actions, hooks, identity, images, metrics, notifications,
+    parameters, quotas, quotas_elb, templates,
 )  # fmt: skip
 
 

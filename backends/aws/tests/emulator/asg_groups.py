@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from . import door, hooks
+from . import asg_policies, door, hooks
 from .asg_tags import put_tags, told_tags
 from .calls import Call, ours
 from .errors import AwsError, NotEmulated, invalid
@@ -229,6 +229,7 @@ def delete_group(world: World, call: Call) -> dict[str, Any]:
                 "You cannot delete an AutoScalingGroup while there are scaling activities in "
                 "progress for that group.",
             )
+    asg_policies.group_deleted(world, group)
     group.status = "Delete in progress"
     group.desired = group.low = 0
     cause = f"At {world.scaling.stamp()} a user request force deleted AutoScalingGroup."

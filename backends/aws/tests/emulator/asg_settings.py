@@ -1,4 +1,4 @@
-"""What is set on a group beside its size: suspended processes, policies, schedules, attachments."""
+"""What is set on a group beside its size: suspended processes, metrics, schedules, warm pools."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import door
 from .calls import Call, ours
-from .errors import AwsError, invalid
+from .errors import invalid
 from .groups import PROCESSES, Group
 from .paging import page
 
@@ -61,52 +61,6 @@ def metrics(world: World, call: Call) -> dict[str, Any]:
         group.metrics |= named
     else:
         group.metrics -= named
-    return {}
-
-
-@ours("autoscaling", "PutScalingPolicy")
-def put_policy(world: World, call: Call) -> dict[str, Any]:
-    """Stored, told, restorable; nothing acts on it but `Emulator.alarm`.
-
-    PutScalingPolicy (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html).
-    """
-    group, name = _group(world, call), call.params["PolicyName"]
-    known = group.policies.get(name, {})
-    arn = known.get("PolicyARN") or f"arn:aws:autoscaling:{world.region}:{door.ACCOUNT}:scalingPolicy:{len(group.policies)}:autoScalingGroupName/{group.name}:policyName/{name}"  # fmt: skip
-    policy = {"PolicyType": "SimpleScaling", "Enabled": True, **call.params, "PolicyARN": arn}
-    alarms = []
-    if policy["PolicyType"] == "TargetTrackingScaling":
-        sides: tuple[str, ...] = ("AlarmHigh", "AlarmLow")
-        if policy.get("TargetTrackingConfiguration", {}).get("DisableScaleIn"):
-            sides = sides[:1]
-        names = [f"TargetTracking-{group.name}-{side}-{name}" for side in sides]
-        alarms = [{"AlarmName": n, "AlarmARN": f"arn:aws:cloudwatch:{world.region}:{door.ACCOUNT}:alarm:{n}"} for n in names]  # fmt: skip
-    policy["Alarms"] = alarms
-    group.policies[name] = policy
-    return {"PolicyARN": arn, "Alarms": alarms}
-
-
-@ours("autoscaling", "DescribePolicies")
-def describe_policies(world: World, call: Call) -> dict[str, Any]:
-    """Of one group, or of all."""
-    name, wanted = call.get("AutoScalingGroupName"), call.get("PolicyNames")
-    groups = [world.groups.find(name)] if name else list(world.groups.all.values())
-    found = [
-        policy
-        for group in groups
-        for policy in group.policies.values()
-        if not wanted or policy["PolicyName"] in wanted or policy["PolicyARN"] in wanted
-    ]
-    shown, token = page(found, call, most=100, usual=50)
-    return {"ScalingPolicies": list(shown)} | token
-
-
-@ours("autoscaling", "DeletePolicy")
-def delete_policy(world: World, call: Call) -> dict[str, Any]:
-    """By name, within its group."""
-    group = _group(world, call)
-    if group.policies.pop(call.params["PolicyName"], None) is None:
-        raise invalid(f"No scaling policy found with name: {call.params['PolicyName']}")
     return {}
 
 
@@ -203,12 +157,6 @@ def describe_refreshes(world: World, call: Call) -> dict[str, Any]:
     return {"InstanceRefreshes": []}
 
 
-@ours("autoscaling", "DescribeNotificationConfigurations")
-def describe_notifications(world: World, call: Call) -> dict[str, Any]:
-    """None ever: notifications are not modelled."""
-    return {"NotificationConfigurations": []}
-
-
 @ours("autoscaling", "DescribeAccountLimits")
 def describe_account_limits(world: World, call: Call) -> dict[str, Any]:
     """The default quotas ("Quotas for Amazon EC2 Auto Scaling",
@@ -219,28 +167,3 @@ def describe_account_limits(world: World, call: Call) -> dict[str, Any]:
         "NumberOfAutoScalingGroups": len(world.groups.all),
         "NumberOfLaunchConfigurations": 0,
     }
-
-
-def alarm(world: World, name: str, policy: str, desired: int) -> None:
-    """A CloudWatch alarm of a policy fires: Auto Scaling changes the size by itself.
-
-    Not while AlarmNotification is suspended, the policy disabled, or, downwards, scale-in disabled.
-
-    Raises:
-        AwsError: no such group or policy.
-    """
-    group = world.groups.find(name)
-    if policy not in group.policies:
-        raise AwsError(
-            "ValidationError", f"no policy {policy!r}; there are {sorted(group.policies)}"
-        )
-    kept = group.policies[policy]
-    disabled = kept.get("TargetTrackingConfiguration", {}).get("DisableScaleIn") and desired < group.desired  # fmt: skip
-    if not group.on("AlarmNotification") or not kept["Enabled"] or disabled:
-        return
-    was, group.desired = group.desired, min(max(desired, group.low), group.high)
-    world.scaling.nudge(
-        group,
-        f"a monitor alarm in state ALARM triggered policy {policy} changing the desired capacity "
-        f"from {was} to {group.desired}.",
-    )

@@ -46,6 +46,14 @@ UNHEEDED = {
     "autoscaling:DescribeScalingActivities": {"IncludeManagedResources", "Filters"},
     "autoscaling:DescribeTrafficSources": {"TrafficSourceType"},
     "autoscaling:PutScalingPolicy": {"PredictiveScalingConfiguration"},
+    "cloudwatch:DescribeAlarms": {
+        "AlarmNamePrefix",
+        "AlarmTypes",
+        "ChildrenOfAlarmName",
+        "ParentsOfAlarmName",
+        "StateValue",
+        "ActionPrefix",
+    },
     "cloudwatch:GetMetricData": {"NextToken", "MaxDatapoints"},
     "ec2:RunInstances": {
         "CapacityReservationSpecification",

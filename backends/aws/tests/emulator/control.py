@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.emulators.commands import Commands
 
-from . import asg_settings, door, images, implied
+from . import asg_policies, door, images, implied
 from .laws import Fate
 from .snapshot import snapshot
 from .targets import REASONS
@@ -83,7 +83,7 @@ def resize(world: World, group: str, **sizes: int) -> None:
 @command
 def alarm(world: World, group: str, policy: str, desired: int) -> None:
     """A scaling policy's alarm fires."""
-    asg_settings.alarm(world, group, policy, desired)
+    asg_policies.alarm(world, group, policy, desired)
 
 
 @command

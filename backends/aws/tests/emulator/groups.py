@@ -136,6 +136,7 @@ class Group:
     hooks: dict[str, dict[str, Any]] = field(factory=dict)
     policies: dict[str, dict[str, Any]] = field(factory=dict)
     schedules: dict[str, dict[str, Any]] = field(factory=dict)
+    notifications: dict[str, list[str]] = field(factory=dict)
     metrics: set[str] = field(factory=set)
     tags: dict[str, tuple[str, bool]] = field(factory=dict)
     activities: list[Activity] = field(factory=list)

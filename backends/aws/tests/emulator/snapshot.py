@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import door
 from .asg_groups import told
+from .asg_policies import told as policy_told
 from .targets import forwarded
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def snapshot(world: World) -> dict[str, Any]:
-    """Groups with their settings, policies, schedules and hooks; templates; target groups; weights.
+    """Groups with settings, policies, schedules, hooks, notifications; templates; pools; weights; alarms.
 
     Members are told by state, image and zone, without ids and times, so that two snapshots of a
     fleet that was replaced and brought back are equal.
@@ -30,6 +31,7 @@ def snapshot(world: World) -> dict[str, Any]:
         },
         "target_groups": {p.group.name: _pool(world, p) for p in world.targets.pools.values()},
         "listeners": _listeners(world),
+        "alarms": {name: _plain(alarm) for name, alarm in sorted(world.alarms.all.items())},
     }
 
 
@@ -50,7 +52,9 @@ def _group(world: World, group: Any) -> dict[str, Any]:
         f"{m['LifecycleState']} {m['ImageId']} {m['AvailabilityZone']} {m['ProtectedFromScaleIn']}"
         for m in members
     )
-    extra = {"policies": group.policies, "schedules": group.schedules, "hooks": group.hooks}
+    extra = {"policies": {name: policy_told(world, each) for name, each in group.policies.items()}}
+    extra |= {"schedules": group.schedules, "hooks": group.hooks}
+    extra |= {"notifications": group.notifications}
     return dict(_plain(said | extra))
 
 

@@ -12,6 +12,7 @@ from tests.emulators.ledger import Ledger
 from tests.emulators.serving import Reply
 
 from . import door
+from .alarms import Alarms
 from .calls import Call
 from .errors import AwsError
 from .faults import Answers
@@ -56,7 +57,7 @@ class World:
         self.scaling = Scaling(self)
         self.templates = Templates(self.region)
         self.parameters = Parameters(self.region)
-        self.metrics = Metrics(self.clock)
+        self.metrics, self.alarms = Metrics(self.clock), Alarms(self.region)
         self.lives.before_turn = self.targets.settle
         self.lives.on_leaving = self._leaves
         self.lives.on_gone = lambda life: self.scaling.gone(life.id)

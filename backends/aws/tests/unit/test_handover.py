@@ -1,112 +1,70 @@
-"""What the emulator doesn't model: alarms of policies that are handed over, and notifications."""
+"""What a policy or an alarm says of its group is said of the next one; of others it stays."""
 
 from __future__ import annotations
 
-import asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 
-from immutable.backend import Context
-from immutable_aws.handover import hand_over, repointed
-from immutable_aws.hands import Hands
-from immutable_aws.looking import Scaling
-from immutable_aws.marks import Marks
-from immutable_aws.monitoring import watch_alike
-from immutable_aws.permissions import FEATURES, action
-from immutable_aws.reading import Described
+from immutable_aws.handover import repointed
+from immutable_aws.moving import NOBODY, Names, moved
 
-STEP = {
-    "PolicyName": "up",
-    "PolicyType": "StepScaling",
-    "PolicyARN": "arn:old",
-    "AdjustmentType": "ChangeInCapacity",
-    "StepAdjustments": [{"ScalingAdjustment": 1}],
-    "Enabled": True,
-    "Alarms": [{"AlarmName": "busy"}],
-}
+WEB, NEXT = Names("web", ("targetgroup/web/1",)), Names("web-r2", ("targetgroup/web-r2/2",))
 ALARM = {
     "AlarmName": "busy",
     "AlarmArn": "arn:alarm",
     "StateValue": "OK",
     "AlarmActions": ["arn:old", "arn:topic"],
-    "Dimensions": [{"Name": "AutoScalingGroupName", "Value": "web"}],
-    "MetricName": "CPUUtilization",
     "Threshold": 70.0,
+    "TreatMissingData": None,
 }
 
 
-def described(name, number):
-    return Described({"AutoScalingGroupName": name, "MinSize": 1}, {}, Marks("web", number))
+def dimension(name, value):
+    return {"Name": name, "Value": value}
 
 
-class Asked:
-    """Stands in for the requests: notes them, and answers what it was told to."""
-
-    def __init__(self, answers):
-        self.answers, self.requests = answers, []
-
-    async def ask(self, service, call, *, about="", turn=None, **params):
-        self.requests.append((service, call, params))
-        return self.answers.get(call, {})
-
-    async def pages(self, service, call, key, **params):
-        return (await self.ask(service, call, **params)).get(key, [])
-
-    def now(self):
-        return 0.0
+def test_an_alarm_starts_another_policy_and_is_otherwise_as_it_was():
+    takes = {"AlarmName", "AlarmActions", "Threshold", "TreatMissingData"}
+    assert repointed(ALARM, takes, "arn:old", "arn:new") == {
+        "AlarmName": "busy",
+        "AlarmActions": ["arn:new", "arn:topic"],
+        "Threshold": 70.0,
+    }
 
 
-class Seen:
-    """Stands in for looking: two groups, and the policies that were put."""
-
-    def __init__(self, calls):
-        self.calls = calls
-
-    async def group(self, fleet, number):
-        return described("web" if number == 1 else "web-r2", number)
-
-    async def scaling(self, group, *, anew=False):
-        if group.marks.revision == 1:
-            return Scaling([STEP])
-        return Scaling([p for _, call, p in self.calls.requests if call == "PutScalingPolicy"])
-
-    def forget_scaling(self):
-        pass
-
-
-def test_an_alarm_is_pointed_at_the_policys_next_group():
-    asked = Asked(
-        {"PutScalingPolicy": {"PolicyARN": "arn:new"}, "DescribeAlarms": {"MetricAlarms": [ALARM]}}
-    )
-    hands = Hands(asked, Seen(asked))
-    asyncio.run(hand_over(hands, described("web", 1), 2, Context("r", "", 1, "t", 60)))
-    order = [call for _, call, _ in asked.requests if "Describe" not in call]
-    assert order == ["CreateOrUpdateTags", "PutScalingPolicy", "PutMetricAlarm", "DeletePolicy"]
-    (alarm,) = [params for _, call, params in asked.requests if call == "PutMetricAlarm"]
-    assert alarm == repointed(ALARM, "arn:old", "arn:new", "web-r2")
-    assert alarm["AlarmActions"] == ["arn:new", "arn:topic"]
-    assert alarm["Dimensions"] == [{"Name": "AutoScalingGroupName", "Value": "web-r2"}]
-    assert "StateValue" not in alarm
-
-
-def test_notifications_go_where_the_patterns_go():
-    told = [
-        {"AutoScalingGroupName": "web", "TopicARN": "arn:t", "NotificationType": kind}
-        for kind in ("launch", "terminate")
+def test_dimensions_are_renamed_wherever_they_are_and_only_where_they_name_the_group():
+    mine = [dimension("AutoScalingGroupName", "web"), dimension("TargetGroup", WEB.pools[0])]
+    others = [dimension("AutoScalingGroupName", "queue"), dimension("QueueName", "web")]
+    told = {"Metrics": [{"MetricStat": {"Metric": {"Dimensions": mine + others}}}], "Period": 60}
+    (metric,) = moved(told, WEB, NEXT)["Metrics"]
+    assert metric["MetricStat"]["Metric"]["Dimensions"] == [
+        dimension("AutoScalingGroupName", "web-r2"),
+        dimension("TargetGroup", NEXT.pools[0]),
+        *others,
     ]
-    asked = Asked({"DescribeNotificationConfigurations": {"NotificationConfigurations": told}})
-    hands = Hands(asked, Seen(asked))
-    asyncio.run(watch_alike(hands, described("web-r2", 2), described("web", 1)))
-    (put,) = [params for _, call, params in asked.requests if call.startswith("Put")]
-    assert put == {
-        "AutoScalingGroupName": "web-r2",
-        "TopicARN": "arn:t",
-        "NotificationTypes": ["launch", "terminate"],
-    }
 
 
-def test_these_are_the_permissions_called_extras():
-    made = {
-        action("cloudwatch", "DescribeAlarms"),
-        action("cloudwatch", "PutMetricAlarm"),
-        action("autoscaling", "PutNotificationConfiguration"),
-    }
-    assert set(FEATURES["extras"]) == made
+def test_a_label_names_the_next_target_group_and_the_same_load_balancer():
+    label = {"ResourceLabel": "app/front/9/targetgroup/web/1"}
+    assert moved(label, WEB, NEXT) == {"ResourceLabel": "app/front/9/targetgroup/web-r2/2"}
+    assert moved(label, WEB, Names("web-r2", WEB.pools)) == label
+    other = {"ResourceLabel": "app/front/9/targetgroup/other-web/1"}
+    assert moved(other, WEB, NEXT) == other
+
+
+NAMES = st.sampled_from(["web", "web-r2", "queue", *WEB.pools, *NEXT.pools])
+TOLD = st.recursive(
+    st.one_of(
+        st.integers(),
+        st.text(),
+        st.builds(dimension, st.sampled_from(["AutoScalingGroupName", "TargetGroup", "X"]), NAMES),
+        st.builds(lambda pool: {"ResourceLabel": f"app/front/9/{pool}"}, NAMES),
+    ),
+    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+)
+
+
+@given(told=TOLD)
+def test_what_is_told_of_settings_is_the_same_in_the_group_that_they_move_to(told):
+    mine = moved(told, NEXT, Names("queue", ("x",)))  # Nothing of the next group's in it.
+    assert moved(moved(mine, WEB, NEXT), NEXT, NOBODY) == moved(mine, WEB, NOBODY)
