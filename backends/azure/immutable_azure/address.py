@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from immutable.backend import FleetURL
 from immutable.errors import InvalidValue
-from immutable.toolkit.address import check_endpoint, check_options
+from immutable.toolkit.address import EVERY, check_endpoint, check_options
 
 __all__ = ["Place"]
 
@@ -63,7 +63,7 @@ class Place:
             InvalidValue: A part makes no sense; says which, and what to write.
         """
         check_options(url, _OPTIONS)
-        if not _NAME.fullmatch(url.name):
+        if url.name != EVERY and not _NAME.fullmatch(url.name):
             raise InvalidValue(
                 "name", url.name, "letters, digits and . _ - only, up to 50", "rename the fleet"
             )

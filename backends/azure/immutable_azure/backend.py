@@ -35,6 +35,7 @@ from immutable_azure.removing import delete_revision
 from immutable_azure.retiring import retire
 from immutable_azure.sizing import grow, settle
 from immutable_azure.switching import route
+from immutable_azure.withdrawing import restore_image, withdraw_image
 
 __all__ = ["CAPABILITIES", "AzureBackend"]
 
@@ -230,3 +231,15 @@ class AzureBackend(Backend):
         """Take the scale set of that name as revision 1; only its tags change."""
         async with self._deed(fleet) as hands:
             await adopt_fleet(hands, fleet, delete_when_replaced)
+
+    # -- images --------------------------------------------------------------------------------
+
+    async def withdraw_image(self, artifact: str, *, launchable: bool) -> bool:
+        """Exclude a gallery image version from the latest, and end its life."""
+        async with self._deed(artifact) as hands:
+            return await withdraw_image(hands, artifact, launchable=launchable)
+
+    async def restore_image(self, artifact: str) -> bool:
+        """Let a version that was withdrawn be as before."""
+        async with self._deed(artifact) as hands:
+            return await restore_image(hands, artifact)

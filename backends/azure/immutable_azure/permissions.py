@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["ACTIONS", "SWITCHING", "missing"]
+__all__ = ["ACTIONS", "SWITCHING", "WITHDRAWING", "missing"]
 
 ACTIONS: tuple[str, ...] = (
     "Microsoft.Compute/virtualMachineScaleSets/read",
@@ -38,6 +38,12 @@ SWITCHING: tuple[str, ...] = (
     "Microsoft.Network/loadBalancers/backendAddressPools/delete",
 )
 """What a rollout needs besides where all traffic is switched at once."""
+
+WITHDRAWING: tuple[str, ...] = (
+    "Microsoft.Compute/galleries/images/versions/read",
+    "Microsoft.Compute/galleries/images/versions/write",
+)
+"""What withdrawing and restoring images needs, in the resource group of their gallery."""
 
 
 def _matches(pattern: str, action: str) -> bool:

@@ -157,10 +157,16 @@ def put(world: World, call: Call) -> Answer:
     above = call.path.rsplit("/", 2)[0]
     if kind.startswith("gallery_"):
         world.store.get(above)
+    before = copy.deepcopy(there.doc) if (there := world.store.find(call.path)) else None
+    if kind == "gallery_image_versions" and before is not None:
+        _same_source(before["properties"], call.body["properties"])
     found, new = world.store.put(call.path, call.body)
     if kind == "gallery_image_versions":
-        found.properties.setdefault("publishingProfile", {}).setdefault("excludeFromLatest", False)
-        found.properties["publishingProfile"].setdefault("publishedDate", stamp(world))
+        published = before["properties"]["publishingProfile"] if before else {}
+        profile = found.properties.setdefault("publishingProfile", {})
+        profile.setdefault("excludeFromLatest", False)
+        # Read-only: whatever is sent, it is when the version was published.
+        profile["publishedDate"] = published.get("publishedDate", stamp(world))
     operation = world.operations.failing(call, call.path)
     if operation is not None:
         found.state = "Failed"
@@ -176,6 +182,20 @@ def put(world: World, call: Call) -> Answer:
         found.state = "Creating"
     world.clock.after(world.chances.draw(law), done)
     return accepted(world, call, operation, 201 if new else 200, told(world, found))
+
+
+def _same_source(before: dict[str, Any], body: dict[str, Any]) -> None:
+    """Refuse another source: it is not among what can be changed, as regions, replica counts,
+    `excludeFromLatest` and `endOfLifeDate` are ("List, update, and delete gallery resources",
+    https://learn.microsoft.com/azure/virtual-machines/update-image-resources).
+
+    Raises:
+        ArmError: 409 `PropertyChangeNotAllowed`.
+    """
+    if before.get("storageProfile") != body.get("storageProfile"):
+        name = "galleryImageVersion.properties.storageProfile.source"
+        said = f"Changing property '{name}' is not allowed."
+        raise ArmError("PropertyChangeNotAllowed", said, 409, target=name)
 
 
 @answers(*(f"compute:{group}.get" for group in KINDS))

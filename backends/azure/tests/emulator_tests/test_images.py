@@ -68,6 +68,29 @@ async def test_the_latest_version_leaves_out_what_is_excluded(emulator, stage, f
     assert member.properties.storage_profile.image_reference.exact_version == "1.2.0"
 
 
+async def test_what_of_a_version_can_be_changed(emulator, stage, compute, refused):
+    """Tags, `excludeFromLatest`, `endOfLifeDate`; not its source ("Update resources")."""
+    stage.image("1.0.0")
+    call, names = compute.gallery_image_versions, ("rg", "gallery", "web", "1.0.0")
+    before = await call.get(*names)
+    profile = {"excludeFromLatest": True, "endOfLifeDate": "2026-01-01T00:00:00Z"}
+    body = version(stage, "westeurope", **profile) | {"tags": {"a": "b"}}
+    await (await call.begin_create_or_update(*names, body)).result()
+    told = await call.get(*names)
+    published = told.properties.publishing_profile
+    assert (published.exclude_from_latest, told.tags) == (True, {"a": "b"})
+    assert published.end_of_life_date.year == 2026
+    assert published.published_date == before.properties.publishing_profile.published_date
+    await (await call.begin_create_or_update(*names, version(stage, "westeurope"))).result()
+    told = await call.get(*names)
+    published = told.properties.publishing_profile
+    assert (published.exclude_from_latest, published.end_of_life_date) == (False, None)
+    other = version(stage, "westeurope")
+    other["properties"]["storageProfile"]["osDiskImage"]["source"]["id"] += "2"
+    change = call.begin_create_or_update(*names, other)
+    await refused(409, "PropertyChangeNotAllowed", change)
+
+
 async def test_a_managed_image_is_no_image_for_trusted_launch(stage, compute, refused):
     """Recorded words: `BadRequest`."""
     path = stage.id("Microsoft.Compute", "images", "old")
