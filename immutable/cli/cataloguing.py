@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from immutable import catalog as deciding
 from immutable.catalog import Catalog
 from immutable.catalog.revoking import revocable
 from immutable.cli.bundles import FILE, attestations_of, attested, read
+from immutable.cli.exposing import answer, complain, escape_options
 from immutable.cli.options import as_json, journal, where
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import plain_table, stamp
@@ -143,6 +145,7 @@ def _state(shown: dict[str, object]) -> str:
     help="Also mark it in its clouds. deprecate: fleets that run it still heal with it; disable:"
     " nothing is launched from it any more, not even to heal.",
 )  # fmt: skip
+@escape_options
 @PLACES
 @where
 @as_json
@@ -153,6 +156,8 @@ async def revoke(
     at: str | None,
     force: bool,
     way: str | None,
+    plans: Path | None,
+    to: str,
     places: tuple[str, ...],
     journal: str | None,
     actor: str | None,
@@ -161,8 +166,9 @@ async def revoke(
     """Revoke an IMAGE, and with it all that were built on it: none is to be launched any more.
 
     IMAGE is web:1.4.2 or a digest, also of an image that is not in the catalog, if one in it was
-    built on it. Exits with 5 while a channel points at it, and with 4 if it was revoked and not
-    all could be withdrawn.
+    built on it. The fleets and instances that run it are listed, rollouts to it are told to go
+    back, and with --plans there is a plan for each fleet to get off it. Exits with 5 while a
+    channel points at it, and with 4 if it was revoked and not all else is known or done.
     """
     since, who = time_of(at, "at").timestamp() if at else None, actor or default_actor()
     if at and way:
@@ -178,22 +184,35 @@ async def revoke(
         if way:
             mild = way == "deprecate"
             found = await withdraw_image(book, image, launchable=mild, places=places, actor=who)
-    _show_revoked(catalog, image, found, as_json=as_json)
+        shown = _show_revoked(catalog, image, found, as_json=as_json)
+        runs = await answer(
+            book,
+            image,
+            plans=plans,
+            to=to,
+            places=places,
+            actor=who,
+            stop="" if at else f"{image} is revoked: {reason}",
+            as_json=as_json,
+        )
+    if as_json:
+        show_json(shown | {"exposure": runs})
     told(found or (), "the revocation stands", as_json=as_json)
+    complain(runs)
 
 
 def _show_revoked(
     catalog: Catalog, image: str, found: tuple[Withdrawal, ...] | None, *, as_json: bool
-) -> None:
+) -> dict[str, Any]:
     shown = documents.revoked(catalog, revocable(catalog, image))
     if as_json:
-        show_json(shown if found is None else shown | {"withdrawn": outcomes(found)})
-        return
+        return shown if found is None else shown | {"withdrawn": outcomes(found)}
     affected = ", ".join(shown["affected"]) or shown["digest"]
     console().print(f"revoked from {stamp(shown['at'])} UTC on: {affected}", markup=False)
     if shown["channels"]:
         names = ", ".join(shown["channels"])
         console(error=True).print(f"still pointing at it: {names}", markup=False)
+    return shown
 
 
 @click.command()

@@ -11,6 +11,7 @@ from immutable.cli.cataloguing import add, restore, revoke, show, versions
 from immutable.cli.channels import channel
 from immutable.cli.collecting import collect
 from immutable.cli.controller import controller
+from immutable.cli.exposing import exposed
 from immutable.cli.fleets import fleet
 from immutable.cli.images import image
 from immutable.cli.orders import abort, cancel, pause, promote, resume
@@ -40,7 +41,7 @@ def cli() -> None:
 _ROLLOUTS = (plan, approve, approvals, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-_CATALOG = (add, show, versions, revoke, restore)
+_CATALOG = (add, show, versions, revoke, restore, exposed)
 
 for each in (build, try_, collect, sweep_images, keygen, sign, verify, *_CATALOG):
     image.add_command(each)

@@ -5,6 +5,16 @@ specification is not built twice, and a build whose process was killed is carrie
 """
 
 from immutable.images.building import BuildOrder, BuiltImage, build_image
+from immutable.images.exposing import (
+    Escape,
+    Exposed,
+    Exposure,
+    Underway,
+    connecting,
+    escapes,
+    exposure,
+    stop_rollouts,
+)
 from immutable.images.redacting import redactor
 from immutable.images.sourcing import committed
 from immutable.images.trying import TryOrder, try_image
@@ -13,13 +23,21 @@ from immutable.images.withdrawing import Outcome, Withdrawal, restore_image, wit
 __all__ = [
     "BuildOrder",
     "BuiltImage",
+    "Escape",
+    "Exposed",
+    "Exposure",
     "Outcome",
     "TryOrder",
+    "Underway",
     "Withdrawal",
     "build_image",
     "committed",
+    "connecting",
+    "escapes",
+    "exposure",
     "redactor",
     "restore_image",
+    "stop_rollouts",
     "try_image",
     "withdraw_image",
 ]

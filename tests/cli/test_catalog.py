@@ -7,6 +7,10 @@ import json
 import pytest
 from attrs import evolve
 
+from immutable.backend import Denied
+from immutable.memory import MemoryBackend
+from immutable.registry import register
+from tests.support.admitting import image
 from tests.support.images import BASE, manifest, spec
 
 pytest.importorskip("securesystemslib")
@@ -122,3 +126,45 @@ def test_every_change_is_on_record_and_the_record_holds(run, filled):
     exported = run("audit", "export").stdout
     assert "channel_assigned" in exported
     assert "version_added" in exported
+
+
+@pytest.fixture
+def served(run, filled, tmp_path):
+    """Fleets of web:1 and web:3, by what they became on the simulated cloud."""
+    for number in "456":
+        made = image(number, "sim", base=image("4", "sim", base="").digest if number == "5" else "")
+        (tmp_path / f"sim-{number}.json").write_bytes(made.dump())
+        run("image", "add", f"sim-{number}.json")
+    run("fleet", "create", "sim://web", "web-5", "--size", "2")
+    run("fleet", "create", "sim://new", "web-6", "--size", "1")
+
+
+def test_revoking_tells_who_runs_it_and_makes_plans_to_get_off_it(run, served):
+    shown = run("image", "exposure", "web:4").stdout
+    assert "sim://web r1 runs 2 instances of web:5" in shown
+    assert "sim://new" not in shown
+    said = run("image", "revoke", "web:4", "--reason", "CVE-1", "--plans", "ways").stdout
+    (line,) = (each for each in said.splitlines() if "immutable apply" in each)
+    assert line.startswith("sim://web to web-6: immutable apply ways/001-sim---web.plan")
+    run("apply", "ways/001-sim---web.plan")
+    assert "no fleet that this journal knows runs it" in run("image", "exposure", "web:4").stdout
+    told = json.loads(run("image", "exposure", "web:6", "--json").stdout)
+    assert {each["fleet"]: len(each["instances"]) for each in told["exposed"]} == {
+        "sim://web": 2, "sim://new": 1,
+    }  # fmt: skip
+
+
+def test_a_fleet_without_a_way_out_or_out_of_sight_is_no_success(run, served):
+    run("image", "revoke", "web:6", "--reason", "CVE-2")
+    failed = run("image", "revoke", "web:4", "--reason", "CVE-1", "--plans", "ways", code=4)
+    assert "there is no version that is not revoked" in failed.stdout
+    assert "about sim://web" in failed.stderr
+    register("sim", Shut)
+    failed = run("image", "exposure", "web:4", code=4)
+    assert "sim://new can't be looked at: no way in" in failed.stdout
+
+
+class Shut(MemoryBackend):
+    @classmethod
+    def from_url(cls, url, *, clock):
+        raise Denied("no way in")
