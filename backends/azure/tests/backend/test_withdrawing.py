@@ -7,22 +7,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backends.azure.tests.backend.account import LIMITS
-from immutable import Rolling
 from immutable.backend import Denied, FleetURL, Gone, ImageState, Invalid, SystemClock, Throttled
 from immutable_azure import AzureBackend
 from immutable_azure.clients import Clients
 from immutable_azure.permissions import WITHDRAWING
 from immutable_azure.withdrawing import WITHDRAWN
 from tests.emulators.revoking import revoked_and_restored
-from tests.emulators.waiting import eventually
 
 
-def play(account, story, size=2):
+def play(account, story):
+    """Play a story for which no fleet is needed."""
+
     async def go():
-        account.group(size)
-        async with account.fleet() as fleet:
-            await story(fleet, fleet.backend)
+        backend = account.backend()
+        await backend.open()
+        try:
+            await story(backend)
+        finally:
+            await backend.close()
 
     asyncio.run(go())
 
@@ -36,8 +38,8 @@ def profile(account, image):
     return bool(found.get("excludeFromLatest")), found.get("endOfLifeDate")
 
 
-def test_a_withdrawn_version_is_not_the_latest_and_its_sets_heal(account):
-    async def story(fleet, backend):
+def test_a_withdrawn_version_is_not_the_latest_until_it_is_restored(account):
+    async def story(backend):
         image = account.images[1]
         latest = await backend.resolve("gallery/web/latest")
         assert (latest.artifact, latest.state) == (image, ImageState.AVAILABLE)
@@ -48,8 +50,6 @@ def test_a_withdrawn_version_is_not_the_latest_and_its_sets_heal(account):
         assert not await backend.withdraw_image(image, launchable=True)
         assert (await backend.resolve("gallery/web/latest")).artifact == account.images[0]
         assert (await backend.resolve(image)).state is ImageState.DEPRECATED
-        await fleet.replace(image, Rolling(), limits=LIMITS)
-        await eventually(lambda: account.serving("web-r2"), lambda found: len(found) == 2)
         assert await backend.restore_image(image)
         assert profile(account, image) == (False, None)
         assert not await backend.restore_image(image)
@@ -60,7 +60,7 @@ def test_a_withdrawn_version_is_not_the_latest_and_its_sets_heal(account):
 
 @pytest.mark.parametrize("before", [(True, None), (False, "2100-01-01T00:00:00Z")])
 def test_a_version_is_restored_as_it_was_and_nothing_else_of_it_changes(account, before):
-    async def story(fleet, backend):
+    async def story(backend):
         image = account.images[1]
         told = shown(account, image)
         fields = {"excludeFromLatest": before[0], "replicaCount": 3}
@@ -82,7 +82,7 @@ def test_a_version_is_restored_as_it_was_and_nothing_else_of_it_changes(account,
 
 
 def test_a_withdrawal_that_somebody_half_undid_is_made_whole(account):
-    async def story(fleet, backend):
+    async def story(backend):
         image = account.images[1]
         assert await backend.withdraw_image(image, launchable=True)
         told = shown(account, image)
@@ -97,7 +97,7 @@ def test_a_withdrawal_that_somebody_half_undid_is_made_whole(account):
 
 
 def test_what_can_not_be_withdrawn_says_why_and_what_can_be_done(account):
-    async def story(fleet, backend):
+    async def story(backend):
         image = account.images[1]
         managed = account.stage.id("Microsoft.Compute", "images", "old")
         for wrong in (managed, "Canonical:ubuntu:server:1.0.0", image.replace("2.0.0", "latest")):
