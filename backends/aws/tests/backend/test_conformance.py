@@ -1,4 +1,4 @@
-"""The conformance suite on the emulated AWS, behind a load balancer and without one."""
+"""The conformance suite on the emulated AWS: in three zones behind a load balancer, and in one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from immutable.testing import Accessors, BackendConformance
 class TestBehindALoadBalancer(AwsAuthor, BackendConformance):
     @pytest.fixture
     def backend(self, emulator, stage, monkeypatch, request):
+        # One check wants a group of whose processes its owner has stopped none: it has one zone.
+        self.zones = 1 if "settings_here" in request.node.name else 3
         # Only who sends requests that arrive late gives up on them soon.
         self.timeout = self.hasty if "late" in request.node.name else 10.0
         return self.make(emulator, stage, monkeypatch)

@@ -248,16 +248,17 @@ def test_denied_in_the_middle_it_goes_back(account):
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("strategy", "members"),
+    ("strategy", "size", "members"),
     [
-        ("rolling", 1),
-        pytest.param("rolling", 4, marks=pytest.mark.slow),
-        pytest.param("blue-green", 2, marks=pytest.mark.slow),
-        pytest.param("blue-green", 6, marks=pytest.mark.slow),
+        ("rolling", 6, 1),
+        pytest.param("rolling", 20, 13, marks=pytest.mark.slow),
+        pytest.param("canary", 20, 10, marks=pytest.mark.slow),
+        pytest.param("blue-green", 20, 2, marks=pytest.mark.slow),
+        pytest.param("rolling", 100, 40, marks=pytest.mark.slow),
+        pytest.param("blue-green", 100, 70, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, strategy, members):
-    size = 6
+def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, strategy, size, members):
     account.group(size)
     before = account.everything()
     journal = tmp_path / "journal.db"

@@ -147,12 +147,12 @@ def test_an_image_that_never_serves_is_taken_back_without_a_trace(account):
 
 @pytest.mark.parametrize("strategy", [Rolling(), Canary(stages=("50%", "100%"), bake=60)])
 def test_an_abort_half_way_leaves_everything_as_it_was(account, strategy):
-    size = 8
-    account.group(size)
+    account.group(SIZE)
     before = account.everything()
     end = aborted(account, strategy, DOUBLE, lambda: account.zones("web-r2").total() >= 2)
     assert isinstance(end, RolledBack)
     assert account.everything() == before
+    check_balanced(account, "web")
 
 
 def test_what_is_scaled_out_meanwhile_is_followed(account):
@@ -195,14 +195,30 @@ def test_the_next_rollout_replaces_what_the_last_one_made(account):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("strategy", [Rolling(), Canary(stages=("10%", "100%"), bake=0.5)])
+@pytest.mark.parametrize(
+    "strategy", [Rolling(), Canary(stages=("10%", "100%"), bake=0.5), BlueGreen(bake=0.5)]
+)
 def test_a_hundred_servers_in_three_zones(account, strategy):
     account.emulator.laws(boot=1.0)
-    account.stage.emulator.quota(code="L-1216C47A", value=2000)
     result, _, before, after = replaced(account, strategy, size=100, limits=DOUBLE)
     assert result.status.value == "succeeded"
     check_moved(account, before, after, size=100)
     check_balanced(account, "web-r2", 100)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("strategy", "members"),
+    [(Rolling(), 40), (Canary(stages=("10%", "100%"), bake=60), 10), (BlueGreen(bake=60), 70)],
+)
+def test_a_hundred_servers_come_back_in_three_zones(account, strategy, members):
+    account.group(100)
+    before = account.everything()
+    end = aborted(account, strategy, DOUBLE, lambda: account.zones("web-r2").total() >= members)
+    assert isinstance(end, RolledBack)
+    assert account.everything() == before
+    check_balanced(account, "web", 100)
 
 
 @pytest.mark.parametrize(("kind", "answers"), [("application", 2), (None, 1)])
