@@ -1,13 +1,39 @@
-"""A revocation in the catalog, carried out on an emulated cloud and taken back."""
+"""Images that are withdrawn on an emulated cloud: by a backend alone, and by the catalog."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from immutable import open_journal
 from immutable.catalog import add, restore, revoke
 from immutable.images import Outcome, restore_image, withdraw_image
 from immutable.model.catalog import VersionAdded
+
+
+def play(account, story, size):
+    """Play a story of a fleet of that size, and of its backend."""
+
+    async def go():
+        account.group(size)
+        async with account.fleet() as fleet:
+            await story(fleet, fleet.backend)
+
+    asyncio.run(go())
+
+
+def play_alone(account, story):
+    """Play a story of a backend, for which no fleet is needed."""
+
+    async def go():
+        backend = account.backend()
+        await backend.open()
+        try:
+            await story(backend)
+        finally:
+            await backend.close()
+
+    asyncio.run(go())
 
 
 async def revoked_and_restored(

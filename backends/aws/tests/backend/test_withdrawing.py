@@ -11,31 +11,8 @@ from backends.aws.tests.backend.account import LIMITS
 from immutable import PlanRefused, Rolling
 from immutable.backend import Denied, Gone, ImageState, Invalid, Throttled, TroubleKind
 from immutable_aws.withdrawing import moment
-from tests.emulators.revoking import revoked_and_restored
+from tests.emulators.revoking import play, play_alone, revoked_and_restored
 from tests.emulators.waiting import eventually
-
-
-def play(account, story, size=2):
-    async def go():
-        account.group(size)
-        async with account.fleet() as fleet:
-            await story(fleet, fleet.backend)
-
-    asyncio.run(go())
-
-
-def play_alone(account, story):
-    """Play a story for which no fleet is needed."""
-
-    async def go():
-        backend = account.backend()
-        await backend.open()
-        try:
-            await story(backend)
-        finally:
-            await backend.close()
-
-    asyncio.run(go())
 
 
 def described(account, image):
@@ -66,7 +43,7 @@ def test_a_disabled_image_is_refused_by_aws_itself_until_it_is_restored(account)
         again = await fleet.plan(image, Rolling(), limits=LIMITS)
         assert again.candidate == plan.candidate
 
-    play(account, story)
+    play(account, story, 2)
 
 
 def test_a_fleet_of_a_deprecated_image_heals_and_one_of_a_disabled_does_not(account):
@@ -87,7 +64,7 @@ def test_a_fleet_of_a_deprecated_image_heals_and_one_of_a_disabled_does_not(acco
         emulator.skip(seconds=600)
         await eventually(lambda: account.serving("web"), lambda found: len(found) == 2)
 
-    play(account, story)
+    play(account, story, 2)
 
 
 async def _one_dies(account, fleet):

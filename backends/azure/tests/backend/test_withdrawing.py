@@ -12,21 +12,7 @@ from immutable_azure import AzureBackend
 from immutable_azure.clients import Clients
 from immutable_azure.permissions import WITHDRAWING
 from immutable_azure.withdrawing import WITHDRAWN
-from tests.emulators.revoking import revoked_and_restored
-
-
-def play(account, story):
-    """Play a story for which no fleet is needed."""
-
-    async def go():
-        backend = account.backend()
-        await backend.open()
-        try:
-            await story(backend)
-        finally:
-            await backend.close()
-
-    asyncio.run(go())
+from tests.emulators.revoking import play_alone, revoked_and_restored
 
 
 def shown(account, image):
@@ -55,7 +41,7 @@ def test_a_withdrawn_version_is_not_the_latest_until_it_is_restored(account):
         assert not await backend.restore_image(image)
         assert (await backend.resolve("gallery/web/latest")).artifact == image
 
-    play(account, story)
+    play_alone(account, story)
 
 
 @pytest.mark.parametrize("before", [(True, None), (False, "2100-01-01T00:00:00Z")])
@@ -78,7 +64,7 @@ def test_a_version_is_restored_as_it_was_and_nothing_else_of_it_changes(account,
         assert await backend.restore_image(image)
         assert shown(account, image) == whole
 
-    play(account, story)
+    play_alone(account, story)
 
 
 def test_a_withdrawal_that_somebody_half_undid_is_made_whole(account):
@@ -93,7 +79,7 @@ def test_a_withdrawal_that_somebody_half_undid_is_made_whole(account):
         assert await backend.restore_image(image)
         assert profile(account, image) == (False, None)
 
-    play(account, story)
+    play_alone(account, story)
 
 
 def test_what_can_not_be_withdrawn_says_why_and_what_can_be_done(account):
@@ -123,7 +109,7 @@ def test_what_can_not_be_withdrawn_says_why_and_what_can_be_done(account):
             await backend.withdraw_image(image, launchable=True)
         assert profile(account, image) == (False, None)
 
-    play(account, story)
+    play_alone(account, story)
 
 
 def test_all_sets_of_a_resource_group_have_an_address():

@@ -10,31 +10,8 @@ from backends.gcp.tests.backend.account import LIMITS
 from immutable import PlanRefused, Rolling
 from immutable.backend import Denied, Gone, ImageState, Invalid, Throttled
 from immutable_gcp import GcpBackend
-from tests.emulators.revoking import revoked_and_restored
+from tests.emulators.revoking import play, play_alone, revoked_and_restored
 from tests.emulators.waiting import eventually
-
-
-def play(account, story, size=3):
-    async def go():
-        account.group(size)
-        async with account.fleet() as fleet:
-            await story(fleet, fleet.backend)
-
-    asyncio.run(go())
-
-
-def play_alone(account, story):
-    """Play a story for which no fleet is needed."""
-
-    async def go():
-        backend = account.backend()
-        await backend.open()
-        try:
-            await story(backend)
-        finally:
-            await backend.close()
-
-    asyncio.run(go())
 
 
 def state(account, image):
@@ -67,7 +44,7 @@ def test_an_obsolete_image_is_refused_by_google_itself_until_it_is_restored(acco
         again = await fleet.plan(image, Rolling(), limits=LIMITS)
         assert again.candidate == plan.candidate
 
-    play(account, story)
+    play(account, story, 3)
 
 
 def test_a_fleet_of_a_deprecated_image_heals_and_one_of_an_obsolete_does_not(account):
@@ -86,7 +63,7 @@ def test_a_fleet_of_a_deprecated_image_heals_and_one_of_an_obsolete_does_not(acc
         assert await backend.restore_image(image)
         await eventually(lambda: account.serving("web"), lambda found: len(found) == 3)
 
-    play(account, story)
+    play(account, story, 3)
 
 
 def test_what_its_owner_has_written_beside_the_state_stays(account):
