@@ -15,10 +15,9 @@ from immutable.cli.exposing import answer, complain, escape_options
 from immutable.cli.options import as_json, journal, where
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import plain_table, stamp
-from immutable.cli.withdrawing import PLACES, WAYS, told
+from immutable.cli.withdrawing import PLACES, WAYS, check, told, warn
 from immutable.cli.withdrawing import shown as outcomes
 from immutable.connecting import default_actor, opened_journal
-from immutable.errors import InvalidValue
 from immutable.images import Withdrawal, restore_image, withdraw_image
 from immutable.model import SystemClock
 from immutable.model.catalog import CatalogRecord, VersionAdded
@@ -171,9 +170,7 @@ async def revoke(
     channel points at it, and with 4 if it was revoked and not all else is known or done.
     """
     since, who = time_of(at, "at").timestamp() if at else None, actor or default_actor()
-    if at and way:
-        way_out = "revoke it again with --withdraw when the time has come"
-        raise InvalidValue("at", at, "clouds can only be told now", way_out)
+    check(way, at=at, plans=plans)
     async with opened_journal(journal) as book:
         await book.change_catalog(
             lambda catalog, now: deciding.revoke(
@@ -197,6 +194,7 @@ async def revoke(
         )
     if as_json:
         show_json(shown | {"exposure": runs})
+    warn(way, runs["exposed"])
     told(found or (), "the revocation stands", as_json=as_json)
     complain(runs)
 

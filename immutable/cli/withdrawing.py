@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import click
 
 from immutable.cli.running import FAILED, console, fail
+from immutable.errors import InvalidValue
 from immutable.images import Outcome, Withdrawal
 from immutable.model.serial import to_json
 
-__all__ = ["PLACES", "WAYS", "shown", "told"]
+__all__ = ["PLACES", "WAYS", "check", "shown", "told", "warn"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +27,29 @@ PLACES = click.option(
     help="How a cloud is reached, if by more than an artifact's address says:"
     " aws://eu-west-1?profile=prod. May be given several times.",
 )
+
+
+def check(way: str | None, *, at: str | None, plans: object) -> None:
+    """Refuse options that make no sense together.
+
+    Raises:
+        InvalidValue: They don't; says what to do instead.
+    """
+    if at and way:
+        way_out = "revoke it again with --withdraw when the time has come"
+        raise InvalidValue("at", at, "clouds can only be told now", way_out)
+    if plans and way == "disable":
+        reason = "plans to get off a disabled image would be refused: there is no way back"
+        way_out = "deprecate it, apply the plans, then disable it"
+        raise InvalidValue("withdraw", way, reason, way_out)
+
+
+def warn(way: str | None, exposed: Sequence[dict[str, Any]]) -> None:
+    """Say which fleets don't heal any more, when an image that they run was disabled."""
+    names = ", ".join(dict.fromkeys(each["fleet"] for each in exposed))
+    if way == "disable" and names:
+        text = f"nothing replaces what dies in {names} while the image is disabled"
+        console(error=True).print(text, markup=False)
 
 
 def shown(found: Sequence[Withdrawal]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from immutable.backend import Denied
 from immutable.memory import Fault
 from immutable.registry import register
 from tests.cli.conftest import SimBackend
+from tests.support.admitting import image
 from tests.support.images import BASE, manifest, spec
 
 AMI = "aws://eu-west-1/ami-0abc123"
@@ -63,6 +64,18 @@ def test_a_restoration_that_failed_in_the_cloud_can_be_tried_again(run, aws):
     assert "revoked" not in run("image", "versions").stdout
     assert f"web:1 {AMI}: done" in run(*RESTORE).stdout
     assert "was not revoked itself" in run(*RESTORE[:-1], code=5).stderr
+
+
+def test_who_disables_an_image_hears_whose_servers_are_not_replaced_any_more(run, aws, tmp_path):
+    (tmp_path / "sim.json").write_bytes(image("4", "sim", base="").dump())
+    run("image", "add", "sim.json")
+    run("fleet", "create", "sim://web", "web-4", "--size", "1")
+    words = ("image", "revoke", "web:4", "--reason", "CVE-1", "--withdraw")
+    assert "nothing replaces" not in run(*words, "deprecate").stderr
+    refused = run(*words, "disable", "--plans", "ways", code=2).stderr
+    assert "deprecate it, apply the plans, then disable it" in refused
+    said = run(*words, "disable").stderr
+    assert "nothing replaces what dies in sim://web while the image is disabled" in said
 
 
 def test_the_clouds_are_only_told_where_asked_and_now(run, aws):
