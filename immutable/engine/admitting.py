@@ -12,10 +12,10 @@ from attrs import frozen
 
 from immutable.catalog.state import Bypass, Catalog, Version
 from immutable.engine.history import earlier_revision
-from immutable.errors import InvalidValue
+from immutable.errors import ImmutableError, InvalidValue, JournalError
 from immutable.journal import Journal
 from immutable.model import FleetURL, Plan, PlanKind, Problem
-from immutable.model.admission import Ruling
+from immutable.model.admission import Admission, Ruling
 from immutable.model.records import Ruled
 from immutable.model.serial import digest
 
@@ -81,10 +81,12 @@ async def hearing(
         starting: Whether the rollout begins now; else the plan is being made.
         fresh: Whether the fleet runs nothing yet: then its first size is asked about too.
 
+    Returns:
+        What they say. A policy that can't be asked here, because the extra ``trust`` is missing or
+        a later version has written it, is UNKNOWN.
+
     Raises:
         JournalError: The catalog can't be read.
-        ImmutableError: The policy can't be read: the extra ``trust`` is missing, or a later version
-            has written it.
     """
     if not (fresh or _launches(plan)):
         return Hearing()
@@ -95,8 +97,14 @@ async def hearing(
         return Hearing(gone)
     from immutable.admission.policy import Policy
 
-    case = await _case(journal, catalog, now, plan, actor, starting=starting)
-    rulings = Policy.load(carried.policy).rulings(case)
+    try:
+        case = await _case(journal, catalog, now, plan, actor, starting=starting)
+        rulings = Policy.load(carried.policy).rulings(case)
+    except JournalError:
+        raise
+    except ImmutableError as error:
+        rule, why = f"the policy of {plan.fleet}", f"it can't be asked: {error}"
+        rulings = (Ruling(rule, Admission.UNKNOWN, why),)
     return Hearing(gone, rulings, catalog.bypass(plan.fleet, now))
 
 

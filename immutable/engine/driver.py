@@ -237,6 +237,11 @@ class _Driver:
             return False
         intents: list[Intent] = []
         while (action := self._mind.action(now, move)) is not None:
+            if self._session.launches(action) and not self._admitted:
+                if intents:
+                    break  # They are counted as done, so they are done first.
+                await self._admit()
+                return True
             intents.append((action, move.why))
             self._hands.expect(action)
             if isinstance(action, Settle):
@@ -250,10 +255,6 @@ class _Driver:
         return False
 
     async def _act(self, *intents: Intent) -> bool:
-        if any(self._session.launches(action) for action, _ in intents):
-            await self._admit()
-            if self._session.over() or self._session.ledger.back:
-                return True
         ends = await self._hands.act(intents)
         refused = [done.detail for done in ends if done.outcome is Outcome.REFUSED]
         rivals = {done.owner for done in ends} - {"", self._session.lease.rollout}
@@ -270,8 +271,12 @@ class _Driver:
         return not self._look_soon
 
     async def _admit(self) -> None:
-        """Ask whether the candidate may be launched, before it is for the first time."""
-        if self._admitted or self._session.ledger.admitted:
+        """Ask whether the candidate may be launched, right before it is for the first time.
+
+        Nothing may be counted as done that is not done if it may not.
+        """
+        if self._session.ledger.admitted:
+            self._admitted = True
             return
         heard = await self._hear()
         await self._session.write(*heard.records)

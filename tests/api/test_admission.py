@@ -13,8 +13,10 @@ pytest.importorskip("securesystemslib")
 
 from immutable import (
     Fleet,
+    Limits,
     PlanRefused,
     RolledBack,
+    Rolling,
     RolloutFailed,
     Status,
     open_journal,
@@ -31,6 +33,7 @@ from immutable.admission import (
 from immutable.audit.changes import changes
 from immutable.catalog import add, revoke
 from immutable.memory import Cloud, MemoryBackend
+from immutable.model import Retire
 from immutable.model.records import Done, Intended, Outcome, Ruled
 from immutable.testing import LoopClock, run
 from immutable.trust import approval, dump_bundle, provenance
@@ -196,6 +199,34 @@ def stopped_before_its_first_launch(change):
 
 async def _ended(rollout):
     return await rollout
+
+
+@pytest.mark.parametrize("limits", [Limits(0, 1, min_ready=0), Limits("100%", 2, min_ready=0)])
+def test_who_serves_goes_on_serving_when_what_was_to_follow_is_not_launched(limits):
+    """What is decided beside a launch that is refused is not done either, now or later."""
+
+    async def story(world):
+        before = [each.id for each in (await world.fleet.state()).instances]
+        created = world.fleet.backend.create_revision
+
+        async def slowly(*args, **how):
+            await world.carry(STRICT)
+            return await created(*args, **how)
+
+        world.fleet.backend.create_revision = slowly
+        rollout = world.fleet.replace("web-2.0", Rolling(probe=False), limits=limits)
+        with pytest.raises(RolledBack, match="FAIL"):
+            await rollout
+        records = [each.record for each in await world.journal.events(rollout.id)]
+        sent = {
+            name for each in records
+            if isinstance(each, Intended) and isinstance(each.action, Retire)
+            for name in each.action.ids
+        }  # fmt: skip
+        left = [each.id for each in (await world.fleet.state()).instances]
+        assert set(before) - set(left) <= sent
+
+    play(story)
 
 
 def test_what_changes_between_the_beginning_and_the_first_launch_counts():

@@ -15,12 +15,17 @@ from typing import Any, Self
 from attrs import evolve
 
 from immutable import Fleet, ImmutableError, JournalError, Limits
+from immutable.admission import BuiltBy, Policy, set_policy
 from immutable.backend import Rate, Throttled, Transient
+from immutable.catalog import add, restore, revoke
 from immutable.engine.retrying import jitter
 from immutable.memory import Behaviour, Fault, Laws, Tracking, When, exponential, fixed, lognormal
 from immutable.model import Order
+from immutable.trust import Artifact
 from tests.exploration.oracle import Oracle
 from tests.exploration.story import STRATEGIES, WEIGHTED, Move, Setting
+from tests.support.admitting import adding
+from tests.support.images import manifest, spec
 from tests.support.mortal import (
     Life,
     Moment,
@@ -62,6 +67,7 @@ class Lab:
         self._lives: dict[Life, asyncio.Task[None]] = {}
         self._frozen: dict[int, float] = {}
         self._images = 1
+        self._forbids = 0
         self._calm = self._now = setting.size * 100.0
 
     @classmethod
@@ -83,6 +89,7 @@ class Lab:
         w.truth.clients.rate, w.truth.clients.at = 20.0, w.cloud.at
         watch.attend(w.journal)
         lab = cls(setting, w, watch)
+        await lab._list("v1")
         stack.push_async_callback(lab._close)
         for name in w.members()[: setting.sick]:
             w.cloud.set_state(w.truth, name, "unready")
@@ -112,9 +119,10 @@ class Lab:
             surge, self._setting.unavailable, min_ready=5, boot_timeout=180, drain_timeout=30
         )
 
-    def _image(self, quality: str) -> str:
+    async def _image(self, quality: str) -> str:
         self._images += 1
         image = f"v{self._images}"
+        await self._list(image)
         if quality in _BEHAVIOURS:
             self._world.cloud.behaviours[image] = _BEHAVIOURS[quality]
         return image
@@ -151,7 +159,8 @@ class Lab:
             await doing(fleet)
 
     async def _replace(self, strategy: str, quality: str, supersede: bool = False) -> None:
-        image, how, limits = self._image(quality), STRATEGIES[strategy], self._limits(strategy)
+        image = await self._image(quality)
+        how, limits = STRATEGIES[strategy], self._limits(strategy)
 
         def doing(fleet: Fleet) -> Awaitable[object]:
             return fleet.replace(image, how, limits=limits, supersede=supersede).end()
@@ -176,6 +185,52 @@ class Lab:
         for entry in await journal.entries(unfinished=True):
             with suppress(JournalError):
                 await journal.order(entry.rollout, Order(order), actor="operator", reason="")
+
+    # -- the catalog ---------------------------------------------------------------------------
+
+    async def _list(self, image: str) -> None:
+        """Put an image into the catalog."""
+        made = manifest(spec=spec(version=image), artifacts=(Artifact("memory", "", image),))
+        await self._world.journal.change_catalog(lambda catalog, _: add(catalog, adding(made)))
+
+    async def _revoke(self, back: int) -> None:
+        image = f"v{max(1, self._images - back)}"
+        await self._world.journal.change_catalog(
+            lambda catalog, now: revoke(catalog, f"web:{image}", now, reason="bad", actor="ada")
+        )
+        self.watch.revoked.setdefault(image, self._world.cloud.at)
+
+    async def _restore(self) -> None:
+        for image in list(self.watch.revoked):
+            del self.watch.revoked[image]
+            await self._world.journal.change_catalog(
+                lambda catalog, _, image=image: restore(
+                    catalog, f"web:{image}", reason="was good", actor="ada"
+                )
+            )
+
+    async def _forbid(self, seconds: float) -> None:
+        """Let the fleet carry a policy for a while that lets nothing pass."""
+        nothing = Policy([BuiltBy("https://nobody.example.com")])
+        await self._carry(nothing)
+        self.watch.forbidden = self._world.cloud.at
+        self._forbids += 1
+        self._lift = asyncio.ensure_future(self._lifted(self._forbids, seconds))
+
+    async def _lifted(self, which: int, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        if which == self._forbids:
+            await self._allow()
+
+    async def _allow(self) -> None:
+        self._forbids += 1
+        self.watch.forbidden = None
+        await self._carry(None)
+
+    async def _carry(self, policy: Policy | None) -> None:
+        await self._world.journal.change_catalog(
+            lambda catalog, _: set_policy(catalog, URL, policy, actor="ada")
+        )
 
     # -- controllers ---------------------------------------------------------------------------
 
@@ -260,6 +315,8 @@ class Lab:
         w.cloud.capacity.clear()
         w.cloud.rates.calls.clear()
         w.cloud.hazard, w.cloud.quota.total = None, None
+        await self._restore()
+        await self._allow()
         self.watch.say("->", "nobody disturbs it any more")
         try:
             async with asyncio.timeout(PATIENCE):

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve
 
-from immutable.engine import mind
+from immutable.engine import driver, mind
 from immutable.engine.hands import Hands
 from immutable.model.records import Intended
 from immutable.planning import arithmetic, kernel, script
@@ -131,6 +131,18 @@ def _settings_left_behind() -> list[Change]:
     return [(script, "_after_commit", after_commit)]
 
 
+def _admitted_once_for_all() -> list[Change]:
+    """Whether an image may be launched is asked when the rollout begins, and not again."""
+
+    async def own(self: Hands) -> None:
+        await self._session.own()
+
+    async def admit(self: Any) -> None:
+        self._admitted = True
+
+    return [(Hands, "_may_launch", own), (driver._Driver, "_admit", admit)]
+
+
 MUTANTS: dict[str, Callable[[], list[Change]]] = {
     "the floor is off by one": _floor_off_by_one,
     "the surge is off by one": _surge_off_by_one,
@@ -141,6 +153,7 @@ MUTANTS: dict[str, Callable[[], list[Change]]] = {
     "all of the traffic at the first stage": _all_at_once,
     "acts before it writes": _not_in_the_journal,
     "settings are left behind": _settings_left_behind,
+    "what is revoked on the way is launched": _admitted_once_for_all,
 }
 
 

@@ -27,6 +27,9 @@ from tests.support.world import DRAINING, NAME, READY, WatchedBackend
 __all__ = ["Course", "Oracle"]
 
 T = TypeVar("T")
+LEEWAY = 120.0
+"""Between asking whether an image may be launched and its launch a controller may be frozen (60 s),
+and its call be late (20 s), twice."""
 LONGEST_HOLD = 3_700.0
 """A hold lasts an hour at most; the rest is for clocks and pauses."""
 
@@ -41,6 +44,7 @@ class Course:
     committed: bool = False
     back: bool = False
     ended: Status | None = None
+    launched: bool = False
     fence: int = 0
     orders: list[str] = field(factory=list)
 
@@ -52,12 +56,16 @@ class Oracle(WatchedBackend):
         events: At how many events everything was held against the rules.
         tell: Hears what happens: when, who, what, and the sizes after.
         courses: All rollouts so far, by their identifiers.
+        revoked: Which images are revoked, and since when.
+        forbidden: Since when the fleet's policy lets nothing pass; None while it does.
     """
 
     def __init__(self, cloud: Cloud) -> None:
         self.events = 0
         self.tell: Callable[[float, str, str, str], object] | None = None
         self.courses: dict[str, Course] = {}
+        self.revoked: dict[str, float] = {}
+        self.forbidden: float | None = None
         self._current: Course | None = None
         self._calling: Context | None = None
         self._grown: list[tuple[float, int]] = []
@@ -198,9 +206,23 @@ class Oracle(WatchedBackend):
             ]
             if now > max([was, *stages[-1:]]):
                 self.fault(f"the candidate gets {now:g} %, its stages are {stages}")
+        if name == "grow" and candidate in before[0]:
+            self._hold_launch(course, before[0][candidate], after[0].get(candidate))
         stable = course.plan.stable.number
         if stable in before[0] and stable not in after[0] and not course.committed:
             self.fault("stable was deleted before the point of no return was on record")
+
+    def _hold_launch(self, course: Course, before: Group, after: Group | None) -> None:
+        """What is revoked is not launched, nor is what the policy lets not pass."""
+        grown = after is not None and after.size > before.size
+        if not grown or course.plan.kind is PlanKind.SCALE or course.committed:
+            return
+        image, now = course.plan.candidate.image.artifact, self.cloud.at
+        if now - self.revoked.get(image, now) > LEEWAY:
+            self.fault(f"{image} is launched, {now - self.revoked[image]:g} s after it was revoked")
+        if self.forbidden is not None and not course.launched and now - self.forbidden > LEEWAY:
+            self.fault(f"{image} is launched, {now - self.forbidden:g} s after it was forbidden")
+        course.launched = True
 
     # -- records -------------------------------------------------------------------------------
 

@@ -192,4 +192,7 @@ _TROUBLES: tuple[Callable[[Random, float], Move], ...] = (
     lambda random, at: Move(at, "load", (round(random.uniform(0.4, 1.8), 2),)),
     lambda random, at: Move(at, "resize", (random.randrange(-3, 6),)),
     lambda random, at: Move(at, "hazard", (round(random.uniform(300, 3000)), 600.0)),
+    lambda random, at: Move(at, "revoke", (random.randrange(3),)),
+    lambda random, at: Move(at, "restore"),
+    lambda random, at: Move(at, "forbid", (round(random.uniform(10, 2000), 1),)),
 )
