@@ -35,14 +35,25 @@ from immutable.model.catalog import (
 from immutable.model.records import Record
 from immutable.model.serial import canonical, to_json
 
-__all__ = ["CATALOG", "approvals", "catalog", "change", "stored"]
+__all__ = ["CATALOG", "Known", "approvals", "change", "newest", "stored"]
 
 CATALOG = "catalog"
 """In place of a rollout's identifier, in the log: no rollout is called so."""
 
 
-def catalog(_: Transaction) -> Run[Catalog]:
-    """Return the catalog as it is."""
+Known = tuple[int, Catalog]
+"""A catalog, and the number of its newest record."""
+
+
+def newest(_: Transaction, known: Known | None) -> Run[Known]:
+    """Return the catalog as it is; what is known is not read again if nothing was changed."""
+    ((seq,),) = yield Statement("SELECT seq FROM catalog")
+    if known is not None and known[0] == seq:
+        return known
+    return seq, (yield from _catalog())
+
+
+def _catalog() -> Run[Catalog]:
     versions = yield Statement(
         "SELECT digest, name, version, parent, artifacts, added_at FROM versions ORDER BY number"
     )
@@ -87,7 +98,7 @@ def change(tx: Transaction, decide: Decision) -> Run[tuple[CatalogRecord, ...]]:
     ((seq, last),) = yield Statement(f"SELECT seq, at FROM catalog{tx.lock}")
     # A transaction that began before another may be after it: what that one did has been done.
     now = max(tx.now, last)
-    decided = tuple(decide((yield from catalog(tx)), now))
+    decided = tuple(decide((yield from _catalog()), now))
     for each in decided:
         yield from _applied(each, now)
     if decided:

@@ -55,6 +55,7 @@ class SqlJournal(Journal):
         self._name = name
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
         self._writing: asyncio.Future[Results] | None = None
+        self._known: cataloguing.Known | None = None
 
     # -- group commit --------------------------------------------------------------------------
 
@@ -207,7 +208,9 @@ class SqlJournal(Journal):
 
     async def catalog(self) -> Catalog:
         """Return the catalog of images as it is now."""
-        return await self._look(cataloguing.catalog)
+        # Rollouts ask before each launch, and it changes seldom.
+        self._known = await self._look(partial(cataloguing.newest, known=self._known))
+        return self._known[1]
 
     async def stored(self, digest: str) -> Stored | None:
         """Return the files of an image in the catalog."""
