@@ -35,12 +35,11 @@ from immutable_aws.address import Place
 from immutable_aws.adopting import adopt_fleet, create_fleet, delete_fleet
 from immutable_aws.baking import baked, remove_bake
 from immutable_aws.calls import READ_TIMEOUT, Calls
-from immutable_aws.creating import create_revision, pattern_of
+from immutable_aws.creating import create_revision
 from immutable_aws.hands import Hands
 from immutable_aws.holding import hold, release
 from immutable_aws.images import resolve
 from immutable_aws.looking import Eyes
-from immutable_aws.monitoring import watch_alike
 from immutable_aws.preflight import preflight
 from immutable_aws.reading import Described
 from immutable_aws.removing import delete_revision
@@ -259,15 +258,6 @@ class AwsBackend(Backend):
         """Bring policies and schedules here, restore what the hold changed, end it."""
         async with self._deed(fleet) as hands:
             await release(hands, fleet, revision, ctx)
-            await self._complete(hands, fleet, revision)
-
-    async def _complete(self, hands: Hands, fleet: str, revision: int) -> None:
-        """Make sure of what a creation whose answers were lost has left out."""
-        groups = await self._eyes.groups(fleet)
-        made = next((each for each in groups if each.marks.revision == revision), None)
-        others = [each for each in groups if each.marks.revision != revision]
-        if made is not None and others and made.marks.rollout:
-            await watch_alike(hands, made, pattern_of(others))
 
     # -- making and removing fleets ------------------------------------------------------------
 

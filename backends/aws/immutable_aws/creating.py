@@ -14,16 +14,11 @@ from immutable_aws.looking import rules_of
 from immutable_aws.marks import Marks, Rule, last_tag
 from immutable_aws.monitoring import watch_alike
 from immutable_aws.names import group_name
-from immutable_aws.reading import Described, size_of
+from immutable_aws.reading import Described, pattern_of, size_of
 from immutable_aws.routing import dividing, join_rules
 from immutable_aws.targets import make_target_group, own_target_group, serving_target_group
 
-__all__ = ["create_revision", "pattern_of"]
-
-
-def pattern_of(groups: Sequence[Described]) -> Described:
-    """Return the group that serves the fleet: the largest; of equals the oldest."""
-    return max(groups, key=lambda group: (size_of(group), -group.marks.revision))
+__all__ = ["create_revision"]
 
 
 async def create_revision(
@@ -93,10 +88,10 @@ async def _finish(hands: Hands, group: Described, pattern: Described, ctx: Conte
     Raises:
         Conflict: It isn't.
     """
-    fleet, marks = group.marks.fleet, group.marks
+    marks = group.marks
     check_maker(marks.rollout, group.name, ctx)
     check_holder(marks.hold, group.name, ctx, hands.calls.now())
-    await keep_still(hands, fleet, marks.revision, ctx)
+    await keep_still(hands, group, ctx)
     theirs = their_suspended(pattern)
     there = {each["ProcessName"] for each in group.group.get("SuspendedProcesses", ())}
     if set(theirs) - there and size_of(group) == 0:

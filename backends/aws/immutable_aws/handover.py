@@ -18,12 +18,16 @@ from immutable_aws.scaling import handed_over, off, policy_request, saved_now, s
 __all__ = ["hand_over", "put_policy", "repointed"]
 
 
-async def hand_over(hands: Hands, other: Described, revision: int, ctx: Context) -> None:
-    """Bring another group's policies and scheduled actions to this one, switched off."""
+async def hand_over(hands: Hands, other: Described, revision: int, ctx: Context) -> bool:
+    """Bring another group's policies and scheduled actions to this one, switched off.
+
+    Returns:
+        Whether there were any.
+    """
     fleet = other.marks.fleet
     scaling = await hands.eyes.scaling(other, anew=True)
     if not scaling.policies and not scaling.schedules:
-        return
+        return False
     await hands.owned(fleet, other.marks.revision, ctx)
     group = await hands.owned(fleet, revision, ctx)
     known = other.marks.saved.policies if other.marks.saved else {}
@@ -46,6 +50,7 @@ async def hand_over(hands: Hands, other: Described, revision: int, ctx: Context)
     await _check_attached(hands, group, scaling.policies, scaling.schedules)
     await _take_off(hands, other, ctx, scaling.policies, scaling.schedules)
     hands.eyes.forget_scaling()
+    return True
 
 
 async def _note_policies(

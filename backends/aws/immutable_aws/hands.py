@@ -9,7 +9,7 @@ from immutable.backend import Context
 from immutable.toolkit.deeds import Deed
 from immutable.toolkit.owning import check_holder
 from immutable_aws.calls import Answer, Calls
-from immutable_aws.looking import Eyes
+from immutable_aws.looking import Eyes, one_of
 from immutable_aws.marks import tag_list
 from immutable_aws.reading import Described
 
@@ -42,9 +42,22 @@ class Hands:
             Gone: There is none.
             Conflict: Another rollout holds it, or a later lease.
         """
-        group = await self.eyes.group(fleet, revision)
-        check_holder(group.marks.hold, group.name, ctx, self.calls.now())
+        _, group = await self.owned_beside(fleet, revision, ctx)
         return group
+
+    async def owned_beside(
+        self, fleet: str, revision: int, ctx: Context
+    ) -> tuple[list[Described], Described]:
+        """Return all groups of a fleet as they are now, and one of them, if *ctx* may change that.
+
+        Raises:
+            Gone: There is no such group.
+            Conflict: Another rollout holds it, or a later lease.
+        """
+        groups = await self.eyes.groups(fleet)
+        group = one_of(groups, fleet, revision)
+        check_holder(group.marks.hold, group.name, ctx, self.calls.now())
+        return groups, group
 
     async def scale(self, call: str, group: Described, **params: Any) -> Answer:
         """Make a request of Auto Scaling that changes a group."""

@@ -11,7 +11,8 @@ from immutable_aws.calls import Answer
 from immutable_aws.handover import hand_over, put_policy
 from immutable_aws.hands import Hands
 from immutable_aws.marks import Saved, held_keys, hold_tags
-from immutable_aws.reading import Described, size_of
+from immutable_aws.monitoring import watch_alike
+from immutable_aws.reading import Described, pattern_of, size_of
 from immutable_aws.scaling import held_policy, restored_policy, saved_now
 
 __all__ = ["hold", "is_still", "keep_still", "release", "restore"]
@@ -25,22 +26,22 @@ async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Conte
     saved = saved_now(group.group, scaling.policies, before.saved if before.hold else None)
     mark = held(before.hold, ctx, until, size_of(group))
     await hands.tag(group, hold_tags(mark, saved))
-    await keep_still(hands, fleet, revision, ctx, scaling.policies)
+    group = await hands.owned(fleet, revision, ctx)
+    await keep_still(hands, group, ctx, scaling.policies)
 
 
 async def keep_still(
-    hands: Hands, fleet: str, revision: int, ctx: Context, policies: Sequence[Answer] = ()
+    hands: Hands, group: Described, ctx: Context, policies: Sequence[Answer] = ()
 ) -> None:
     """Stop what fights with a rollout, as far as that isn't done yet.
 
     Args:
         hands: How groups are changed.
-        fleet: The fleet.
-        revision: Whose group; it is marked as held.
+        group: The group, marked as held, read right before, and found to be *ctx*'s to change.
         ctx: On whose behalf.
         policies: The group's scaling policies.
     """
-    group = await hands.owned(fleet, revision, ctx)
+    fleet, revision = group.marks.fleet, group.marks.revision
     saved = group.marks.saved or Saved()
     there = {each["ProcessName"] for each in group.group.get("SuspendedProcesses", ())}
     missing = [name for name in saved.suspended if name not in there]
@@ -71,52 +72,60 @@ def is_still(group: Described) -> bool:
 
 async def release(hands: Hands, fleet: str, revision: int, ctx: Context) -> None:
     """End the hold of a group; the fleet's scaling settings and minimum end up on it."""
-    await hands.owned(fleet, revision, ctx)
-    for other in await hands.eyes.groups(fleet):
-        if other.marks.revision != revision:
-            await hand_over(hands, other, revision, ctx)
-    groups = await hands.eyes.groups(fleet)
+    groups, group = await hands.owned_beside(fleet, revision, ctx)
+    others = [each for each in groups if each.marks.revision != revision]
+    brought = [await hand_over(hands, other, revision, ctx) for other in others]
+    if any(brought):
+        groups = await hands.eyes.groups(fleet)
     saved = [each.marks.saved.minimum for each in groups if each.marks.saved is not None]
     group = await hands.owned(fleet, revision, ctx)
     least = max(saved, default=int(group.group["MinSize"]))
-    await restore(hands, fleet, revision, ctx, minimum=min(least, size_of(group)))
+    await restore(hands, group, ctx, least=least)
+    if others and group.marks.rollout:
+        # What a creation whose answers were lost has left out: it is not always repeated.
+        await watch_alike(hands, group, pattern_of(others))
     group = await hands.owned(fleet, revision, ctx)
     await hands.untag(group, held_keys(group.tags))
 
 
-async def restore(
-    hands: Hands, fleet: str, revision: int, ctx: Context, *, minimum: int | None
-) -> None:
+async def restore(hands: Hands, group: Described, ctx: Context, *, least: int) -> None:
     """Undo what a hold has changed of a group, all but its mark.
 
     Args:
         hands: How groups are changed.
-        fleet: The fleet.
-        revision: Whose group.
+        group: The group, read right before, and found to be *ctx*'s to change.
         ctx: On whose behalf.
-        minimum: What its minimum becomes; None leaves it.
+        least: What its minimum becomes; no more than its size.
     """
-    group = await hands.owned(fleet, revision, ctx)
+    fleet, revision = group.marks.fleet, group.marks.revision
     saved = group.marks.saved or Saved()
-    change: dict[str, Any] = {}
-    if minimum is not None and minimum != int(group.group["MinSize"]):
-        change["MinSize"] = minimum
-    if saved.lifetime and not group.group.get("MaxInstanceLifetime"):
-        change["MaxInstanceLifetime"] = saved.lifetime
-    if saved.rebalance and not group.group.get("CapacityRebalance"):
-        change["CapacityRebalance"] = True
+    change = _lasting(group, saved, min(least, size_of(group)))
     if change:
         await hands.scale("UpdateAutoScalingGroup", group, **change)
-    scaling = await hands.eyes.scaling(group, anew=True)
-    for policy in scaling.policies:
-        was = saved.policies.get(policy["PolicyName"], {})
-        if restored_policy(policy, was) != policy:
-            group = await hands.owned(fleet, revision, ctx)
-            await put_policy(hands, group, restored_policy(policy, was))
-    group = await hands.owned(fleet, revision, ctx)
+    if saved.policies:
+        scaling = await hands.eyes.scaling(group, anew=True)
+        for policy in scaling.policies:
+            was = saved.policies.get(policy["PolicyName"], {})
+            if restored_policy(policy, was) != policy:
+                group = await hands.owned(fleet, revision, ctx)
+                await put_policy(hands, group, restored_policy(policy, was))
+    if change or saved.policies:
+        group = await hands.owned(fleet, revision, ctx)
     there = {each["ProcessName"] for each in group.group.get("SuspendedProcesses", ())}
     ours = {*saved.suspended, *group.marks.paused}
     stopped = sorted(ours & there)
     if stopped:
         await hands.scale("ResumeProcesses", group, ScalingProcesses=stopped)
     hands.eyes.forget_scaling()
+
+
+def _lasting(group: Described, saved: Saved, minimum: int) -> dict[str, Any]:
+    """Return which settings of a group differ from those before a hold."""
+    change: dict[str, Any] = {}
+    if minimum != int(group.group["MinSize"]):
+        change["MinSize"] = minimum
+    if saved.lifetime and not group.group.get("MaxInstanceLifetime"):
+        change["MaxInstanceLifetime"] = saved.lifetime
+    if saved.rebalance and not group.group.get("CapacityRebalance"):
+        change["CapacityRebalance"] = True
+    return change

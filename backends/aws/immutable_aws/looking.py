@@ -44,7 +44,7 @@ from immutable_aws.reading import (
 from immutable_aws.scaling import settings
 from immutable_aws.traffic import table_of
 
-__all__ = ["WHOLE", "Eyes", "Scaling", "rules_of"]
+__all__ = ["WHOLE", "Eyes", "Scaling", "one_of", "rules_of"]
 
 WHOLE = f"{PREFIX}whole"
 """Under this name a launch template's tags keep the whole revision."""
@@ -113,17 +113,6 @@ class Eyes:
             region = self._calls.place.region
             raise Gone(f"no fleet {fleet} in {region}; adopt the group first, if it is one")
         return sorted(groups, key=lambda group: group.marks.revision)
-
-    async def group(self, fleet: str, revision: int) -> Described:
-        """Return one group, by its own name where it is ours.
-
-        Raises:
-            Gone: There is none.
-        """
-        for group in await self.groups(fleet):
-            if group.marks.revision == revision:
-                return group
-        raise Gone(f"fleet {fleet} has no group of r{revision}")
 
     async def named(self, name: str) -> Described | None:
         """Return the group of that name, whosever it is; None when there is none."""
@@ -384,6 +373,18 @@ class Eyes:
         # They are changed in this order: when the last one shows a table, all do.
         tables = {each["RuleArn"]: table_of(each["Actions"]) for each in answer["Rules"]}
         return tables.get(rules[-1].arn)
+
+
+def one_of(groups: Iterable[Described], fleet: str, revision: int) -> Described:
+    """Return the group of a revision.
+
+    Raises:
+        Gone: There is none.
+    """
+    for group in groups:
+        if group.marks.revision == revision:
+            return group
+    raise Gone(f"fleet {fleet} has no group of r{revision}")
 
 
 def rules_of(groups: Iterable[Described]) -> tuple[Rule, ...]:

@@ -14,7 +14,6 @@ from immutable_aws.adopting import unmanageable
 from immutable_aws.balancing import Own, balancing_problems
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.copying import their_suspended
-from immutable_aws.creating import pattern_of
 from immutable_aws.hands import Hands
 from immutable_aws.images import describe_images
 from immutable_aws.launchdata import template_of
@@ -22,7 +21,7 @@ from immutable_aws.launchtemplates import find_template, read_template
 from immutable_aws.marks import ROLLOUT, tags_of
 from immutable_aws.names import group_name, target_group_name
 from immutable_aws.permitted import dry_run, permission_problems
-from immutable_aws.reading import STANDBY, Described
+from immutable_aws.reading import STANDBY, Described, pattern_of
 from immutable_aws.retiring import drain_delay
 from immutable_aws.room import address_problems, quota_problems
 from immutable_aws.routing import check_undivided, find_rules

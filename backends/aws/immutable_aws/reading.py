@@ -14,7 +14,7 @@ from immutable.toolkit.sights import Sight
 from immutable_aws.faults import without_secrets
 from immutable_aws.marks import Marks
 
-__all__ = ["Described", "group_of", "live", "size_of", "state_of", "trouble_of"]
+__all__ = ["Described", "group_of", "live", "pattern_of", "size_of", "state_of", "trouble_of"]
 
 Description = Mapping[str, Any]
 State = InstanceState
@@ -108,6 +108,11 @@ def is_calm(groups: Iterable[Described], healths: Mapping[str, Mapping[str, str]
 def size_of(group: Described) -> int:
     """Return how many members the cloud is asked to keep, those in standby included."""
     return int(group.group["DesiredCapacity"]) + standby(group.members)
+
+
+def pattern_of(groups: Sequence[Described]) -> Described:
+    """Return the group that serves the fleet: the largest; of equals the oldest."""
+    return max(groups, key=lambda group: (size_of(group), -group.marks.revision))
 
 
 def state_of(

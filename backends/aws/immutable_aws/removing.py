@@ -34,8 +34,10 @@ async def delete_revision(hands: Hands, fleet: str, revision: int, ctx: Context)
     if size_of(group) or group.members:
         raise Conflict(f"{group.name} has members")
     check_remover(group.marks.hold, group.marks.rollout, group.name, ctx)
-    await leave_rules(hands, groups, group, ctx)
+    asked = await leave_rules(hands, groups, group, ctx)
     if not group.marks.deletable:
+        if asked:
+            group = await hands.owned(fleet, revision, ctx)
         await _retire_group(hands, group, ctx)
     else:
         await delete_group(hands, groups, group, ctx)
@@ -102,9 +104,9 @@ async def _leave_by_name(hands: Hands, fleet: str, arn: str) -> None:
 
 
 async def _retire_group(hands: Hands, group: Described, ctx: Context) -> None:
-    """Leave an adopted group at size 0, as it was otherwise, and no longer of the fleet."""
+    """Leave an adopted group, as just read, at size 0, as it was otherwise, and not the fleet's."""
     fleet, number = group.marks.fleet, group.marks.revision
-    await restore(hands, fleet, number, ctx, minimum=0)
+    await restore(hands, group, ctx, least=0)
     group = await hands.owned(fleet, number, ctx)
     await hands.tag(group, {RETIRED: f"{fleet}/{ctx.rollout}"})
     # In one request: the fleet's mark and the hold end together.

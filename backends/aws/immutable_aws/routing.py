@@ -188,12 +188,17 @@ def _pools(groups: Sequence[Described]) -> dict[int, str]:
 
 async def leave_rules(
     hands: Hands, groups: Sequence[Described], group: Described, ctx: Context
-) -> None:
-    """Take a group's target group out of the rules, unless another group uses it too."""
+) -> bool:
+    """Take a group's target group out of the rules, unless another group uses it too.
+
+    Returns:
+        Whether any rule had to be looked at.
+    """
     fleet = group.marks.fleet
     shared = {arn for each in groups if each.name != group.name for arn in each.target_groups}
     mine = [arn for arn in group.target_groups if arn not in shared]
-    for rule in rules_of(groups) if mine else ():
+    rules = rules_of(groups) if mine else ()
+    for rule in rules:
         try:
             actions = await actions_of(hands.calls, rule)
         except Gone:
@@ -203,6 +208,7 @@ async def leave_rules(
         if left and left != table:
             await hands.owned(fleet, group.marks.revision, ctx)
             await _write(hands, fleet, rule, actions, left)
+    return bool(rules)
 
 
 async def give_up(

@@ -29,7 +29,7 @@ async def grow(
     if found >= size:
         return found
     if not is_still(group):
-        await keep_still(hands, fleet, revision, ctx)  # Its creation was cut off.
+        await keep_still(hands, group, ctx)  # Its creation was cut off.
         group = await hands.owned(fleet, revision, ctx)
     aside = standby(group.members)
     most = int(group.group["MaxSize"])
