@@ -160,7 +160,12 @@ def pool_problems(quotas: Quotas, scene: Scene, own: Own, serving: Iterable[str]
 # 4 of ours and 2 of others in a target group, at most 6 of ours: 8 targets. With a target group of
 # its own the candidate leaves that one as it is, and the load balancer still gets the 8.
 def target_problems(
-    quotas: Quotas, scene: Scene, group: Described, plan: Plan, ours: frozenset[str], *, own: bool
+    quotas: Quotas,
+    scene: Scene,
+    group: Described,
+    plan: Plan,
+    ours: frozenset[str],
+    own: Own | None = None,
 ) -> list[Problem]:
     """Return which target groups and load balancers would get too many targets.
 
@@ -173,16 +178,19 @@ def target_problems(
         group: The group that serves.
         plan: What is planned.
         ours: The members of the fleet.
-        own: Whether the candidate gets a target group of its own.
+        own: The target group that the candidate gets, if it doesn't join those that there are.
     """
     most = plan.bounds.ceiling
     found: list[Problem] = []
     balancers: dict[str, list[str]] = {}
+    if own is not None:
+        what = f"targets of target group {own.name}"
+        found += quotas.check("targets-per-target-group", plan.bounds.wanted, what)
     for arn in (arn for arn in group.target_groups if arn in scene.groups):
-        others = len(scene.targets.get(arn, frozenset()) - ours)
-        name = scene.groups[arn]["TargetGroupName"]
-        needed = plan.bounds.wanted if own else others + most
-        found += quotas.check("targets-per-target-group", needed, f"targets of target group {name}")
+        if own is None:
+            needed = len(scene.targets.get(arn, frozenset()) - ours) + most
+            what = f"targets of target group {scene.groups[arn]['TargetGroupName']}"
+            found += quotas.check("targets-per-target-group", needed, what)
         for balancer in _balancers(scene.groups[arn]):
             balancers.setdefault(balancer, []).append(arn)
     for balancer, arns in balancers.items():
@@ -247,7 +255,7 @@ async def balancing_problems(
     if own is not None:
         found += pool_problems(quotas, scene, own, group.target_groups)
     if grows:
-        found += target_problems(quotas, scene, group, plan, ours, own=own is not None)
+        found += target_problems(quotas, scene, group, plan, ours, own)
     return found
 
 

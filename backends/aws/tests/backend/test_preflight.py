@@ -167,6 +167,7 @@ def test_a_target_group_more_may_be_one_too_many_for_each_that_holds_it(account)
         account.emulator.limit(name=name, value=count - 1)
     told = problems(account, strategy=canary, limits=DOUBLE)
     assert len(told) == len(needed)
+    assert any(each.startswith("targets of target group web-r2: 4") for each in told)
     for name, count in needed.items():
         assert any(f": {count}, {count - 1} are allowed ({name})" in each for each in told), name
         account.emulator.limit(name=name, value=count)

@@ -67,9 +67,7 @@ def test_a_shared_target_group_holds_others_and_all_that_may_exist(wanted, surge
     ours = frozenset(f"i-{n}" for n in range(wanted))
     there = scene("HTTP", {"a": ours | {f"o-{n}" for n in range(others)}})
     quotas = Quotas({"targets-per-target-group": room})
-    found = target_problems(
-        quotas, there, described(["a"]), planned(wanted, surge), ours, own=False
-    )
+    found = target_problems(quotas, there, described(["a"]), planned(wanted, surge), ours)
     assert bool(found) == (others + wanted + surge > room)
 
 
@@ -80,9 +78,7 @@ def test_a_network_load_balancer_counts_a_target_once_for_each_of_its_target_gro
 
     def told(protocol, total, **quotas):
         found = Quotas({**DEFAULTS, **quotas})
-        return names(
-            target_problems(found, scene(protocol, targets, total), group, plan, ours, own=False)
-        )
+        return names(target_problems(found, scene(protocol, targets, total), group, plan, ours))
 
     total, zone = "targets-per-network-load-balancer", (
         "targets-per-availability-zone-per-network-load-balancer"
