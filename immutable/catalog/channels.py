@@ -40,7 +40,7 @@ def assign(
 
     Raises:
         InvalidValue: It is no channel, or there is no such version.
-        CatalogRefused: The version is of another image, or revoked.
+        CatalogRefused: The version is of another image, revoked, or retired.
     """
     name, version = channel_name(channel), catalog.find(reference)
     if version.name != name:
@@ -48,6 +48,8 @@ def assign(
         raise CatalogRefused(f"{channel} can't point at {version}, another image", way_out)
     if (found := catalog.revocation(version.digest, now)) is not None:
         raise CatalogRefused(_because(version, found), "assign another version")
+    if version.digest in catalog.retired:
+        raise CatalogRefused(f"{version} is retired", "restore it first")
     before = catalog.current(channel)
     if before is not None and before.digest == version.digest:
         return ()
@@ -62,7 +64,7 @@ def roll_back(
 ) -> tuple[ChannelAssigned, ...]:
     """Return what pointing a channel at where it came from writes down.
 
-    Versions that were revoked meanwhile are passed over.
+    Versions that were revoked, or retired, meanwhile are passed over.
 
     Args:
         catalog: The catalog as it is.
@@ -77,7 +79,8 @@ def roll_back(
     """
     present = catalog.find(channel)
     for each in catalog.way_back(channel):
-        usable = catalog.revocation(each.digest, now) is None
+        gone = each.digest in catalog.retired
+        usable = not gone and catalog.revocation(each.digest, now) is None
         if each.digest != present.digest and usable:
             return (
                 ChannelAssigned(

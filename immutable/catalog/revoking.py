@@ -66,7 +66,7 @@ def revoke(
 
 
 def restore(catalog: Catalog, reference: str, *, reason: str, actor: str) -> tuple[Restored, ...]:
-    """Return what taking a revocation back writes down.
+    """Return what taking back a revocation, or that an image was retired, writes down.
 
     Args:
         catalog: The catalog as it is.
@@ -76,10 +76,10 @@ def restore(catalog: Catalog, reference: str, *, reason: str, actor: str) -> tup
 
     Raises:
         InvalidValue: There is no such image.
-        CatalogRefused: It was not revoked itself; says which one was.
+        CatalogRefused: It was neither revoked itself nor retired; says which one was revoked.
     """
     digest = revocable(catalog, reference)
-    if digest in catalog.revocations:
+    if digest in catalog.revocations or digest in catalog.retired:
         return (Restored(digest, reason, actor),)
     above = [each for each in catalog.lineage(digest) if each in catalog.revocations]
     what = f"it is {above[0]} that was" if above else "nothing that it was built on was either"

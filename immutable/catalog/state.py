@@ -182,6 +182,7 @@ class Catalog:
         channels: Where each channel has pointed, the oldest first; by the channel's name.
         policies: The policy that each fleet carries, by the fleet's address.
         bypasses: When each fleet's policy was bypassed last, by the fleet's address.
+        retired: Which images were retired, and when, in seconds since 1970; by digest.
     """
 
     versions: Mapping[str, Version] = field(factory=dict)
@@ -189,6 +190,7 @@ class Catalog:
     channels: Mapping[str, tuple[Assignment, ...]] = field(factory=dict)
     policies: Mapping[str, FleetPolicy] = field(factory=dict)
     bypasses: Mapping[str, Bypass] = field(factory=dict)
+    retired: Mapping[str, float] = field(factory=dict)
 
     def knows(self, digest: str) -> bool:
         """Whether an image is in the catalog, or one that was built on it."""
@@ -263,7 +265,7 @@ class Catalog:
         return min(found, key=lambda each: each.at, default=None)
 
     def against(self, backend: str, artifact: str, now: float) -> tuple[Problem, ...]:
-        """Return why instances must not be launched by an identifier: it is a revoked image's.
+        """Return why an identifier must not be launched: it is of what was revoked, or retired.
 
         Args:
             backend: The backend's name, such as ``aws``.
@@ -276,6 +278,9 @@ class Catalog:
                 what = f"{version} is revoked: {found.reason}"
                 way_out = f"take another version, or restore {found.digest} if that was wrong"
                 problems.append(Problem(what, way_out))
+            elif version.digest in self.retired:
+                way_out = f"restore it, if it is needed: immutable image restore {version}"
+                problems.append(Problem(f"{version} is retired", way_out))
         return tuple(problems)
 
     def _revocations(self, digest: str) -> Iterator[Revocation]:

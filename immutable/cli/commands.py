@@ -9,7 +9,7 @@ from immutable.cli.audit import audit
 from immutable.cli.building import build, sweep_images
 from immutable.cli.cataloguing import add, restore, revoke, show, versions
 from immutable.cli.channels import channel
-from immutable.cli.collecting import collect
+from immutable.cli.collecting import collect, retire
 from immutable.cli.controller import controller
 from immutable.cli.exposing import exposed
 from immutable.cli.fleets import fleet
@@ -41,7 +41,7 @@ def cli() -> None:
 _ROLLOUTS = (plan, approve, approvals, apply, replace, watch, recover, rollback, history)
 _ORDERS = (pause, resume, promote, abort, cancel)
 
-_CATALOG = (add, show, versions, revoke, restore, exposed)
+_CATALOG = (add, show, versions, revoke, restore, exposed, retire)
 
 for each in (build, try_, collect, sweep_images, keygen, sign, verify, *_CATALOG):
     image.add_command(each)

@@ -10,12 +10,13 @@ from immutable.images.exposing import (
     Exposed,
     Exposure,
     Underway,
-    connecting,
     escapes,
     exposure,
     stop_rollouts,
 )
+from immutable.images.looking import connecting
 from immutable.images.redacting import redactor
+from immutable.images.retiring import retire_images
 from immutable.images.sourcing import committed
 from immutable.images.trying import TryOrder, try_image
 from immutable.images.withdrawing import Outcome, Withdrawal, restore_image, withdraw_image
@@ -37,6 +38,7 @@ __all__ = [
     "exposure",
     "redactor",
     "restore_image",
+    "retire_images",
     "stop_rollouts",
     "try_image",
     "withdraw_image",

@@ -6,37 +6,26 @@ A fleet that can't be looked at is told of as such: nobody may take silence for 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from math import inf
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from immutable.catalog import Catalog, Version
 from immutable.catalog.revoking import revocable
-from immutable.connecting import place_of
-from immutable.errors import FleetNotFound, ImmutableError, InvalidValue
-from immutable.fleet import Fleet
+from immutable.errors import ImmutableError, InvalidValue
+from immutable.images.looking import AT_ONCE, Connecting, everywhere
 from immutable.journal import Entry, Journal
-from immutable.model import Clock, FleetState, FleetURL, Plan
+from immutable.model import FleetState, FleetURL, Plan
 
 __all__ = [
-    "Connecting",
     "Escape",
     "Exposed",
     "Exposure",
     "Underway",
-    "connecting",
     "escapes",
     "exposure",
     "stop_rollouts",
 ]
-
-Connecting = Callable[[str], AbstractAsyncContextManager[Fleet]]
-"""How to get hold of a fleet by its address."""
-
-_AT_ONCE = 8
-"""How many fleets are looked at at the same time."""
 
 
 @frozen
@@ -120,8 +109,7 @@ async def exposure(
     """Return who runs an image, or what was built on it, among the fleets that the journal knows.
 
     Args:
-        journal: Where the catalog and the rollouts are. It knows the fleets that had a rollout, or
-            were made, or carry a policy.
+        journal: Where the catalog and the rollouts are.
         reference: ``web:1.4.2``, or a digest: of a version, or of what one was built on.
         connect: How to get hold of a fleet, such as `connecting` returns.
 
@@ -130,10 +118,7 @@ async def exposure(
     """
     catalog, entries = await journal.catalog(), await journal.entries()
     digest = revocable(catalog, reference)
-    known = dict.fromkeys([*(each.fleet for each in entries), *catalog.policies])
-    turns = asyncio.Semaphore(_AT_ONCE)
-    looks = [_look(address, connect, turns) for address in known]
-    states = dict(zip(known, await asyncio.gather(*looks), strict=True))
+    states = await everywhere(journal, connect)
     return Exposure(
         digest,
         tuple(
@@ -143,52 +128,6 @@ async def exposure(
         tuple(_underway(each) for each in entries if _goes_to(catalog, digest, each)),
         tuple((address, why) for address, why in states.items() if isinstance(why, str)),
     )  # fmt: skip
-
-
-def connecting(
-    journal: Journal,
-    *,
-    places: Sequence[str] = (),
-    actor: str | None = None,
-    clock: Clock | None = None,
-) -> Connecting:
-    """Return how to get hold of fleets by their addresses.
-
-    Args:
-        journal: Where their rollouts are written down.
-        places: By which addresses backends are reached, where they need options:
-            ``aws://eu-west-1?profile=prod``.
-        actor: On whose behalf, as claimed; default the user.
-        clock: The wall clock.
-
-    Raises:
-        InvalidValue: A place makes no sense.
-    """
-    given = [place_of(each) for each in places]
-
-    def connect(address: str) -> AbstractAsyncContextManager[Fleet]:
-        url = FleetURL.parse(address)
-        for each in given:
-            if (each.scheme, each.location) == (url.scheme, url.location):
-                url = evolve(url, options={**each.options, **url.options})
-        reached = url.identity(*url.options)
-        return Fleet.connect(reached, journal=journal, actor=actor, clock=clock)
-
-    return connect
-
-
-async def _look(
-    address: str, connect: Connecting, turns: asyncio.Semaphore
-) -> FleetState | str | None:
-    """Return what there is of a fleet; None if it is gone, and why if that can't be told."""
-    async with turns:
-        try:
-            async with connect(address) as fleet:
-                return await fleet.state()
-        except FleetNotFound:
-            return None
-        except ImmutableError as error:
-            return str(error)
 
 
 def _affected(catalog: Catalog, digest: str, version: Version) -> bool:
@@ -257,7 +196,7 @@ async def escapes(
     Returns:
         One for each fleet that runs it; a fleet that only a rollout brings to it goes back.
     """
-    catalog, turns = await journal.catalog(), asyncio.Semaphore(_AT_ONCE)
+    catalog, turns = await journal.catalog(), asyncio.Semaphore(AT_ONCE)
 
     async def escape(runs: Exposed) -> Escape:
         try:

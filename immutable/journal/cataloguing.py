@@ -28,6 +28,7 @@ from immutable.model.catalog import (
     PlanApproved,
     PolicySet,
     Restored,
+    Retired,
     Revoked,
     VersionAdded,
     Withdrawn,
@@ -64,6 +65,7 @@ def _catalog() -> Run[Catalog]:
     )
     policies = yield Statement("SELECT fleet, policy, at, actor, reason FROM policies")
     bypasses = yield Statement("SELECT fleet, until, reason, actor FROM bypasses")
+    retirements = yield Statement("SELECT digest, at FROM retirements")
     assigned = [
         Assignment(channel, number, digest, at, bool(back), actor, reason)
         for channel, number, digest, at, back, actor, reason in rows
@@ -77,6 +79,7 @@ def _catalog() -> Run[Catalog]:
         {name: tuple(each) for name, each in groupby(assigned, lambda one: one.channel)},
         {each[0]: FleetPolicy(*each) for each in policies},
         {each[0]: Bypass(*each) for each in bypasses},
+        dict(retirements),
     )
 
 
@@ -132,6 +135,12 @@ def _applied(record: CatalogRecord, now: float) -> Run[None]:
             )
         case Restored(digest):
             yield Statement("DELETE FROM revocations WHERE digest = ?", (digest,))
+            yield Statement("DELETE FROM retirements WHERE digest = ?", (digest,))
+        case Retired(digest):
+            yield Statement(
+                "INSERT INTO retirements (digest, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (digest, now),
+            )
         case Withdrawn():
             pass  # For the log: the cloud itself knows best.
         case PolicySet():

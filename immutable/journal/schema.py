@@ -112,6 +112,10 @@ CREATE TABLE bypasses (
     reason TEXT NOT NULL,
     actor TEXT NOT NULL
 );
+CREATE TABLE retirements (
+    digest TEXT PRIMARY KEY,
+    at DOUBLE PRECISION NOT NULL
+);
 CREATE TABLE approvals (
     plan TEXT NOT NULL,
     number BIGINT NOT NULL,

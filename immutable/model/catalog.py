@@ -12,6 +12,7 @@ __all__ = [
     "PlanApproved",
     "PolicySet",
     "Restored",
+    "Retired",
     "Revoked",
     "VersionAdded",
     "Withdrawn",
@@ -90,16 +91,31 @@ class Revoked:
 
 @frozen
 class Restored:
-    """A revocation does not hold any more.
+    """A revocation, or that it was retired, does not hold any more.
 
     Attributes:
-        digest: The digest of the image that was revoked.
+        digest: The digest of the image that was revoked, or retired.
         reason: Why, in the actor's words.
         actor: Who did it, as claimed.
     """
 
     digest: str
     reason: str
+    actor: str = ""
+
+
+@frozen
+class Retired:
+    """An image that nobody needs is not to be launched any more; what was built on it may be.
+
+    Attributes:
+        digest: The image's digest.
+        reason: Why, in the actor's words.
+        actor: Who did it, as claimed.
+    """
+
+    digest: str
+    reason: str = ""
     actor: str = ""
 
 
@@ -173,6 +189,7 @@ CatalogRecord = (
     | ChannelAssigned
     | Revoked
     | Restored
+    | Retired
     | Withdrawn
     | PolicySet
     | GlassBroken

@@ -16,11 +16,13 @@ from immutable.model.admission import Ruling
 from immutable.model.builds import BuildAsked, BuildNoted, Built
 from immutable.model.catalog import (
     CatalogOpened,
+    CatalogRecord,
     ChannelAssigned,
     GlassBroken,
     PlanApproved,
     PolicySet,
     Restored,
+    Retired,
     Revoked,
     VersionAdded,
     Withdrawn,
@@ -61,6 +63,7 @@ __all__ = [
     "Resized",
     "Restored",
     "Resynced",
+    "Retired",
     "Revoked",
     "Ruled",
     "Started",
@@ -402,14 +405,7 @@ Record = (
     | BuildNoted
     | Built
     | CatalogOpened
-    | VersionAdded
-    | ChannelAssigned
-    | Revoked
-    | Restored
-    | Withdrawn
-    | PolicySet
-    | GlassBroken
-    | PlanApproved
+    | CatalogRecord
     | Started
     | Found
     | Claimed

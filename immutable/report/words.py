@@ -43,6 +43,7 @@ from immutable.model.records import (
     Resized,
     Restored,
     Resynced,
+    Retired,
     Revoked,
     Ruled,
     Started,
@@ -135,6 +136,11 @@ def _(record: Revoked) -> str:
 @words.register
 def _(record: Restored) -> str:
     return f"{record.digest} is not revoked any more{_why(record.reason)}"
+
+
+@words.register
+def _(record: Retired) -> str:
+    return f"{record.digest} is retired{_why(record.reason)}"
 
 
 @words.register

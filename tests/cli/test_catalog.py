@@ -168,3 +168,17 @@ class Shut(MemoryBackend):
     @classmethod
     def from_url(cls, url, *, clock):
         raise Denied("no way in")
+
+
+def test_images_that_nobody_needs_are_retired_and_restored(run, served):
+    would = run("image", "retire", "--older", "0", "--newest", "0", "--dry-run").stdout
+    assert [line.split()[0] for line in would.splitlines()] == ["web:1", "web:2", "web:3", "web:4"]
+    assert run("image", "retire", "--older", "30d").stdout == ""
+    run("channel", "assign", "web@production", "web:2")
+    gone = json.loads(
+        run("image", "retire", "web", "--older", "0", "--newest", "0", "--json").stdout
+    )
+    assert [each["image"] for each in gone] == ["web:1", "web:3", "web:4"]
+    assert "web:4 is retired" in run("plan", "sim://web", "web-4", code=5).stderr
+    run("image", "restore", "web:4", "--reason", "needed")
+    run("plan", "sim://web", "web-4")

@@ -121,8 +121,17 @@ def test_orders_that_waited_are_carried_forward(tmp_path):
 
 
 NEWER = {
-    3: ("catalog", "versions", "channels", "revocations", "policies", "bypasses", "approvals"),
-    4: ("policies", "bypasses", "approvals"),
+    3: (
+        "catalog",
+        "versions",
+        "channels",
+        "revocations",
+        "policies",
+        "bypasses",
+        "retirements",
+        "approvals",
+    ),
+    4: ("policies", "bypasses", "retirements", "approvals"),
 }
 """The tables that a journal of an earlier version has not."""
 

@@ -15,6 +15,7 @@ from immutable.model.catalog import (
     GlassBroken,
     PolicySet,
     Restored,
+    Retired,
     Revoked,
     VersionAdded,
 )
@@ -59,7 +60,10 @@ def _after(catalog: Catalog, record: CatalogRecord) -> Catalog:
             return evolve(catalog, revocations={**catalog.revocations, digest: made})
         case Restored(digest):
             left = {name: each for name, each in catalog.revocations.items() if name != digest}
-            return evolve(catalog, revocations=left)
+            still = {name: at for name, at in catalog.retired.items() if name != digest}
+            return evolve(catalog, revocations=left, retired=still)
+        case Retired(digest):
+            return evolve(catalog, retired={**catalog.retired, digest: 0.0})
         case ChannelAssigned(channel, digest, _, back, actor, reason):
             before = catalog.channels.get(channel, ())
             made = Assignment(channel, len(before) + 1, digest, 0.0, back, actor, reason)
