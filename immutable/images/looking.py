@@ -8,13 +8,14 @@ from contextlib import AbstractAsyncContextManager
 
 from attrs import evolve
 
+from immutable.catalog import Catalog
 from immutable.connecting import place_of
 from immutable.errors import FleetNotFound, ImmutableError
 from immutable.fleet import Fleet
 from immutable.journal import Journal
 from immutable.model import Clock, FleetState, FleetURL
 
-__all__ = ["AT_ONCE", "Connecting", "connecting", "everywhere"]
+__all__ = ["AT_ONCE", "Connecting", "as_it_is", "connecting", "everywhere"]
 
 Connecting = Callable[[str], AbstractAsyncContextManager[Fleet]]
 """How to get hold of a fleet by its address."""
@@ -77,3 +78,15 @@ async def everywhere(journal: Journal, connect: Connecting) -> dict[str, FleetSt
 
     seen = zip(addresses, await asyncio.gather(*map(look, addresses)), strict=True)
     return {address: found for address, found in seen if found is not None}
+
+
+async def as_it_is(journal: Journal) -> tuple[Catalog, float]:
+    """Return the catalog, and the time by the journal's clock: that of its revocations."""
+    seen: list[tuple[Catalog, float]] = []
+
+    def look(catalog: Catalog, now: float) -> tuple[()]:
+        seen.append((catalog, now))
+        return ()
+
+    await journal.change_catalog(look)
+    return seen[-1]

@@ -9,9 +9,9 @@ from immutable.catalog.retiring import Retention, retire, unneeded
 from immutable.catalog.revoking import restore
 from immutable.errors import CatalogRefused
 from immutable.images.collecting import ways_back
-from immutable.images.looking import Connecting, everywhere
+from immutable.images.looking import Connecting, as_it_is, everywhere
 from immutable.journal import Journal
-from immutable.model import FleetState, FleetURL, SystemClock
+from immutable.model import FleetState, FleetURL
 from immutable.model.catalog import CatalogRecord, Retired
 from immutable.model.image import artifact_parts
 
@@ -46,7 +46,7 @@ async def retire_images(
     """
     used = await _used(journal, connect, ways)
     if dry_run:
-        return unneeded(await journal.catalog(), SystemClock().now(), used, how)
+        return unneeded(*await as_it_is(journal), used, how)
     retired = await journal.change_catalog(
         lambda catalog, now: retire(catalog, now, used, how, actor=actor, reason=reason)
     )

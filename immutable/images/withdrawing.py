@@ -18,6 +18,7 @@ from immutable.catalog.revoking import revocable
 from immutable.connecting import default_actor, opened_backend, place_of
 from immutable.engine.retrying import patiently
 from immutable.errors import CatalogRefused, InvalidValue, RegistryError
+from immutable.images.looking import as_it_is
 from immutable.journal import Journal
 from immutable.model import Clock, FleetURL, SystemClock
 from immutable.model.catalog import Withdrawn
@@ -89,7 +90,7 @@ async def withdraw_image(
         InvalidValue: There is no such image, or an address makes no sense.
         CatalogRefused: It is not revoked.
     """
-    catalog, now = await _as_it_is(journal)
+    catalog, now = await as_it_is(journal)
     digest = revocable(catalog, reference)
     if catalog.revocation(digest, now) is None:
         raise CatalogRefused(f"{reference} is not revoked", "revoke it first")
@@ -123,7 +124,7 @@ async def restore_image(
     Raises:
         InvalidValue: There is no such image, or an address makes no sense.
     """
-    catalog, now = await _as_it_is(journal)
+    catalog, now = await as_it_is(journal)
     wanted, kept = [], []
     for each in _artifacts(catalog, revocable(catalog, reference)):
         scheme, _, identifier = artifact_parts(each.artifact)
@@ -139,18 +140,6 @@ async def restore_image(
 
     work = _Work(journal, change, "available", actor, clock)
     return (*await work.done(wanted, places), *kept)
-
-
-async def _as_it_is(journal: Journal) -> tuple[Catalog, float]:
-    """Return the catalog, and the time by the journal's clock: that of its revocations."""
-    seen: list[tuple[Catalog, float]] = []
-
-    def look(catalog: Catalog, now: float) -> tuple[()]:
-        seen.append((catalog, now))
-        return ()
-
-    await journal.change_catalog(look)
-    return seen[-1]
 
 
 def _artifacts(catalog: Catalog, digest: str) -> Iterator[Withdrawal]:

@@ -120,6 +120,7 @@ def test_orders_that_waited_are_carried_forward(tmp_path):
     asyncio.run(main())
 
 
+_POLICIES = ("policies", "bypasses", "retirements", "approvals")
 NEWER = {
     3: (
         "catalog",
