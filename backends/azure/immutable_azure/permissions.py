@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["ACTIONS", "SWITCHING", "WITHDRAWING", "missing"]
+__all__ = ["ACTIONS", "METRICS", "SWITCHING", "WITHDRAWING", "missing"]
 
 ACTIONS: tuple[str, ...] = (
     "Microsoft.Compute/virtualMachineScaleSets/read",
@@ -44,6 +44,12 @@ WITHDRAWING: tuple[str, ...] = (
     "Microsoft.Compute/galleries/images/versions/write",
 )
 """What withdrawing and restoring images needs, in the resource group of their gallery."""
+
+METRICS: tuple[str, ...] = (
+    "Microsoft.Compute/virtualMachineScaleSets/read",
+    "Microsoft.Insights/metrics/read",
+)
+"""What the metric source needs, in the resource group of the fleet."""
 
 
 def _matches(pattern: str, action: str) -> bool:

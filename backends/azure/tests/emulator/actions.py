@@ -5,6 +5,7 @@ from . import (
     autoscale,
     images,
     member_calls,
+    monitoring,
     networks,
     operations,
     pools,
@@ -15,6 +16,6 @@ from . import (
 )
 
 MODULES = (
-    account, autoscale, images, member_calls, networks, operations, pools, set_actions, set_calls,
+    account, autoscale, images, member_calls, monitoring, networks, operations, pools, set_actions, set_calls,
     upgrades, vm_calls,
 )  # fmt: skip

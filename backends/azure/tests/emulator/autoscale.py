@@ -1,20 +1,13 @@
-"""Autoscale settings, and samples of metrics that the test makes up.
-
-"Autoscale Settings" (https://learn.microsoft.com/rest/api/monitor/autoscale-settings), "Metrics - List"
-(https://learn.microsoft.com/rest/api/monitor/metrics/list).
-"""
+"""Autoscale settings: "Autoscale Settings" (https://learn.microsoft.com/rest/api/monitor/autoscale-settings)."""
 
 from __future__ import annotations
 
 import copy
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from . import ids
 from .calls import Answer, Call, answers
-from .errors import ArmError, NotEmulated
-from .operations import stamp
-from .repairs import minutes
+from .errors import ArmError
 from .sets import merged
 from .store import Resource
 
@@ -75,38 +68,3 @@ def delete(world: World, call: Call) -> Answer:
     """Remove one: 200, or 204 if it is not there."""
     world.place(call.group)
     return Answer(200 if world.store.pop(call.path) else 204)
-
-
-@answers("monitor:metrics.list")
-def metrics(world: World, call: Call) -> Answer:
-    """Samples by interval; a time without samples has no values."""
-    resource = ids.key(call.path).split("/providers/microsoft.insights/metrics")[0]
-    span = call.query["timespan"].split("/")
-    start, end = (datetime.fromisoformat(each).timestamp() for each in span)
-    step = minutes(call.query.get("interval", "PT1M")) * 60
-    wanted = [each.lower() for each in call.query.get("aggregation", "average").split(",")]
-    if set(wanted) - {"average", "total", "count", "minimum", "maximum"} or "$filter" in call.query:
-        raise NotEmulated("this aggregation or a $filter of metrics")
-    value = []
-    for name in call.query["metricnames"].split(","):
-        data = []
-        at = start
-        while at < end:
-            found = [v for when, vs in world.samples.get((ids.key(resource), name), []) if at <= when < at + step for v in vs]  # fmt: skip
-            data.append({"timeStamp": stamp(world, at), **_statistics(wanted, found)})
-            at += step
-        value.append({
-            "id": f"{resource}/providers/Microsoft.Insights/metrics/{name}",
-            "type": "Microsoft.Insights/metrics", "name": {"value": name, "localizedValue": name},
-            "unit": "Count", "errorCode": "Success",
-            "timeseries": [{"metadatavalues": [], "data": data}],
-        })  # fmt: skip
-    return Answer(200, {"cost": 0, "timespan": call.query["timespan"], "interval": call.query.get("interval", "PT1M"), "value": value})  # fmt: skip
-
-
-def _statistics(wanted: list[str], values: list[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    every = {"average": sum(values) / len(values), "total": sum(values), "count": len(values),
-             "minimum": min(values), "maximum": max(values)}  # fmt: skip
-    return {name: float(every[name]) for name in wanted}

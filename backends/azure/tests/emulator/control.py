@@ -136,6 +136,30 @@ def metric(world: World, resource: str, name: str, values: list[float], ago: flo
 
 
 @command
+def component(world: World, path: str) -> None:
+    """An Application Insights component, that applications send their telemetry to."""
+    world.store.put(path, {"location": world.location, "properties": {"Application_Type": "web"}})
+
+
+@command
+def served(world: World, component: str, durations: list[float], values: dict[str, str]) -> None:
+    """Requests that an application has just answered, in milliseconds, by its dimensions."""
+    world.monitoring.put(component, durations, values)
+
+
+@command
+def monitoring(world: World, visible: float) -> None:
+    """Seconds after which a minute's figures are there."""
+    world.monitoring.visible = visible
+
+
+@command
+def now(world: World) -> float:
+    """The time, in seconds since the epoch."""
+    return world.clock.now()
+
+
+@command
 def deny(world: World, actions: list[str]) -> None:
     """The caller may not do these: `Microsoft.Compute/*/write`. Replaces earlier ones."""
     world.denied = set(actions)

@@ -17,6 +17,7 @@ from .errors import ArmError, NotEmulated, no_group, no_resource
 from .images import Images
 from .laws import Laws
 from .machines import Lives, Machine
+from .monitoring import Monitoring
 from .network import Network
 from .operations import Operations
 from .removal import Removal
@@ -58,6 +59,7 @@ class World:
         self.operations, self.scaling = Operations(self), Scaling(self)
         self.supply, self.network, self.images = Supply(self), Network(self), Images(self)
         self.upgrades, self.repairs = Upgrades(self), Repairs(self)
+        self.monitoring = Monitoring(self)
         self.throttling = Throttling(self.clock.now, lambda: self.laws.minute)
         self.clock.after(self.laws.patrol, self.repairs.look)
 
