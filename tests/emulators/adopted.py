@@ -167,7 +167,9 @@ def again(account, third, strategies, limits):
     return run(go())
 
 
-def killed_and_followed(account, journal, words, environment, far_enough: Callable[[], object]):
+def killed_and_followed(
+    account, journal, words, environment, far_enough: Callable[[], object], **capabilities
+):
     """Kill a controller once its rollout is *far_enough*, and let another one end it: the result.
 
     The cloud's time passes only as this looks, so that the controller is never quicker.
@@ -178,6 +180,7 @@ def killed_and_followed(account, journal, words, environment, far_enough: Callab
         words: The controller's module, and its arguments.
         environment: What it needs besides.
         far_enough: When it is killed.
+        capabilities: Of the backend that the second one has.
     """
 
     async def adopt():
@@ -185,7 +188,7 @@ def killed_and_followed(account, journal, words, environment, far_enough: Callab
             pass
 
     async def recover():
-        async with account.fleet(journal, adopt=False) as fleet:
+        async with account.fleet(journal, adopt=False, **capabilities) as fleet:
             return await fleet.recover()
 
     def a_moment_later():

@@ -6,6 +6,8 @@ import asyncio
 import os
 import sys
 
+from attrs import evolve
+
 from backends.azure.tests.backend.account import LIMITS
 from backends.azure.tests.backend.author import QUICK
 from backends.azure.tests.emulator.client import StaticCredential
@@ -22,7 +24,7 @@ async def main(address: str, journal: str, image: str) -> None:
         credential=StaticCredential(os.environ["AZURE_TEST_TOKEN"]),
         endpoint=os.environ["AZURE_TEST_ENDPOINT"],
         ca_bundle=os.environ["AZURE_TEST_CA"],
-        capabilities=QUICK,
+        capabilities=evolve(QUICK, poll=float(os.environ.get("AZURE_TEST_POLL", QUICK.poll))),
         interval=0.02,
     )
     await backend.open()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 from attrs import evolve
 
 from backends.azure.tests.backend.account import LIMITS, marks
-from backends.azure.tests.backend.test_rollouts import check_moved, replaced
+from backends.azure.tests.backend.test_rollouts import check_budget, check_moved, replaced
 from immutable import RolledBack, Rolling
 from immutable.errors import Conflict, Gone
 from immutable_azure.hands import Hands
@@ -239,6 +240,32 @@ def test_a_quota_that_stays_exceeded_turns_the_rollout(account):
 def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, size, members):
     account.group(size)
     before = account.everything()
+    result = _followed(account, tmp_path, lambda: len(account.serving("web-r2")) >= members)
+    assert result.status.value == "succeeded"
+    check_moved(account, before, account.everything(), size=size)
+    assert marks(account, "web").keys() == {"retired"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(os.environ.get("SOAK") != "full", reason="a minute long: `make soak` runs it")
+def test_a_controller_killed_at_a_hundred_is_followed_within_what_azure_bears(account, tmp_path):
+    """A minute of Azure's lasts 1 s here; two controllers share what a set bears in one."""
+    minute, size = 1.0, 100
+    account.group(size)
+    before = account.everything()
+    account.emulator.laws(minute=minute, boot=0.3, retry_after=1)
+    account.emulator.clear_calls()
+    seen = {"poll": 10 / 60 * minute}
+    result = _followed(account, tmp_path, lambda: len(account.serving("web-r2")) >= 40, **seen)
+    assert result.status.value == "succeeded"
+    check_moved(account, before, account.everything(), size=size)
+    assert marks(account, "web").keys() == {"retired"}
+    check_budget(account, minute)
+
+
+def _followed(account, tmp_path, far_enough, **capabilities):
+    """Kill a controller once its rollout is far enough; how the next one ended it."""
     journal = tmp_path / "journal.db"
     words = ["backends.azure.tests.backend.controller", account.address, str(journal)]
     environment = {
@@ -246,13 +273,7 @@ def test_a_killed_controller_is_followed_by_another_one(account, tmp_path, size,
         "AZURE_TEST_ENDPOINT": account.emulator.url,
         "AZURE_TEST_CA": account.emulator.trusted,
     }
-    result = killed_and_followed(
-        account,
-        journal,
-        [*words, account.images[1]],
-        environment,
-        lambda: len(account.serving("web-r2")) >= members,
-    )
-    assert result.status.value == "succeeded"
-    check_moved(account, before, account.everything(), size=size)
-    assert marks(account, "web").keys() == {"retired"}
+    if "poll" in capabilities:
+        environment["AZURE_TEST_POLL"] = str(capabilities["poll"])
+    words.append(account.images[1])
+    return killed_and_followed(account, journal, words, environment, far_enough, **capabilities)
