@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
-import pytest_asyncio
 
 from backends.azure.tests.live.janitor import place_named, sweep
 from immutable.backend import FrozenMap, SystemClock
@@ -30,8 +30,8 @@ class TestLive(BackendConformance):
     missing = "gallery/none/9.9.9"
     credential = None
 
-    @pytest_asyncio.fixture
-    async def backend(self):
+    @pytest.fixture
+    def backend(self):
         names = ("LOCATION", "SUBNET", "SSH_KEY", "POOL", "IMAGES")
         given = {name: os.environ[f"IMMUTABLE_LIVE_{name}"] for name in names}
         self.place = place_named()
@@ -48,15 +48,21 @@ class TestLive(BackendConformance):
                 "orchestration": os.environ.get("IMMUTABLE_LIVE_MODE", "uniform"),
             }
         )
-        self.calls = Calls(self.place, SystemClock(), self.credential)
         yield self.second()
-        await sweep(self.calls)
-        await self.calls.close()
+        asyncio.run(self._with(sweep))
 
     def second(self):
         where = {"endpoint": self.place.endpoint, "ca_bundle": self.place.ca_bundle}
         place = self.place
         return AzureBackend(place.subscription, place.group, credential=self.credential, **where)
+
+    async def _with(self, do):
+        """Do something with a door of its own: a session is of the loop that it was made in."""
+        calls = Calls(self.place, SystemClock(), self.credential)
+        try:
+            return await do(calls)
+        finally:
+            await calls.close()
 
     async def _members(self, group):
         flexible = self.template["orchestration"] == "flexible"
@@ -65,7 +71,7 @@ class TestLive(BackendConformance):
             if flexible
             else (f"{MEMBERS}.list", (self.place.group, group))
         )
-        found = await self.calls.pages(name, *words, about=group)
+        found = await self._with(lambda calls: calls.pages(name, *words, about=group))
         return [each for each in found if each["name"].startswith(f"{group}_")]
 
     async def raw_members(self, fleet, revision):
@@ -74,5 +80,5 @@ class TestLive(BackendConformance):
 
     async def raw_resize(self, fleet, revision, size):
         name = f"{fleet}-r{revision}"
-        body = {"sku": {"capacity": size}}
-        await self.calls.begin(f"{SETS}.begin_update", self.place.group, name, body, about=name)
+        words = (f"{SETS}.begin_update", self.place.group, name, {"sku": {"capacity": size}})
+        await self._with(lambda calls: calls.begin(*words, about=name))
