@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -39,9 +39,14 @@ def _clock(_: object, attribute: Attribute[str], text: str) -> None:
         raise InvalidValue(attribute.name, text, "not a time of day", "write it as 18:30")
 
 
+def _zone(name: str) -> tzinfo:
+    # The others are files, each read once: not in a loop, if it is to be quick.
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
 def _place(_: object, attribute: Attribute[str], zone: str) -> None:
     try:
-        ZoneInfo(zone)
+        _zone(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         way_out = "write one of the IANA's, such as UTC or Europe/Berlin"
         raise InvalidValue(attribute.name, zone, "not a time zone", way_out) from error
@@ -69,7 +74,7 @@ class Weekly:
 
     def holds(self, moment: datetime) -> bool:
         """Whether a moment is in it."""
-        there = moment.astimezone(ZoneInfo(self.zone))
+        there = moment.astimezone(_zone(self.zone))
         clock = there.time().strftime("%H:%M")
         today = _DAYS[there.weekday()] in self.days
         if self.begin < self.end:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from attrs import field, frozen
 
 from immutable.errors import InvalidValue, Problem
+from immutable.model.catalog import PlanOffered
 from immutable.model.image import artifact_parts
 
 __all__ = [
@@ -183,6 +184,9 @@ class Catalog:
         policies: The policy that each fleet carries, by the fleet's address.
         bypasses: When each fleet's policy was bypassed last, by the fleet's address.
         retired: Which images were retired, and when, in seconds since 1970; by digest.
+        followers: What each fleet follows and how, as text (`immutable.following.Following.load`),
+            by the fleet's address.
+        offers: The plan that each fleet that follows was offered last, by the fleet's address.
     """
 
     versions: Mapping[str, Version] = field(factory=dict)
@@ -191,6 +195,8 @@ class Catalog:
     policies: Mapping[str, FleetPolicy] = field(factory=dict)
     bypasses: Mapping[str, Bypass] = field(factory=dict)
     retired: Mapping[str, float] = field(factory=dict)
+    followers: Mapping[str, str] = field(factory=dict)
+    offers: Mapping[str, PlanOffered] = field(factory=dict)
 
     def knows(self, digest: str) -> bool:
         """Whether an image is in the catalog, or one that was built on it."""

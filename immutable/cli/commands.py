@@ -13,6 +13,7 @@ from immutable.cli.collecting import collect, retire
 from immutable.cli.controller import controller
 from immutable.cli.exposing import exposed
 from immutable.cli.fleets import fleet
+from immutable.cli.following import follow_
 from immutable.cli.images import image
 from immutable.cli.orders import abort, cancel, pause, promote, resume
 from immutable.cli.policies import policy
@@ -51,6 +52,7 @@ for each in (
     image,
     channel,
     policy,
+    follow_,
     rehearse,
     *_ROLLOUTS,
     *_ORDERS,

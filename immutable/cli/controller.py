@@ -14,6 +14,8 @@ from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console
 from immutable.connecting import opened_journal
 from immutable.controller import Controller
+from immutable.following import Follower
+from immutable.images import connecting
 
 __all__ = ["controller"]
 
@@ -29,17 +31,28 @@ async def controller(journal: str | None, most: int, lease: float) -> None:
     """Drive rollouts that nobody drives: those submitted, and those whose controller died.
 
     Several share the work through one journal. Stopped by Ctrl-C or SIGTERM, it hands its rollouts
-    over at a safe point. It needs the credentials of all fleets whose rollouts are in the journal.
+    over at a safe point. It needs the credentials of all fleets whose rollouts are in the journal,
+    or that follow a channel: those get plans when their channel moves (`immutable follow`).
     """
     if lease < 1:
         raise click.BadParameter("less than a second is lost to any delay", param_hint="--lease")
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     async with opened_journal(journal) as book:
         book.ttl = lease
-        worker = Controller(book, most=most)
-        running = asyncio.ensure_future(worker.run())
+        worker, follower = Controller(book, most=most), Follower(book, connecting(book))
+        running = asyncio.ensure_future(_work(worker, follower))
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, running.cancel)
         console(error=True).print(f"controller {worker.name} looks for work", markup=False)
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def _work(worker: Controller, follower: Follower) -> None:
+    """Drive rollouts, and make plans for fleets that follow a channel, until cancelled."""
+    following = asyncio.ensure_future(follower.run())
+    try:
+        await worker.run()
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

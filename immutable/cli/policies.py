@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,7 @@ async def set_(
 
     Each plan is asked about it when it is made, when it is begun, and before the first launch.
     """
-    wanted = Policy.from_toml(await read(policy_file))
+    wanted = await asyncio.to_thread(Policy.from_toml, await read(policy_file))
     await _change(
         url,
         journal,

@@ -6,6 +6,7 @@ only for a fleet that carries a policy.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -95,17 +96,22 @@ async def hearing(
     carried = catalog.policies.get(plan.fleet)
     if carried is None:
         return Hearing(gone)
-    from immutable.admission.policy import Policy
-
     try:
         case = await _case(journal, catalog, now, plan, actor, starting=starting)
-        rulings = Policy.load(carried.policy).rulings(case)
+        # On a thread: keys are read, signatures checked, and time zones are files.
+        rulings = await asyncio.to_thread(_ruled, carried.policy, case)
     except JournalError:
         raise
     except ImmutableError as error:
         rule, why = f"the policy of {plan.fleet}", f"it can't be asked: {error}"
         rulings = (Ruling(rule, Admission.UNKNOWN, why),)
     return Hearing(gone, rulings, catalog.bypass(plan.fleet, now))
+
+
+def _ruled(policy: str, case: Case) -> tuple[Ruling, ...]:
+    from immutable.admission.policy import Policy
+
+    return Policy.load(policy).rulings(case)
 
 
 def _launches(plan: Plan) -> bool:

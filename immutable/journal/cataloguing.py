@@ -12,21 +12,17 @@ from itertools import groupby
 
 from immutable.catalog.state import (
     Assignment,
-    Bypass,
     Catalog,
-    FleetPolicy,
     Revocation,
     Version,
 )
+from immutable.journal import carrying
 from immutable.journal.base import Decision, Lease, Stored
 from immutable.journal.transactions import Run, Statement, Transaction
 from immutable.model.catalog import (
     CatalogOpened,
     CatalogRecord,
     ChannelAssigned,
-    GlassBroken,
-    PlanApproved,
-    PolicySet,
     Restored,
     Retired,
     Revoked,
@@ -36,7 +32,7 @@ from immutable.model.catalog import (
 from immutable.model.records import Record
 from immutable.model.serial import canonical, to_json
 
-__all__ = ["CATALOG", "Known", "approvals", "change", "newest", "stored"]
+__all__ = ["CATALOG", "Known", "change", "newest", "stored"]
 
 CATALOG = "catalog"
 """In place of a rollout's identifier, in the log: no rollout is called so."""
@@ -63,9 +59,8 @@ def _catalog() -> Run[Catalog]:
         "SELECT channel, number, digest, at, back, actor, reason FROM channels"
         " ORDER BY channel, number"
     )
-    policies = yield Statement("SELECT fleet, policy, at, actor, reason FROM policies")
-    bypasses = yield Statement("SELECT fleet, until, reason, actor FROM bypasses")
     retirements = yield Statement("SELECT digest, at FROM retirements")
+    carried = yield from carrying.carried()
     assigned = [
         Assignment(channel, number, digest, at, bool(back), actor, reason)
         for channel, number, digest, at, back, actor, reason in rows
@@ -77,9 +72,8 @@ def _catalog() -> Run[Catalog]:
         },
         {each[0]: Revocation(*each) for each in revocations},
         {name: tuple(each) for name, each in groupby(assigned, lambda one: one.channel)},
-        {each[0]: FleetPolicy(*each) for each in policies},
-        {each[0]: Bypass(*each) for each in bypasses},
-        dict(retirements),
+        retired=dict(retirements),
+        **carried,
     )
 
 
@@ -87,12 +81,6 @@ def stored(_: Transaction, digest: str) -> Run[Stored | None]:
     """Return the files of an image."""
     rows = yield Statement("SELECT manifest, signed FROM versions WHERE digest = ?", (digest,))
     return Stored(*rows[0]) if rows else None
-
-
-def approvals(_: Transaction, plan: str) -> Run[tuple[str, ...]]:
-    """Return what was handed in as signed under a plan, in order."""
-    rows = yield Statement("SELECT signed FROM approvals WHERE plan = ? ORDER BY number", (plan,))
-    return tuple(signed for (signed,) in rows)
 
 
 def change(tx: Transaction, decide: Decision) -> Run[tuple[CatalogRecord, ...]]:
@@ -143,32 +131,8 @@ def _applied(record: CatalogRecord, now: float) -> Run[None]:
             )
         case Withdrawn():
             pass  # For the log: the cloud itself knows best.
-        case PolicySet():
-            yield from _set(record, now)
-        case GlassBroken(fleet, until, reason, actor):
-            yield Statement(
-                "INSERT INTO bypasses (fleet, until, reason, actor) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (fleet) DO UPDATE SET until = excluded.until,"
-                " reason = excluded.reason, actor = excluded.actor",
-                (fleet, until, reason, actor),
-            )
-        case PlanApproved(plan, signed):
-            last = yield Statement(
-                "SELECT COALESCE(MAX(number), 0) FROM approvals WHERE plan = ?", (plan,)
-            )
-            yield Statement(
-                "INSERT INTO approvals (plan, number, signed) VALUES (?, ?, ?)",
-                (plan, last[0][0] + 1, signed),
-            )
-
-
-def _set(record: PolicySet, now: float) -> Run[None]:
-    yield Statement("DELETE FROM policies WHERE fleet = ?", (record.fleet,))
-    if record.policy:
-        yield Statement(
-            "INSERT INTO policies (fleet, policy, at, actor, reason) VALUES (?, ?, ?, ?, ?)",
-            (record.fleet, record.policy, now, record.actor, record.reason),
-        )
+        case _:
+            yield from carrying.applied(record, now)
 
 
 def _added(record: VersionAdded, now: float) -> Run[None]:

@@ -116,6 +116,16 @@ CREATE TABLE retirements (
     digest TEXT PRIMARY KEY,
     at DOUBLE PRECISION NOT NULL
 );
+CREATE TABLE followers (
+    fleet TEXT PRIMARY KEY,
+    following TEXT NOT NULL
+);
+CREATE TABLE offers (
+    fleet TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    plan TEXT NOT NULL
+);
 CREATE TABLE approvals (
     plan TEXT NOT NULL,
     number BIGINT NOT NULL,

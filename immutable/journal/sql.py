@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import frozen
 
 from immutable.errors import JournalError
-from immutable.journal import cataloguing, reading
+from immutable.journal import carrying, cataloguing, reading
 from immutable.journal import transactions as doing
 from immutable.journal.base import Build, Decision, Entry, Given, Journal, Leaf, Lease, Stored
 from immutable.journal.transactions import BUILDS, Run, Transaction, Work
@@ -218,7 +218,7 @@ class SqlJournal(Journal):
 
     async def approvals(self, plan: str) -> tuple[str, ...]:
         """Return what was handed in as signed under a plan."""
-        return await self._look(partial(cataloguing.approvals, plan=plan))
+        return await self._look(partial(carrying.approvals, plan=plan))
 
     async def change_catalog(self, decide: Decision) -> tuple[CatalogRecord, ...]:
         """Change the catalog."""

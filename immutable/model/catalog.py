@@ -8,8 +8,10 @@ __all__ = [
     "CatalogOpened",
     "CatalogRecord",
     "ChannelAssigned",
+    "Followed",
     "GlassBroken",
     "PlanApproved",
+    "PlanOffered",
     "PolicySet",
     "Restored",
     "Retired",
@@ -153,6 +155,41 @@ class PolicySet:
 
 
 @frozen
+class Followed:
+    """A fleet follows a channel from here on.
+
+    Attributes:
+        fleet: The fleet's address.
+        following: What it follows and how, as text (`immutable.following.Following.load`); empty
+            for nothing any more.
+        actor: Who did it, as claimed.
+        reason: Why, in the actor's words.
+    """
+
+    fleet: str
+    following: str
+    actor: str = ""
+    reason: str = ""
+
+
+@frozen
+class PlanOffered:
+    """A channel that a fleet follows has moved, and there is a plan to go there.
+
+    Attributes:
+        fleet: The fleet's address.
+        channel: The channel.
+        number: The number of the channel's assignment.
+        plan: The plan, as the text of its file (`immutable.load_plan`).
+    """
+
+    fleet: str
+    channel: str
+    number: int
+    plan: str
+
+
+@frozen
 class GlassBroken:
     """For a while, a fleet's admission policy is asked and written down, and keeps nothing back.
 
@@ -194,5 +231,7 @@ CatalogRecord = (
     | PolicySet
     | GlassBroken
     | PlanApproved
+    | Followed
+    | PlanOffered
 )
 """One change of the catalog."""

@@ -17,6 +17,7 @@ from immutable.model import (
     Retire,
     Settle,
 )
+from immutable.model.catalog import Followed, PlanOffered
 from immutable.model.records import (
     Advanced,
     BuildAsked,
@@ -152,6 +153,17 @@ def _(record: Withdrawn) -> str:
 def _(record: PolicySet) -> str:
     what = "carries another admission policy" if record.policy else "carries no policy any more"
     return f"{record.fleet} {what}{_why(record.reason)}"
+
+
+@words.register
+def _(record: Followed) -> str:
+    what = "follows a channel" if record.following else "follows nothing any more"
+    return f"{record.fleet} {what}{_why(record.reason)}"
+
+
+@words.register
+def _(record: PlanOffered) -> str:
+    return f"{record.fleet} is offered a plan to go where {record.channel} points"
 
 
 @words.register

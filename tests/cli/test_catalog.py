@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 from attrs import evolve
 
 from immutable.backend import Denied
+from immutable.controller import Controller
 from immutable.memory import MemoryBackend
 from immutable.registry import register
 from tests.support.admitting import image
@@ -182,3 +185,64 @@ def test_images_that_nobody_needs_are_retired_and_restored(run, served):
     assert "web:4 is retired" in run("plan", "sim://web", "web-4", code=5).stderr
     run("image", "restore", "web:4", "--reason", "needed")
     run("plan", "sim://web", "web-4")
+
+
+def test_a_fleet_follows_a_channel_and_is_offered_plans(run, served, monkeypatch):
+    run("channel", "assign", "web@production", "web:5")
+    canary = ("--strategy", "canary", "--stages", "50%,100%", "--bake", "1s", "--no-analysis")
+    said = run("follow", "set", "sim://web", "web@production", *canary).stdout
+    assert "sim://web follows web@production: is offered plans by Canary" in said
+    assert "no plan is offered" in run("follow", "offers").stderr
+    run("channel", "assign", "web@production", "web:6")
+    controlled(run, monkeypatch)
+    (offer,) = json.loads(run("follow", "offers", "--out", "ways", "--json").stdout)
+    assert (offer["fleet"], offer["to"]) == ("sim://web", "web-6")
+    run("apply", offer["file"])
+    run("follow", "stop", "sim://web")
+    assert "no fleet follows a channel" in run("follow", "list").stderr
+    assert "no plan is offered" in run("follow", "offers").stderr
+    assert "follows nothing" in run("follow", "stop", "sim://web", code=5).stderr
+
+
+def test_a_fleet_follows_by_itself_within_its_window(run, served, monkeypatch):
+    run("channel", "assign", "web@production", "web:5")
+    always = ("--window", "mon,tue,wed,thu,fri,sat,sun", "--at-most", "2")
+    run("follow", "set", "sim://web", "web@production", "--apply", *always)
+    assert (
+        "goes there by itself by Rolling(probe=True), in mon, tue" in run("follow", "list").stdout
+    )
+    run("channel", "assign", "web@production", "web:6")
+    controlled(run, monkeypatch)
+    last = json.loads(run("history", "sim://web", "--json").stdout)[-1]
+    assert (last["status"], last["reason"]) == (
+        "succeeded", "follows web@production, assignment 2",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sim://web", "production"), "not a channel"),
+        (("sim://web", "web@staging"), "no such channel"),
+        (("sim://web", "web@production", "--window", "22:00 to 6"), "not a time of the week"),
+        (("sim://web", "web@production", "--window", "sat 22:00-06:00 Mars"), "not a time zone"),
+        (("sim://web", "web@production", "--at-most", "0"), "at-most"),
+    ],
+)
+def test_what_can_not_be_followed_says_why(run, served, words, said):
+    run("channel", "assign", "web@production", "web:5")
+    assert said in run("follow", "set", *words, code=2).stderr
+    assert json.loads(run("follow", "list", "--json").stdout) == []
+
+
+def controlled(run, monkeypatch):
+    """Let a controller work until there is nothing left to do."""
+    endless = Controller.run
+
+    async def brief(self):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2.5):
+                await endless(self)
+
+    monkeypatch.setattr(Controller, "run", brief)
+    run("controller")

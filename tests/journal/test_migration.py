@@ -120,19 +120,10 @@ def test_orders_that_waited_are_carried_forward(tmp_path):
     asyncio.run(main())
 
 
-_POLICIES = ("policies", "bypasses", "retirements", "approvals")
+_POLICIES = ("policies", "bypasses", "retirements", "followers", "offers", "approvals")
 NEWER = {
-    3: (
-        "catalog",
-        "versions",
-        "channels",
-        "revocations",
-        "policies",
-        "bypasses",
-        "retirements",
-        "approvals",
-    ),
-    4: ("policies", "bypasses", "retirements", "approvals"),
+    3: ("catalog", "versions", "channels", "revocations", *_POLICIES),
+    4: _POLICIES,
 }
 """The tables that a journal of an earlier version has not."""
 

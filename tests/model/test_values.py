@@ -43,6 +43,7 @@ from immutable.model import (
     Verdict,
 )
 from immutable.model.admission import Admission, Ruling
+from immutable.model.catalog import Followed, PlanOffered
 from immutable.model.quantities import duration
 from immutable.model.records import (
     Advanced,
@@ -238,6 +239,8 @@ RECORDS = (
     Revoked("sha256:0", 5.5, "CVE", forced=True), Restored("sha256:0", "false alarm", "ada"),
     Withdrawn("aws://eu-west-1/ami-0", "disabled", "ada"),
     PolicySet("memory://web", "{}", "ada", "agreed"), PlanApproved("sha256:0", "signed", "ada"),
+    Followed("memory://web", "{}", "ada", "agreed"),
+    PlanOffered("memory://web", "web@production", 2, "{}"),
     GlassBroken("memory://web", 7.5, "CVE", "ada"), Retired("sha256:0", "old", "ada"),
     Ruled((Ruling("no downgrade", Admission.UNKNOWN, "who knows", pending=True),), "by ada", False),
     Found(2, created=True, at=5.0),

@@ -12,6 +12,7 @@ from immutable.catalog.state import Bypass, FleetPolicy
 from immutable.model.catalog import (
     CatalogRecord,
     ChannelAssigned,
+    Followed,
     GlassBroken,
     PolicySet,
     Restored,
@@ -72,6 +73,10 @@ def _after(catalog: Catalog, record: CatalogRecord) -> Catalog:
             left = {name: each for name, each in catalog.policies.items() if name != fleet}
             made = {fleet: FleetPolicy(fleet, policy, 0.0, actor, reason)} if policy else {}
             return evolve(catalog, policies=left | made)
+        case Followed(fleet, following):
+            left = {name: each for name, each in catalog.followers.items() if name != fleet}
+            made = {fleet: following} if following else {}
+            return evolve(catalog, followers=left | made)
         case GlassBroken(fleet, until, reason, actor):
             made = Bypass(fleet, until, reason, actor)
             return evolve(catalog, bypasses={**catalog.bypasses, fleet: made})

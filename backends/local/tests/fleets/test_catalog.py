@@ -1,14 +1,18 @@
 """From a channel to a retired image, by the commands that people type, on real processes.
 
-An image is promoted and a fleet goes to it by a canary; what it was built on turns out to be bad;
-the fleets that run it, and no others, get plans; somebody approves; what nobody needs is retired.
+An image is promoted and a fleet that follows goes to it by a canary; what it was built on turns out
+to be bad; the fleets that run it, and no others, get plans; somebody approves; what nobody needs is
+retired.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,6 +54,27 @@ class Typist:
         added = json.loads(self.run("image", "add", str(place), "--json"))
         return {"digest": added["digest"], "id": added["artifacts"][0].rpartition("/")[2]}
 
+    @contextmanager
+    def controller(self):
+        """A controller at work."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "immutable", "controller"], cwd=self.home.folder,
+            env=self.home.environment(), stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+    def offered(self) -> dict:
+        """Wait for the plan that a fleet is offered."""
+        until = time.monotonic() + 90
+        while time.monotonic() < until:
+            if found := json.loads(self.run("follow", "offers", "--out", "offers", "--json")):
+                return found[0]
+        raise TimeoutError("no plan is offered")
+
     def runs(self, url: str) -> set[str]:
         """What a fleet was started from."""
         state = json.loads(self.run("fleet", "status", url, "--json"))
@@ -80,12 +105,16 @@ def test_from_a_channel_to_a_retired_image(typist):
     Path(typist.home.folder, "policy.toml").write_text(policy)
     typist.run("policy", "set", "local://web", "policy.toml", "--reason", "as agreed")
 
-    # Promoted, and the fleet goes there by a canary that somebody else has approved.
+    # Promoted: the fleet that follows is offered a canary, which somebody else has to approve.
+    typist.run("channel", "assign", "web@production", "web:1")
+    typist.run("follow", "set", "local://web", "web@production", *CANARY, *QUICK)
     typist.run("channel", "assign", "web@production", "web:2", "--reason", "passed staging")
-    typist.run("plan", "local://web", "web@production", *CANARY, *QUICK, "--out", "two.plan")
-    assert "nobody has approved" in typist.run("apply", "two.plan", code=5)
-    typist.run("approve", "two.plan", "--key", "bob.pem", actor="bob")
-    typist.run("apply", "two.plan")
+    with typist.controller():
+        offer = typist.offered()
+    assert (offer["fleet"], offer["channel"]) == ("local://web", "web@production")
+    assert "nobody has approved" in typist.run("apply", offer["file"], code=5)
+    typist.run("approve", offer["file"], "--key", "bob.pem", actor="bob")
+    typist.run("apply", offer["file"])
     assert typist.runs("local://web") == {two["id"]}
 
     # What it was built on is bad: exactly the fleets that run it get a plan, to what is not.
