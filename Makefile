@@ -42,7 +42,7 @@ demo: install
 PYTEST = $(BIN)/pytest
 
 # Most tests wait for processes of their own: more workers than cores wait at the same time.
-WORKERS ?= 4
+WORKERS ?= 6
 
 test: install
 	$(PYTEST) -n $(WORKERS) -m "not slow"

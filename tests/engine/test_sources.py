@@ -40,7 +40,9 @@ def test_a_backend_that_only_says_that_it_counts_is_refused(monkeypatch):
 
 def test_a_source_that_is_not_installed_is_refused_with_those_that_are():
     (problem,) = refusal(Analysis(source="graphite:web"))
-    assert "no metric source graphite is installed (there are: backend" in problem.what
+    said, _, there = problem.what.partition(" (there are: ")
+    assert said.endswith("no metric source graphite is installed")
+    assert {"backend", "call", "prometheus"} <= {*there.rstrip(")").split(", ")}
 
 
 def test_every_source_is_named_once_and_with_what_the_backend_finds():
