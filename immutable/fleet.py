@@ -301,7 +301,7 @@ class Fleet:
 
         Args:
             plan: The plan.
-            signed: Approvals of it, as the text that `immutable approve` writes; kept on record.
+            signed: Approvals of it, as the text that ``immutable approve`` writes; kept on record.
             reason: Why.
 
         Awaiting it raises, besides how it ended:

@@ -1,8 +1,9 @@
 """The catalog of images: versions, what was built on what, channels, revocations. Pure.
 
-What is asked of it is in `immutable.catalog.state`, what may be changed, and when not, in
-`immutable.catalog.channels`, `immutable.catalog.revoking` and `immutable.catalog.retiring`. A
-journal keeps it: see `immutable.Journal.catalog` and `immutable.Journal.change_catalog`.
+`Catalog` is what it knows at one moment, and answers. What may be changed in it, and when not, is
+said by `add`, `assign`, `roll_back`, `revoke`, `restore` and `retire`, each of which returns what
+goes on record. A journal keeps it: see `immutable.Journal.catalog` and
+`immutable.Journal.change_catalog`.
 """
 
 from immutable.catalog.channels import add, assign, roll_back

@@ -11,7 +11,7 @@ import click
 
 from immutable.admission import Weekly
 from immutable.catalog import Catalog
-from immutable.cli.options import as_json, journal, limits_options, where
+from immutable.cli.options import COUNT, as_json, journal, limits_options, where
 from immutable.cli.rollouts import ways
 from immutable.cli.running import command, console, show_json
 from immutable.cli.strategies import check_strategy, strategy_options
@@ -19,6 +19,7 @@ from immutable.connecting import default_actor, opened_journal
 from immutable.errors import InvalidValue
 from immutable.fleet import Fleet
 from immutable.following import Following, follow, unfollow
+from immutable.model import Count
 from immutable.model.serial import digest, load_plan
 
 __all__ = ["follow_"]
@@ -40,8 +41,8 @@ def follow_() -> None:
     help='When they may begin: "sat,sun", "mon,tue 22:00-06:00 Europe/Berlin"; repeatable.',
 )  # fmt: skip
 @click.option(
-    "--at-most", type=click.IntRange(1), default=1, show_default=True,
-    help="So many fleets of the channel are on their way at once.",
+    "--at-most", type=COUNT, default=1, show_default=True,
+    help="So many fleets that follow it may be on their way at once: 2 or 25%.",
 )  # fmt: skip
 @strategy_options
 @limits_options
@@ -54,7 +55,7 @@ async def set_(
     channel: str,
     automatic: bool,
     windows: tuple[str, ...],
-    at_most: int,
+    at_most: Count,
     reason: str,
     journal: str | None,
     actor: str | None,

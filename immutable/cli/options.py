@@ -14,6 +14,7 @@ from immutable.model import Limits
 from immutable.model.quantities import percent
 
 __all__ = [
+    "COUNT",
     "DURATION",
     "as_json",
     "environment",
@@ -64,10 +65,11 @@ class _Count(click.ParamType[int | str]):
 
 
 DURATION = _Duration()
+COUNT = _Count()
 
 _LIMITS: tuple[tuple[str, Any, str], ...] = (
-    ("max-surge", _Count(), "Servers above the fleet's size: 3 or 25%."),
-    ("max-unavailable", _Count(), "Servers that may be missing from service: 1 or 10%."),
+    ("max-surge", COUNT, "Servers above the fleet's size: 3 or 25%."),
+    ("max-unavailable", COUNT, "Servers that may be missing from service: 1 or 10%."),
     ("min-ready", DURATION, "How long a new server must stay ready to count."),
     ("boot-timeout", DURATION, "How long a server may take to become ready."),
     ("drain-timeout", DURATION, "How long requests in flight may take to finish."),

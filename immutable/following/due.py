@@ -13,6 +13,7 @@ from immutable.errors import InvalidValue
 from immutable.following.values import Following
 from immutable.journal import Entry
 from immutable.model import FleetURL, Status
+from immutable.model.quantities import rounded_down
 
 __all__ = ["Due", "due", "reason_of"]
 
@@ -53,6 +54,7 @@ def due(catalog: Catalog, entries: Mapping[str, Sequence[Entry]], now: float) ->
         now: The time, in seconds since 1970.
     """
     followers = {fleet: Following.load(text) for fleet, text in catalog.followers.items()}
+    together = Counter(each.channel for each in followers.values())
     under_way = Counter(
         following.channel
         for fleet, following in followers.items()
@@ -72,7 +74,8 @@ def due(catalog: Catalog, entries: Mapping[str, Sequence[Entry]], now: float) ->
         )
         if following.automatic and not open_now:
             continue
-        if following.automatic and under_way[following.channel] >= following.at_most:
+        most = max(1, rounded_down(following.at_most, together[following.channel]))
+        if following.automatic and under_way[following.channel] >= most:
             continue
         under_way[following.channel] += following.automatic
         found.append(Due(fleet, following, current.number, artifact, following.automatic))

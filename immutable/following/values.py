@@ -11,8 +11,9 @@ from attrs import Attribute, field, frozen
 from immutable.admission.windows import Weekly
 from immutable.catalog.state import Catalog, channel_name
 from immutable.errors import CatalogRefused, InvalidValue
-from immutable.model import Limits, Strategy
+from immutable.model import Count, Limits, Strategy
 from immutable.model.catalog import Followed
+from immutable.model.quantities import rounded_down
 from immutable.model.serial import canonical, from_json, to_json
 from immutable.strategies import BlueGreen, Canary, Rolling
 
@@ -37,9 +38,9 @@ def _weekly(times: Iterable[Weekly]) -> tuple[Weekly, ...]:
     return tuple(times)
 
 
-def _positive(_: object, attribute: Attribute[int], value: int) -> None:
-    if value < 1:
-        raise InvalidValue(attribute.name, value, "no fleet at all", "write 1 or more")
+def _positive(_: object, attribute: Attribute[Any], value: Count) -> None:
+    if rounded_down(value, 100) < 1:
+        raise InvalidValue(attribute.name, value, "no fleet at all", "write 1 or more, or 25%")
 
 
 @frozen
@@ -52,7 +53,8 @@ class Following:
         limits: How far to go; None for the backend's.
         automatic: Whether plans are carried out; else they are offered, to be applied by somebody.
         windows: Times of the week in which automatic rollouts begin; empty for any time.
-        at_most: How many fleets that follow the channel are on their way at once.
+        at_most: How many of the fleets that follow the channel may be on their way at once: a
+            number, or a percentage of them, rounded down and never none.
     """
 
     channel: str = field(validator=_channel)
@@ -60,7 +62,7 @@ class Following:
     limits: Limits | None = None
     automatic: bool = False
     windows: tuple[Weekly, ...] = field(default=(), converter=_weekly)
-    at_most: int = field(default=1, validator=_positive)
+    at_most: Count = field(default=1, validator=_positive)
 
     def __str__(self) -> str:
         times = f", in {' or '.join(map(str, self.windows))}" if self.windows else ""

@@ -53,7 +53,6 @@ def percent(text: str, *, name: str = "percentage") -> Fraction:
 
 
 @lru_cache(maxsize=256)
-@lru_cache(maxsize=256)
 def rounded_up(count: Count, size: int) -> int:
     """Return *count* of *size* as a whole number, a fraction rounded up.
 
@@ -64,7 +63,6 @@ def rounded_up(count: Count, size: int) -> int:
     return -int(-percent(count) * size // 1)
 
 
-@lru_cache(maxsize=256)
 @lru_cache(maxsize=256)
 def rounded_down(count: Count, size: int) -> int:
     """Return *count* of *size* as a whole number, a fraction rounded down.

@@ -17,7 +17,7 @@ from attrs import evolve
 from immutable import Fleet, ImmutableError, JournalError, Limits
 from immutable.admission import BuiltBy, Policy, set_policy
 from immutable.backend import Rate, Throttled, Transient
-from immutable.catalog import add, restore, revoke
+from immutable.catalog import add, assign, restore, revoke
 from immutable.engine.retrying import jitter
 from immutable.memory import Behaviour, Fault, Laws, Tracking, When, exponential, fixed, lognormal
 from immutable.model import Order
@@ -39,6 +39,7 @@ from tests.support.world import NAME, URL, World, asker, world
 
 __all__ = ["Lab"]
 
+CHANNEL = "web@production"
 LATE = 20.0
 """A call is under way for so long at most: the memory backend says that 30 s is the bound."""
 PATIENCE = 400_000.0
@@ -167,6 +168,19 @@ class Lab:
 
         self._command(doing)
 
+    async def _promote(self, strategy: str, quality: str) -> None:
+        """Point a channel at a new image, and let the fleet go where that points by then."""
+        image = await self._image(quality)
+        how, limits = STRATEGIES[strategy], self._limits(strategy)
+
+        async def doing(fleet: Fleet) -> object:
+            await self._world.journal.change_catalog(
+                lambda catalog, now: assign(catalog, CHANNEL, f"web:{image}", now, actor="ada")
+            )
+            return await fleet.replace(CHANNEL, how, limits=limits).end()
+
+        self._command(doing)
+
     async def _supersede(self, strategy: str, quality: str) -> None:
         await self._replace(strategy, quality, supersede=True)
 
@@ -196,7 +210,9 @@ class Lab:
     async def _revoke(self, back: int) -> None:
         image = f"v{max(1, self._images - back)}"
         await self._world.journal.change_catalog(
-            lambda catalog, now: revoke(catalog, f"web:{image}", now, reason="bad", actor="ada")
+            lambda catalog, now: revoke(
+                catalog, f"web:{image}", now, reason="bad", actor="ada", force=True
+            )
         )
         self.watch.revoked.setdefault(image, self._world.cloud.at)
 

@@ -153,7 +153,7 @@ def _command(random: Random, at: float, setting: Setting) -> Move:
     chance = random.random()
     if chance < 0.75:
         kinds = [name for name in STRATEGIES if setting.weighted or name not in WEIGHTED]
-        what = "supersede" if random.random() < 0.25 else "replace"
+        what = random.choice(("supersede", "promote", "replace", "replace"))
         return Move(at, what, (random.choice(kinds), random.choice(QUALITIES)))
     if chance < 0.9:
         return Move(at, "scale", (max(0, setting.size + random.randrange(-4, 6)),))

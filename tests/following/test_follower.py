@@ -177,10 +177,10 @@ def test_what_did_not_work_out_is_not_tried_again_before_the_channel_moves():
     play(story)
 
 
-@pytest.mark.parametrize("most", [1, 2, 3])
-def test_no_more_fleets_than_allowed_are_on_their_way_at_once(most):
+@pytest.mark.parametrize(("at_most", "most"), [(1, 1), (2, 2), ("10%", 1), ("67%", 2), ("100%", 3)])
+def test_no_more_fleets_than_allowed_are_on_their_way_at_once(at_most, most):
     async def story(region):
-        await region.follow(*NAMES, automatic=True, at_most=most)
+        await region.follow(*NAMES, automatic=True, at_most=at_most)
         seen = set()
         async with region.controlled():
             await region.point("web:2")

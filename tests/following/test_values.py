@@ -20,7 +20,7 @@ FLEET = "memory://web"
     "following",
     [
         Following(PRODUCTION),
-        Following(PRODUCTION, BlueGreen(bake=60), Limits("25%", 1), automatic=True, at_most=3),
+        Following(PRODUCTION, BlueGreen(bake=60), Limits("25%", 1), automatic=True, at_most="25%"),
         Following(
             PRODUCTION,
             Canary(("10%", "50%"), gates=(Health(), Analysis())),
@@ -47,6 +47,8 @@ class Leap:
         (lambda: Following("production"), "channel"),
         (lambda: Following(PRODUCTION, Leap()), "strategy"),
         (lambda: Following(PRODUCTION, at_most=0), "at_most"),
+        (lambda: Following(PRODUCTION, at_most="0%"), "at_most"),
+        (lambda: Following(PRODUCTION, at_most="many"), "percentage"),
     ],
 )
 def test_what_makes_no_sense_can_not_be_made(make, name):
