@@ -226,7 +226,7 @@ def test_a_fleet_follows_by_itself_within_its_window(run, served, monkeypatch):
         (("sim://web", "web@staging"), "no such channel"),
         (("sim://web", "web@production", "--window", "22:00 to 6"), "not a time of the week"),
         (("sim://web", "web@production", "--window", "sat 22:00-06:00 Mars"), "not a time zone"),
-        (("sim://web", "web@production", "--at-most", "0"), "at-most"),
+        (("sim://web", "web@production", "--at-most", "0"), "at_most=0"),
     ],
 )
 def test_what_can_not_be_followed_says_why(run, served, words, said):
