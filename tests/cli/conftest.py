@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from immutable import Fleet, Limits
 from immutable.backend import Capabilities, Group, Image, SystemClock
 from immutable.cli.commands import cli
+from immutable.controller import Controller
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed
 from immutable.registry import _registered, register
 from immutable.testing import LoopClock, VirtualLoop
@@ -233,3 +234,25 @@ def lab(surroundings, monkeypatch):
     made = Lab(monkeypatch)
     yield made
     made.close()
+
+
+@pytest.fixture
+def controlled(run, monkeypatch):
+    """Let a controller work until something is so in its journal, however long that takes here."""
+    endless = Controller.run
+
+    def go(until):
+        async def brief(self):
+            working = asyncio.ensure_future(endless(self))
+            try:
+                async with asyncio.timeout(60):
+                    while not await until(self._journal):
+                        await asyncio.sleep(0.02)
+            finally:
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+
+        monkeypatch.setattr(Controller, "run", brief)
+        return run("controller")
+
+    return go

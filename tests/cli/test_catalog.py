@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import suppress
 
 import pytest
 from attrs import evolve
 
 from immutable.backend import Denied
-from immutable.controller import Controller
 from immutable.memory import MemoryBackend
 from immutable.registry import register
 from tests.support.admitting import image
@@ -187,14 +184,14 @@ def test_images_that_nobody_needs_are_retired_and_restored(run, served):
     run("plan", "sim://web", "web-4")
 
 
-def test_a_fleet_follows_a_channel_and_is_offered_plans(run, served, monkeypatch):
+def test_a_fleet_follows_a_channel_and_is_offered_plans(run, served, controlled):
     run("channel", "assign", "web@production", "web:5")
     canary = ("--strategy", "canary", "--stages", "50%,100%", "--bake", "1s", "--no-analysis")
     said = run("follow", "set", "sim://web", "web@production", *canary).stdout
     assert "sim://web follows web@production: is offered plans by Canary" in said
     assert "no plan is offered" in run("follow", "offers").stderr
     run("channel", "assign", "web@production", "web:6")
-    controlled(run, monkeypatch)
+    controlled(offered)
     (offer,) = json.loads(run("follow", "offers", "--out", "ways", "--json").stdout)
     assert (offer["fleet"], offer["to"]) == ("sim://web", "web-6")
     run("apply", offer["file"])
@@ -204,7 +201,7 @@ def test_a_fleet_follows_a_channel_and_is_offered_plans(run, served, monkeypatch
     assert "follows nothing" in run("follow", "stop", "sim://web", code=5).stderr
 
 
-def test_a_fleet_follows_by_itself_within_its_window(run, served, monkeypatch):
+def test_a_fleet_follows_by_itself_within_its_window(run, served, controlled):
     run("channel", "assign", "web@production", "web:5")
     always = ("--window", "mon,tue,wed,thu,fri,sat,sun", "--at-most", "2")
     run("follow", "set", "sim://web", "web@production", "--apply", *always)
@@ -212,7 +209,7 @@ def test_a_fleet_follows_by_itself_within_its_window(run, served, monkeypatch):
         "goes there by itself by Rolling(probe=True), in mon, tue" in run("follow", "list").stdout
     )
     run("channel", "assign", "web@production", "web:6")
-    controlled(run, monkeypatch)
+    controlled(arrived)
     last = json.loads(run("history", "sim://web", "--json").stdout)[-1]
     assert (last["status"], last["reason"]) == (
         "succeeded", "follows web@production, assignment 2",
@@ -235,14 +232,10 @@ def test_what_can_not_be_followed_says_why(run, served, words, said):
     assert json.loads(run("follow", "list", "--json").stdout) == []
 
 
-def controlled(run, monkeypatch):
-    """Let a controller work until there is nothing left to do."""
-    endless = Controller.run
+async def offered(journal):
+    return bool((await journal.catalog()).offers)
 
-    async def brief(self):
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2.5):
-                await endless(self)
 
-    monkeypatch.setattr(Controller, "run", brief)
-    run("controller")
+async def arrived(journal):
+    last = (await journal.entries(fleet="sim://web"))[-1]
+    return last.reason.startswith("follows") and last.status.ended

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from click.testing import CliRunner
 from immutable import BlueGreen, Fleet, load_plan, open_journal
 from immutable.backend import Group, Hold, Origin, SystemClock
 from immutable.cli.commands import cli
-from immutable.controller import Controller
 from immutable.journal import Entry
 from immutable.memory import Behaviour, fixed
 from tests.support.world import revision
@@ -324,7 +322,7 @@ def test_past_the_point_of_no_return_recover_names_the_way_back(lab):
 
 
 def test_a_submitted_plan_waits_for_a_controller_and_one_carries_it_out(
-    run, cloud, tmp_path, monkeypatch
+    run, cloud, tmp_path, controlled
 ):
     run("fleet", "create", "sim://web", "v1", "--size", 2)
     run("plan", "sim://web", "v2", "--out", tmp_path / "p.json")
@@ -333,15 +331,11 @@ def test_a_submitted_plan_waits_for_a_controller_and_one_carries_it_out(
     assert json.loads(run("history", "sim://web", "--json").stdout)[-1]["status"] == "pending"
     assert "sim://web" in run("replace", "sim://web", "v3", code=5).stderr
     run("controller", "--lease", "0.5", code=2)
-    endless = Controller.run
 
-    async def brief(self):
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1.5):
-                await endless(self)
+    async def ended(journal):
+        return not await journal.entries(unfinished=True)
 
-    monkeypatch.setattr(Controller, "run", brief)
-    run("controller")
+    controlled(ended)
     assert json.loads(run("history", "sim://web", "--json").stdout)[-1]["status"] == "succeeded"
 
 
