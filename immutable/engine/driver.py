@@ -132,6 +132,8 @@ class _Driver:
         sent: dict[str, tuple[str, ...]] = {}
         for event in events:
             match event.record:
+                case Intended(_, action) if self._session.launches(action):
+                    self._admitted = True  # It was asked about before it was launched first.
                 case Intended(token, Retire(_, ids)):
                     sent[token] = ids
                 case Done(token, Outcome.CONFLICT | Outcome.REFUSED):
@@ -275,9 +277,6 @@ class _Driver:
 
         Nothing may be counted as done that is not done if it may not.
         """
-        if self._session.ledger.admitted:
-            self._admitted = True
-            return
         heard = await self._hear()
         await self._session.write(*heard.records)
         self._admitted = not heard.problems

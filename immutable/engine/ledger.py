@@ -60,7 +60,6 @@ class Ledger:
         found: Whether it was begun under another journal, and found by the groups' marks.
         blind: Whether a controller that this journal doesn't know may have calls under way.
         created: Whether the candidate's group has been made.
-        admitted: Whether the fleet's policy has let the candidate pass.
         probed: Whether the first candidate instance has proven the image.
         entered_at: When that step began, or began again, by the backend's clock.
         waited: Seconds of the steps before that no deadline counts.
@@ -91,7 +90,6 @@ class Ledger:
     found: bool = False
     blind: bool = False
     created: bool = False
-    admitted: bool = False
     probed: bool = False
     entered_at: float = 0.0
     waited: float = 0.0
@@ -213,8 +211,8 @@ def _(record: Failed, ledger: Ledger) -> Ledger:
 
 
 @fold.register
-def _(record: Ruled, ledger: Ledger) -> Ledger:
-    return evolve(ledger, admitted=record.admitted)
+def _(_: Ruled, ledger: Ledger) -> Ledger:
+    return ledger
 
 
 @fold.register

@@ -247,6 +247,21 @@ def test_what_is_revoked_between_the_beginning_and_the_first_launch_is_not_launc
     play(story)
 
 
+def test_what_has_begun_is_carried_on_by_a_successor_whatever_the_policy_says_by_then():
+    async def story(world):
+        rollout = world.fleet.replace("web-2.0", limits=LIMITS)
+        task = asyncio.create_task(_ended(rollout))
+        while len((await world.fleet.state()).members(2)) < 1:
+            await asyncio.sleep(1)
+        await rollout.stop()
+        await asyncio.gather(task, return_exceptions=True)
+        await world.carry(STRICT)
+        assert (await world.fleet.recover()).status is Status.SUCCEEDED
+        assert await world.runs() == "web-2.0"
+
+    play(story)
+
+
 def test_what_is_revoked_in_the_middle_of_a_rollout_is_launched_no_more_and_taken_back():
     async def story(world):
         grow, launched = world.fleet.backend.grow, []
