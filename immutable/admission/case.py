@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from attrs import field, frozen
+from attrs import frozen
 
 from immutable.catalog.state import Catalog, Version
 from immutable.model import Plan
@@ -53,10 +53,10 @@ class Case:
     catalog: Catalog
     now: float
     actor: str = ""
-    candidates: tuple[Candidate, ...] = field(default=())
-    running: tuple[Version, ...] = field(default=())
+    candidates: tuple[Candidate, ...] = ()
+    running: tuple[Version, ...] = ()
     previous: str = ""
-    approvals: tuple[Envelope, ...] = field(default=())
+    approvals: tuple[Envelope, ...] = ()
     starting: bool = False
 
     @property

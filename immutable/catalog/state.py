@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from attrs import field, frozen
 
 from immutable.errors import InvalidValue, Problem
-from immutable.model.catalog import PlanOffered
+from immutable.model.catalog import GlassBroken, PlanOffered
 from immutable.model.image import artifact_parts
 
 __all__ = [
     "Assignment",
-    "Bypass",
     "Catalog",
     "FleetPolicy",
     "Revocation",
@@ -154,26 +153,6 @@ class FleetPolicy:
 
 
 @frozen
-class Bypass:
-    """A fleet's policy keeps nothing back for a while: the glass was broken.
-
-    Attributes:
-        fleet: The fleet's address.
-        until: Until when, in seconds since 1970.
-        reason: Why, in the actor's words.
-        actor: Who did it, as claimed.
-    """
-
-    fleet: str
-    until: float
-    reason: str
-    actor: str = ""
-
-    def __str__(self) -> str:
-        return f"bypassed by {self.actor or 'somebody'}: {self.reason}"
-
-
-@frozen
 class Catalog:
     """All that the catalog knows at one moment, but the manifests.
 
@@ -193,7 +172,7 @@ class Catalog:
     revocations: Mapping[str, Revocation] = field(factory=dict)
     channels: Mapping[str, tuple[Assignment, ...]] = field(factory=dict)
     policies: Mapping[str, FleetPolicy] = field(factory=dict)
-    bypasses: Mapping[str, Bypass] = field(factory=dict)
+    bypasses: Mapping[str, GlassBroken] = field(factory=dict)
     retired: Mapping[str, float] = field(factory=dict)
     followers: Mapping[str, str] = field(factory=dict)
     offers: Mapping[str, PlanOffered] = field(factory=dict)
@@ -294,7 +273,7 @@ class Catalog:
 
     # -- policies ------------------------------------------------------------------------------
 
-    def bypass(self, fleet: str, now: float) -> Bypass | None:
+    def bypass(self, fleet: str, now: float) -> GlassBroken | None:
         """Return why a fleet's policy keeps nothing back now; None if it does."""
         last = self.bypasses.get(fleet)
         return last if last is not None and now < last.until else None

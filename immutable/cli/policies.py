@@ -23,6 +23,7 @@ from immutable.report import cataloguing as documents
 
 __all__ = ["policy"]
 
+_Change = Callable[[Fleet, Catalog, float], Sequence[CatalogRecord]]
 _REASON = click.option("--reason", required=True, help="Why; goes into the record.")
 
 
@@ -46,15 +47,7 @@ async def set_(
     Each plan is asked about it when it is made, when it is begun, and before the first launch.
     """
     wanted = await asyncio.to_thread(Policy.from_toml, await read(policy_file))
-    await _change(
-        url,
-        journal,
-        actor,
-        lambda fleet, catalog, _: set_policy(
-            catalog, fleet.address, wanted, actor=fleet.actor, reason=reason
-        ),
-        as_json=as_json,
-    )
+    await _change(url, journal, actor, _setting(wanted, reason), as_json=as_json)
 
 
 @policy.command()
@@ -67,15 +60,7 @@ async def clear(
     url: str, reason: str, journal: str | None, actor: str | None, as_json: bool
 ) -> None:
     """Let the fleet at URL carry no policy any more: what is not revoked may be launched."""
-    await _change(
-        url,
-        journal,
-        actor,
-        lambda fleet, catalog, _: set_policy(
-            catalog, fleet.address, None, actor=fleet.actor, reason=reason
-        ),
-        as_json=as_json,
-    )
+    await _change(url, journal, actor, _setting(None, reason), as_json=as_json)
 
 
 @policy.command()
@@ -116,11 +101,18 @@ async def break_glass_(
     )
 
 
+def _setting(policy: Policy | None, reason: str) -> _Change:
+    """Return what gives a fleet a policy, or takes it away."""
+    return lambda fleet, catalog, _: set_policy(
+        catalog, fleet.address, policy, actor=fleet.actor, reason=reason
+    )
+
+
 async def _change(
     url: str,
     journal: str | None,
     actor: str | None,
-    decide: Callable[[Fleet, Catalog, float], Sequence[CatalogRecord]] | None,
+    decide: _Change | None,
     *,
     as_json: bool,
 ) -> None:

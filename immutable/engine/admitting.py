@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from immutable.catalog.state import Bypass, Catalog, Version
+from immutable.catalog.state import Catalog, Version
 from immutable.engine.history import earlier_revision
 from immutable.errors import ImmutableError, InvalidValue, JournalError
 from immutable.journal import Journal
 from immutable.model import FleetURL, Plan, PlanKind, Problem
 from immutable.model.admission import Admission, Ruling
+from immutable.model.catalog import GlassBroken
 from immutable.model.records import Ruled
 from immutable.model.serial import digest
 
@@ -38,7 +39,7 @@ class Hearing:
 
     revoked: tuple[Problem, ...] = ()
     rulings: tuple[Ruling, ...] = ()
-    bypass: Bypass | None = None
+    bypass: GlassBroken | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -158,11 +159,11 @@ async def _candidate(journal: Journal, version: Version, scheme: str, wanted: st
     kept = await journal.stored(version.digest)
     assert kept is not None, f"{version} is in the catalog without its files"
     manifest = ImageManifest.load(kept.manifest)
-    (artifact, *_) = (
-        each for each in manifest.artifacts if (each.backend, each.id) == (scheme, wanted)
-    )
+    there = [each for each in manifest.artifacts if (each.backend, each.id) == (scheme, wanted)]
+    if not there:
+        raise InvalidValue("artifact", wanted, f"{version} is listed with it, its manifest isn't")
     signed = tuple(load_bundle(kept.signed)) if kept.signed else ()
-    return Candidate(version, manifest, signed, artifact)
+    return Candidate(version, manifest, signed, there[0])
 
 
 async def _previous(journal: Journal, plan: Plan) -> str:

@@ -116,7 +116,7 @@ async def exposure(
     Raises:
         InvalidValue: There is no such image.
     """
-    catalog, entries = await journal.catalog(), await journal.entries()
+    catalog, entries = await journal.catalog(), await journal.entries(unfinished=True)
     digest = revocable(catalog, reference)
     states = await everywhere(journal, connect)
     return Exposure(
@@ -154,7 +154,7 @@ def _exposed(catalog: Catalog, digest: str, address: str, state: FleetState) -> 
 
 def _goes_to(catalog: Catalog, digest: str, entry: Entry) -> bool:
     there = entry.plan.candidate.image.artifact
-    return not entry.status.ended and bool(_versions(catalog, digest, entry.fleet, there))
+    return bool(_versions(catalog, digest, entry.fleet, there))
 
 
 def _underway(entry: Entry) -> Underway:

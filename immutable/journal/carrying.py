@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from immutable.catalog.state import Bypass, FleetPolicy
+from immutable.catalog.state import FleetPolicy
 from immutable.journal.transactions import Run, Statement, Transaction
 from immutable.model.catalog import (
     CatalogRecord,
@@ -29,7 +29,7 @@ def carried() -> Run[dict[str, Any]]:
     offers = yield Statement("SELECT fleet, channel, number, plan FROM offers ORDER BY fleet")
     return {
         "policies": {each[0]: FleetPolicy(*each) for each in policies},
-        "bypasses": {each[0]: Bypass(*each) for each in bypasses},
+        "bypasses": {each[0]: GlassBroken(*each) for each in bypasses},
         "followers": dict(followers),
         "offers": {each[0]: PlanOffered(*each) for each in offers},
     }

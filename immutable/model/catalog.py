@@ -205,6 +205,9 @@ class GlassBroken:
     reason: str
     actor: str = ""
 
+    def __str__(self) -> str:
+        return f"bypassed by {self.actor or 'somebody'}: {self.reason}"
+
 
 @frozen
 class PlanApproved:

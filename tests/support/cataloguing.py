@@ -8,7 +8,7 @@ from hashlib import sha256
 from attrs import evolve
 
 from immutable.catalog import Assignment, Catalog, Revocation, Version
-from immutable.catalog.state import Bypass, FleetPolicy
+from immutable.catalog.state import FleetPolicy
 from immutable.model.catalog import (
     CatalogRecord,
     ChannelAssigned,
@@ -77,6 +77,5 @@ def _after(catalog: Catalog, record: CatalogRecord) -> Catalog:
             left = {name: each for name, each in catalog.followers.items() if name != fleet}
             made = {fleet: following} if following else {}
             return evolve(catalog, followers=left | made)
-        case GlassBroken(fleet, until, reason, actor):
-            made = Bypass(fleet, until, reason, actor)
-            return evolve(catalog, bypasses={**catalog.bypasses, fleet: made})
+        case GlassBroken():
+            return evolve(catalog, bypasses={**catalog.bypasses, record.fleet: record})
