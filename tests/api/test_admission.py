@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from attrs import evolve
 
 pytest.importorskip("securesystemslib")
 
@@ -120,6 +121,17 @@ def test_a_policy_is_asked_when_a_plan_is_made_and_says_so_in_it():
         assert result.status is Status.SUCCEEDED
         (ruled,) = await world.ruled(result.rollout)
         assert (ruled.admitted, ruled.bypass, len(ruled.rulings)) == (True, "", 1)
+
+    play(story)
+
+
+def test_an_artifact_that_is_listed_and_in_no_manifest_is_unknown_to_every_rule():
+    async def story(world):
+        strange = evolve(adding(image("4.0")), artifacts=("memory:///web-9.0",))
+        await world.journal.change_catalog(lambda catalog, _: add(catalog, strange))
+        await world.carry(SIGNED)
+        with pytest.raises(PlanRefused, match=r"can't be asked: .*web-9\.0.*its manifest isn't"):
+            await world.fleet.plan("web-9.0", limits=LIMITS)
 
     play(story)
 
