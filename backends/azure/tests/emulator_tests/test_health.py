@@ -83,8 +83,9 @@ async def test_repairs_wait_and_leave_protected_ones_alone(emulator, fleet):
 
 async def test_few_are_repaired_at_the_same_time(emulator, fleet):
     """Batching: 5 %, and one at a time below 20 members."""
-    emulator.laws(scale=0.0)
+    fleet.freeze()
     fleet.make(4, **REPAIRS)
+    emulator.skip(seconds=601)
     fleet.freeze(boot=60, shutdown=60)
     for number in range(4):
         emulator.sicken(machine=f"web_{number}")

@@ -1,6 +1,7 @@
 """Balancers outlive their drivers, are found again, come back, and never harm a stranger."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -80,6 +81,7 @@ async def test_starts_at_the_same_time_start_one_process(drivers: NewBalancer) -
 
 
 def descriptors() -> set[str]:
+    gc.collect()  # What an earlier test dropped is let go now, not in between.
     return {entry.name for entry in Path("/proc/self/fd").iterdir()}
 
 
@@ -96,7 +98,7 @@ async def test_stop_leaves_no_process_no_file_and_no_descriptor(
     await balancer.apply(members)
     await balancer.traffic()
     await balancer.stop()
-    assert descriptors() == before
+    assert descriptors() <= before
     assert marked(str(balancer._state)) == []
     assert list(balancer._state.iterdir()) == []
     assert list((runtime / "fleet").iterdir()) == []
