@@ -374,9 +374,7 @@ async def test_many_starts_leak_neither_descriptors_nor_zombies(make_image, star
 
 
 @pytest.mark.asyncio
-async def test_what_was_dropped_lives_on_and_is_reaped_when_it_ends(
-    make_image, start, launch
-):
+async def test_what_was_dropped_lives_on_and_is_reaped_when_it_ends(make_image, start, launch):
     before = descriptors()
     image = make_image()
     process = await start(image)
