@@ -4,7 +4,14 @@ A builder is found by its name in the entry-point group ``immutable.builders``. 
 local backend, packs directories; ``packer`` lets the user's own Packer bake cloud images.
 """
 
-from immutable.builders.contract import BuildContext, Builder, BuildJob, BuildRequest, Product
+from immutable.builders.contract import (
+    BuildContext,
+    Builder,
+    BuildJob,
+    BuildRequest,
+    Product,
+    Traces,
+)
 from immutable.trust import Artifact, ImageSpec, Source, Target
 
 __all__ = [
@@ -17,4 +24,5 @@ __all__ = [
     "Product",
     "Source",
     "Target",
+    "Traces",
 ]

@@ -13,7 +13,7 @@ that hold for every method:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -24,7 +24,7 @@ from immutable.model import FleetURL, FrozenMap
 from immutable.model.frozenmap import settings
 from immutable.trust import Artifact, ImageSpec, Source
 
-__all__ = ["BuildContext", "BuildJob", "BuildRequest", "Builder", "Product", "silent"]
+__all__ = ["BuildContext", "BuildJob", "BuildRequest", "Builder", "Product", "Traces", "silent"]
 
 
 def silent(text: str) -> None:
@@ -108,6 +108,28 @@ class Product:
     tree: Path | None = None
 
 
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+@frozen
+class Traces:
+    """What is known of a build by which to find what it has left.
+
+    Attributes:
+        build: The build's identifier.
+        names: What it has noted, each once. What it was about to note when it was killed isn't
+            there.
+        begun: When it was begun, in seconds since the epoch.
+        ended: When it had ended at the latest.
+    """
+
+    build: str
+    names: tuple[str, ...] = field(converter=_names)
+    begun: float
+    ended: float
+
+
 class Builder(Protocol):
     """Makes images for one place. A class may state ``contract``, as metric sources do."""
 
@@ -144,12 +166,8 @@ class Builder(Protocol):
         """Whether all that an earlier build has made is still there, and can be launched."""
         ...
 
-    async def cleanup(self, build: str, noted: Collection[str]) -> tuple[str, ...]:
+    async def cleanup(self, traces: Traces) -> tuple[str, ...]:
         """Remove what a build has made for a while and left; the images that it finished stay.
-
-        Args:
-            build: The build's identifier.
-            noted: The names that it has noted.
 
         Returns:
             What was removed, in words.

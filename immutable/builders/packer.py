@@ -20,10 +20,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from immutable.backend import Backend, FleetURL, Invalid
-from immutable.builders.contract import BuildContext, BuildJob, BuildRequest, Product
+from immutable.builders.contract import (
+    BuildContext,
+    BuildJob,
+    BuildRequest,
+    Product,
+    Traces,
+)
 from immutable.builders.programs import Program, basics, heard, output
 from immutable.errors import BackendError, InvalidValue
 from immutable.trust import Artifact, ImageSpec, Target
@@ -54,12 +60,11 @@ class SupportsBaking(Protocol):
         """Return region and identifier of each image that a build has finished."""
         ...
 
-    async def remove_bake(self, build: str, names: Collection[str]) -> tuple[str, ...]:
+    async def remove_bake(self, traces: Traces) -> tuple[str, ...]:
         """Remove what a build has left, but for finished images; return it in words.
 
         Args:
-            build: The build's identifier.
-            names: What it has made for a while and could not tag.
+            traces: The build, and the names of what it has made for a while and could not tag.
         """
         ...
 
@@ -210,10 +215,10 @@ class PackerBuilder:
                 return False
         return True
 
-    async def cleanup(self, build: str, noted: Collection[str]) -> tuple[str, ...]:
+    async def cleanup(self, traces: Traces) -> tuple[str, ...]:
         """Remove what a build has left: by its tag, and what it could not tag by name."""
-        names = [name for name in noted if _TEMPORARY.fullmatch(name)]
-        return await self._baking.remove_bake(build, names)
+        names = [name for name in traces.names if _TEMPORARY.fullmatch(name)]
+        return await self._baking.remove_bake(evolve(traces, names=names))
 
 
 def _parts(template: Path) -> tuple[Path, str]:

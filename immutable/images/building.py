@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from attrs import evolve, field, frozen
 
-from immutable.builders import BuildContext, Builder, BuildJob, BuildRequest, Product
+from immutable.builders import BuildContext, Builder, BuildJob, BuildRequest, Product, Traces
 from immutable.builders.contract import silent
 from immutable.engine.beginning import new_rollout_id
 from immutable.engine.keeper import controller_name
@@ -28,7 +28,7 @@ from immutable.errors import (
 )
 from immutable.images.billing import bill_of_materials, digest_of_bytes
 from immutable.images.leasing import leased
-from immutable.images.noting import Notes, noted
+from immutable.images.noting import Notes, traces
 from immutable.images.redacting import named, redactor
 from immutable.journal import Build, Journal, Lease
 from immutable.model import Clock, Status
@@ -114,11 +114,12 @@ async def build_image(
         return made
     build, lease = await _entered(journal, clock, spec, order)
     safe = redactor(values)
-    notes = Notes(journal, lease, await noted(journal, build.id))
+    left = await traces(journal, build)
+    notes = Notes(journal, lease, list(left.names))
     context = BuildContext(lambda line: order.say(safe(line)), notes.add, values)
     job = BuildJob(build.id, spec, request)
-    work = _Work(builder, job, context, notes, journal, lease, clock)
-    return await work.done(order.timeout, safe, carried_on=lease.fence > 1)
+    work = _Work(builder, job, context, notes, journal, lease, clock, build.started_at)
+    return await work.done(order.timeout, safe, left if lease.fence > 1 else None)
 
 
 async def _made(builder: Builder, journal: Journal, spec: ImageSpec) -> BuiltImage | None:
@@ -175,17 +176,24 @@ class _Work:
     journal: Journal
     lease: Lease
     clock: Clock
+    begun: float
 
     async def done(
-        self, seconds: float, safe: Callable[[str], str], *, carried_on: bool
+        self, seconds: float, safe: Callable[[str], str], left: Traces | None
     ) -> BuiltImage:
-        """Return the image; whatever happens, how it ended goes on record."""
+        """Return the image; whatever happens, how it ended goes on record.
+
+        Args:
+            seconds: How long it may take.
+            safe: Takes secrets out of a text.
+            left: What is known of who had the build before, and was killed.
+        """
         started = self.clock.now()
         try:
             async with leased(self.journal, self.lease):
                 async with asyncio.timeout(seconds):
-                    if carried_on:
-                        await self._cleaned()
+                    if left is not None:
+                        await self._cleaned(left)
                     product = await self.builder.build(self.job, self.context)
                 sbom = await bill_of_materials(product, self.context.say)
         except LeaseLost:
@@ -218,16 +226,17 @@ class _Work:
         failure = BuildFailed(str(self.job.spec), self.job.id, reason)
         return await asyncio.shield(self._ended(status, failure))
 
-    async def _cleaned(self) -> None:
+    async def _cleaned(self, left: Traces) -> None:
         """Remove what this build, or the process that had it before, has left."""
-        await self.notes.settled()
-        for each in await self.builder.cleanup(self.job.id, self.notes.names):
+        for each in await self.builder.cleanup(left):
             self.context.say(f"removed {each}")
 
     async def _ended(self, status: Status, failure: BuildFailed) -> BuildFailed:
+        now = self.clock.now()
         try:
             async with leased(self.journal, self.lease), asyncio.timeout(_CLEANUP):
-                await self._cleaned()
+                await self.notes.settled()
+                await self._cleaned(Traces(self.job.id, self.notes.names, self.begun, now))
         except (ImmutableError, OSError, TimeoutError) as error:
             way_out = "immutable image sweep removes it"
             failure = evolve(failure, left=f"what it left is still there: {error}; {way_out}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from immutable.builders import Traces
 from immutable.errors import JournalError
-from immutable.journal import Journal, Lease
-from immutable.model.records import BuildNoted
+from immutable.journal import Build, Journal, Lease
+from immutable.model.records import BuildNoted, Ended
 
-__all__ = ["Notes", "noted"]
+__all__ = ["Notes", "traces"]
 
 
 class Notes:
@@ -44,8 +45,10 @@ class Notes:
                 await self._writing.pop()
 
 
-async def noted(journal: Journal, build: str) -> list[str]:
-    """Return what a build has noted, each name once."""
-    events = await journal.events(build)
+async def traces(journal: Journal, build: Build) -> Traces:
+    """Return what is known of a build that nobody works on any more."""
+    events = await journal.events(build.id)
     found = [each.record.name for each in events if isinstance(each.record, BuildNoted)]
-    return list(dict.fromkeys(found))
+    ends = [each.at for each in events if isinstance(each.record, Ended)]
+    ended = ends[-1] if ends else build.expires_at
+    return Traces(build.id, found, build.started_at, ended)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from immutable.builders import Builder
+from immutable.builders import Builder, Traces
 from immutable.engine.keeper import controller_name
 from immutable.errors import FleetBusy
 from immutable.images.leasing import leased
-from immutable.images.noting import noted
+from immutable.images.noting import traces
 from immutable.journal import Build, Journal
 from immutable.model import Status
 from immutable.model.records import Ended
@@ -49,22 +49,20 @@ async def _swept(
     builder: Builder, build: Build, journal: Journal, say: Callable[[str], None]
 ) -> tuple[str, ...]:
     if build.status.ended:
-        return await _removed(builder, build, journal, say)
+        return await _removed(builder, await traces(journal, build), say)
     try:
         lease = await journal.claim(build.id, controller_name())
     except FleetBusy:
         return ()
     async with leased(journal, lease):
-        gone = await _removed(builder, build, journal, say)
+        gone = await _removed(builder, await traces(journal, build), say)
     reason = "its process was gone; what it left is removed"
     await journal.append(lease, [Ended(Status.FAILED, reason)])
     return gone
 
 
-async def _removed(
-    builder: Builder, build: Build, journal: Journal, say: Callable[[str], None]
-) -> tuple[str, ...]:
-    gone = await builder.cleanup(build.id, await noted(journal, build.id))
+async def _removed(builder: Builder, left: Traces, say: Callable[[str], None]) -> tuple[str, ...]:
+    gone = await builder.cleanup(left)
     for each in gone:
-        say(f"build {build.id}: removed {each}")
+        say(f"build {left.build}: removed {each}")
     return gone

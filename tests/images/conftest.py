@@ -29,6 +29,7 @@ class Kiln:
     tree: object = None
     jobs: list[BuildJob] = field(factory=list)
     cleaned: list[str] = field(factory=list)
+    span: tuple[float, float] = (0.0, 0.0)
     hot: set[str] = field(factory=set)
 
     async def plan(self, request: BuildRequest) -> ImageSpec:
@@ -54,14 +55,15 @@ class Kiln:
     async def present(self, artifacts):
         return self.there
 
-    async def cleanup(self, build, noted):
+    async def cleanup(self, traces):
         await asyncio.sleep(self.cleanup_seconds)
         if self.cleanup_error is not None:
             raise self.cleanup_error
-        self.cleaned.append(build)
-        self.known = list(noted)
-        self.hot.discard(build)
-        return (f"the fire of {build}",)
+        self.cleaned.append(traces.build)
+        self.known = list(traces.names)
+        self.span = (traces.begun, traces.ended)
+        self.hot.discard(traces.build)
+        return (f"the fire of {traces.build}",)
 
 
 @define

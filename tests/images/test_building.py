@@ -228,9 +228,11 @@ def test_who_carries_a_build_on_removes_first_what_the_dead_one_has_noted(bench)
         dead = await _left_unfinished(bench, journal)
         (build,) = await journal.builds()
         await journal.append(_lease_of(build), [BuildNoted("packer_9")])
+        (build,) = await journal.builds()
         await asyncio.sleep(journal.ttl + 1)
         made = await bench.build(journal)
         assert (made.build, bench.kiln.cleaned, bench.kiln.known) == (dead, [dead], ["packer_9"])
+        assert bench.kiln.span == (build.started_at, build.expires_at)
 
     bench.run(main)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from attrs import evolve
 
@@ -49,6 +49,9 @@ from immutable_aws.sizing import grow, settle
 from immutable_aws.targets import serving_target_group
 from immutable_aws.traffic import STEP
 from immutable_aws.withdrawing import restore_image, withdraw_image
+
+if TYPE_CHECKING:
+    from immutable.builders import Traces
 
 __all__ = ["CAPABILITIES", "AwsBackend"]
 
@@ -292,6 +295,6 @@ class AwsBackend(Backend):
         """Return region and id of each image that a build has finished here."""
         return await baked(self.calls, build)
 
-    async def remove_bake(self, build: str, names: Collection[str]) -> tuple[str, ...]:
+    async def remove_bake(self, traces: Traces) -> tuple[str, ...]:
         """Remove what a build has left here, but for finished images."""
-        return await remove_bake(self.calls, build, names)
+        return await remove_bake(self.calls, traces)

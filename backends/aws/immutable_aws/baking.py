@@ -2,19 +2,25 @@
 
 Packer's builder for EBS tags instances, volumes, images and snapshots as it is told, but not the
 key pair and the security group that it makes for a while (1.6). Those are known by the instance
-that uses them, and by what was heard of the build.
+that uses them, and by what was heard of the build. One that a lost machine had just asked for is
+known by the time that is in its name: `stray` has the rule.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Collection
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from immutable.backend import Conflict, Gone
+from immutable.backend import Conflict, Gone, Throttled
 from immutable_aws.calls import Answer, Calls
 
-__all__ = ["BUILD_TAG", "baked", "remove_bake"]
+if TYPE_CHECKING:
+    from immutable.builders import Traces
+
+__all__ = ["BUILD_TAG", "baked", "remove_bake", "stray"]
 
 BUILD_TAG = "immutable:build"
 """What everything is tagged with that a build makes."""
@@ -23,6 +29,9 @@ _PREFIX = "packer_"
 _PATIENCE = 240.0
 """Seconds that an instance may take to be terminated; AWS takes about one."""
 _POLL = 3.0
+_TIMED = re.compile(r"packer_([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LONG = 3600.0
+"""Seconds after which nobody's Packer uses what it made: it launches within minutes."""
 
 
 def _tagged(build: str) -> list[dict[str, Any]]:
@@ -41,20 +50,73 @@ async def _images(calls: Calls, build: str) -> list[Answer]:
     return await calls.pages("ec2", "DescribeImages", "Images", Owners=["self"], Filters=filters)
 
 
-async def remove_bake(calls: Calls, build: str, names: Collection[str]) -> tuple[str, ...]:
+async def remove_bake(calls: Calls, traces: Traces) -> tuple[str, ...]:
     """Remove what a build has left but for finished images, and return it in words.
 
     Nothing is touched but what carries the build's tag, and what is named as Packer names what it
-    makes for a while: by *names*, or by an instance that carries the tag and uses it.
+    makes for a while: by the traces, by an instance that carries the tag and uses it, or by a
+    `stray`'s name, if nobody uses it.
     """
-    instances = await _instances(calls, build)
-    keys = {each.get("KeyName", "") for each in instances} | set(names)
+    instances = await _instances(calls, traces.build)
+    keys = {each.get("KeyName", "") for each in instances} | set(traces.names)
     groups = {group["GroupName"] for each in instances for group in each["SecurityGroups"]}
-    removed = await _end(calls, build, instances)
-    removed += await _disks(calls, build)
+    removed = await _end(calls, traces.build, instances)
+    removed += await _disks(calls, traces.build)
     removed += await _keys(calls, {name for name in keys if name.startswith(_PREFIX)})
-    named = {name for name in groups | set(names) if name.startswith(_PREFIX)}
-    return tuple(removed + await _groups(calls, named))
+    named = {name for name in groups | set(traces.names) if name.startswith(_PREFIX)}
+    removed += await _groups(calls, named)
+    return tuple(removed + await _strays(calls, traces))
+
+
+def stray(name: str, traces: Traces, now: float) -> bool:
+    """Whether a key pair or security group that nobody uses may be one that a build has left.
+
+    Packer names it before it asks for it, but who is killed in between with the process that hears
+    it has not written that down. The name is a UUID that begins with the time in seconds (packer's
+    ``common/uuid``, ``TimeOrderedUUID``). So it is the build's, or has been left by somebody
+    else's, when it was named while the build ran, and an hour ago.
+
+    Args:
+        name: What it is called.
+        traces: The build.
+        now: The time, in seconds since the epoch.
+    """
+    timed = _TIMED.fullmatch(name)
+    if timed is None:
+        return False
+    named = int(timed[1], 16)
+    return int(traces.begun) <= named <= traces.ended and named + _LONG < now
+
+
+async def _strays(calls: Calls, traces: Traces) -> list[str]:
+    """Remove what is a `stray` and nobody uses."""
+    now = calls.now()
+    if traces.begun + _LONG >= now:
+        return []
+    pairs = (await calls.ask("ec2", "DescribeKeyPairs", Filters=_named("key-name"))).get("KeyPairs")
+    names = [each["KeyName"] for each in pairs or () if stray(each["KeyName"], traces, now)]
+    removed = await _keys(calls, await _unused(calls, names))
+    groups = await calls.pages(
+        "ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=_named("group-name")
+    )
+    for name in sorted(each["GroupName"] for each in groups):
+        if stray(name, traces, now):
+            with suppress(Throttled):  # Not now: somebody uses it. The next sweep looks again.
+                removed += await _groups(calls, {name})
+    return removed
+
+
+def _named(key: str) -> list[dict[str, Any]]:
+    return [{"Name": key, "Values": [f"{_PREFIX}*"]}]
+
+
+async def _unused(calls: Calls, keys: list[str]) -> set[str]:
+    """Return the key pairs that no instance was launched with."""
+    filters = [{"Name": "key-name", "Values": keys}]
+    if not keys:
+        return set()
+    users = await calls.pages("ec2", "DescribeInstances", "Reservations", Filters=filters)
+    return set(keys) - {each.get("KeyName", "") for some in users for each in some["Instances"]}
 
 
 async def _instances(calls: Calls, build: str) -> list[Answer]:

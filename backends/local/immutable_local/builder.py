@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Collection
 from typing import ClassVar, Self
 
 from immutable.backend import Backend, FleetURL, Gone, Invalid
@@ -16,6 +15,7 @@ from immutable.builders import (
     ImageSpec,
     Product,
     Target,
+    Traces,
 )
 from immutable.errors import InvalidValue
 from immutable_local.backend import LocalBackend
@@ -113,7 +113,7 @@ class LocalBuilder:
                 return False
         return True
 
-    async def cleanup(self, build: str, noted: Collection[str]) -> tuple[str, ...]:
+    async def cleanup(self, traces: Traces) -> tuple[str, ...]:
         """Do nothing: what is half packed has no name, and goes with the next collection."""
-        del build, noted
+        del traces
         return ()

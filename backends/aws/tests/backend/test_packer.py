@@ -16,13 +16,14 @@ import pytest
 from backends.aws.tests.backend.leavings import leave, there
 from immutable import Status, open_journal
 from immutable.backend import FleetURL, Invalid, SystemClock
-from immutable.builders import BuildRequest
+from immutable.builders import BuildRequest, Traces
 from immutable.builders.packer import PackerBuilder
 from immutable.errors import BuildFailed, InvalidValue
 from immutable.images import BuildOrder, build_image
+from immutable.images.sweeping import sweep_builds
 from immutable.memory import Cloud, MemoryBackend
 from immutable_aws import AwsBackend
-from immutable_aws.baking import remove_bake
+from immutable_aws.baking import remove_bake, stray
 from tests.emulators.waiting import until
 
 PACKER = shutil.which("packer")
@@ -34,6 +35,8 @@ real = pytest.mark.skipif(
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_POLL_DELAY_SECONDS",
                "ENDPOINT", "SOURCE_AMI")  # fmt: skip
 SECRET = "known-to-packer-alone"
+PACKED = "packer_000003e8-1111-2222-3333-444444444444"
+"""Named at second 1000."""
 MOMENTS = (
     "Prevalidating AMI Name",
     "Creating temporary keypair",
@@ -54,6 +57,10 @@ def moments(quick=QUICK, checked=CHECKED):
     chosen = MOMENTS if os.environ.get("SOAK") == "full" else (*quick, *checked)
     marks = {each: () if each in quick else pytest.mark.slow for each in chosen}
     return pytest.mark.parametrize("moment", [pytest.param(m, marks=marks[m]) for m in chosen])
+
+
+def traces(build: str, names=()) -> Traces:
+    return Traces(build, names, 1.0, 1.0)
 
 
 class Site:
@@ -104,6 +111,19 @@ class Site:
             made = BuildOrder(builder="packer", place="aws://eu-west-1", say=say, **order)
             builder = PackerBuilder.for_backend(backend, url)
             return await build_image(builder, asked, journal, SystemClock(), made)
+        finally:
+            await journal.close()
+            await backend.close()
+
+    async def sweep(self) -> tuple[str, ...]:
+        url = FleetURL.parse(self.place)
+        backend = AwsBackend.from_url(url, clock=SystemClock())
+        await backend.open()
+        journal = await open_journal(self.journal)
+        try:
+            builder = PackerBuilder.for_backend(backend, url)
+            (build,) = await journal.builds()
+            return await sweep_builds(builder, "packer", build.place, journal, self.log.append)
         finally:
             await journal.close()
             await backend.close()
@@ -169,19 +189,75 @@ def test_what_a_build_has_left_is_removed_and_nothing_of_another(site):
             before = there(site.emulator)
             leave(site.emulator, "b2")
             both = there(site.emulator)
-            removed = await backend.remove_bake("b1", left.names)
+            removed = await backend.remove_bake(traces("b1", left.names))
             assert len(removed) == sum(map(len, before.values())) == 7
             others = {
                 kind: [e for e in some if e not in before.get(kind, [])]
                 for kind, some in both.items()
             }
             assert there(site.emulator) == others
-            assert await backend.remove_bake("b1", left.names) == ()
-            assert await backend.remove_bake("b3", ["default", "web"]) == ()
+            assert await backend.remove_bake(traces("b1", left.names)) == ()
+            assert await backend.remove_bake(traces("b3", ["default", "web"])) == ()
         finally:
             await backend.close()
 
     asyncio.run(main())
+
+
+def test_what_was_never_noted_is_removed_when_nobody_uses_it_for_an_hour(site):
+    """By the time in its name: that of another build, or what is used, stays."""
+
+    async def main():
+        backend = AwsBackend.from_url(FleetURL.parse(site.place), clock=SystemClock())
+        await backend.open()
+        now = int(backend.calls.now())
+        begun = now - 5000
+        ec2 = site.emulator.client("ec2")
+
+        def make(second: int, tail: str) -> str:
+            name = f"packer_{second:08x}-0000-0000-0000-{tail:>012}"
+            ec2.create_key_pair(KeyName=name)
+            ec2.create_security_group(GroupName=name, Description="Temporary group for Packer")
+            return name
+
+        lost = make(begun + 5, "a")
+        before, after = make(begun - 5, "b"), make(begun + 70, "c")
+        used = make(begun + 6, "d")
+        group = ec2.describe_security_groups(GroupNames=[used])["SecurityGroups"][0]["GroupId"]
+        base = ec2.register_image(Name="users", Architecture="x86_64", RootDeviceName="/dev/sda1",
+                                  VirtualizationType="hvm")["ImageId"]  # fmt: skip
+        ec2.run_instances(ImageId=base, InstanceType="t3.small", MinCount=1, MaxCount=1,
+                          KeyName=used, SecurityGroupIds=[group])  # fmt: skip
+        try:
+            removed = await backend.remove_bake(Traces("b1", (), begun, begun + 60))
+            assert removed == (f"key pair {lost}", f"security group {lost}")
+            left = there(site.emulator)
+            for kind in ("keys", "groups"):
+                assert sorted(left[kind]) == sorted([before, after, used])
+            young = Traces("b2", (), now - 3000, now)
+            made = make(now - 2900, "e")
+            assert await backend.remove_bake(young) == ()
+            assert made in there(site.emulator)["groups"]
+        finally:
+            await backend.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "is_one"),
+    [
+        (PACKED, 4700, True),
+        (PACKED, 4600, False),  # Younger than an hour.
+        (PACKED.replace("000003e8", "000003e3"), 9000, False),  # Named before.
+        (PACKED.replace("000003e8", "00000425"), 9000, False),  # Named after it had ended.
+        (PACKED + "0", 9000, False),
+        ("web", 9000, False),
+        ("packer_web", 9000, False),
+    ],
+)
+def test_a_stray_was_named_while_the_build_ran_and_long_ago(name, now, is_one):
+    assert stray(name, Traces("b1", (), 1000, 1060), now) is is_one
 
 
 class Account:
@@ -198,6 +274,9 @@ class Account:
         self.there = {"Images": [image], "Snapshots": snapshots}
         self.asked: list[dict[str, str]] = []
 
+    def now(self):
+        return 0.0
+
     async def pages(self, service, call, key, **_):
         return self.there.get(key, [])
 
@@ -207,7 +286,7 @@ class Account:
 
 def test_a_finished_image_keeps_all_its_disks():
     account = Account()
-    assert asyncio.run(remove_bake(account, "b1", ())) == ("snapshot snap-z",)
+    assert asyncio.run(remove_bake(account, traces("b1"))) == ("snapshot snap-z",)
     assert account.asked == [{"call": "DeleteSnapshot", "SnapshotId": "snap-z"}]
 
 
@@ -251,9 +330,9 @@ def test_a_packer_that_is_killed_at_any_moment_leaves_nothing(site, moment):
 
 
 @real
-@moments((), ("Waiting for instance",))
+@moments((), ("Creating temporary keypair", "Waiting for instance"))
 @pytest.mark.timeout(180)
-def test_when_everything_is_killed_the_janitor_leaves_nothing(site, moment):
+def test_when_everything_is_killed_the_janitor_leaves_nothing(site, moment, monkeypatch):
     where = ("--backend", site.place.replace("/*", ""), "--journal", site.journal)
     words = ["image", "build", str(site.template), "--builder", "packer", *where]
     words += ["--name", "web", "--version", "1"]
@@ -278,6 +357,11 @@ def test_when_everything_is_killed_the_janitor_leaves_nothing(site, moment):
 
     # Until the lease of who was killed is over.
     until(swept, lambda said: "is under way" not in said, every=0.5)
+    # Packer may have named what nobody lived to write down: an hour later nobody can be using it.
+    unheard = there(site.emulator)
+    assert set(unheard) <= {"keys", "groups"}
+    monkeypatch.setattr("immutable_aws.baking._LONG", 0)
+    assert len(asyncio.run(site.sweep())) == sum(map(len, unheard.values()))
     assert there(site.emulator) == {}
     assert asyncio.run(site.ends()) == [Status.FAILED]
 

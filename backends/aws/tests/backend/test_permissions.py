@@ -16,6 +16,7 @@ from backends.aws.tests.backend.leavings import leave
 from backends.aws.tests.emulator import Stage
 from immutable import Canary, RolledBack, Rolling
 from immutable.backend import Context, Image, Limits, Revision
+from immutable.builders import Traces
 from immutable_aws import AwsBackend
 from immutable_aws.address import Place
 from immutable_aws.metrics import CloudWatchSource
@@ -218,7 +219,7 @@ async def baking(account, notes):
     backend = AwsBackend(Place("eu-west-1"))
     await backend.open()
     await backend.baked("b1")
-    assert await backend.remove_bake("b1", left.names)
+    assert await backend.remove_bake(Traces("b1", left.names, 1, 1))
     notes.of(backend.calls.made)
     await backend.close()
 

@@ -115,6 +115,24 @@ def remember_token(world: World, call: Call) -> None:
         world.tokens["RunInstances", token] = (_asked(call), ids)
 
 
+@before("ec2", "DeleteSecurityGroup")
+def delete_security_group(world: World, call: Call) -> None:
+    """One that an instance has can't be deleted.
+
+    "If you attempt to delete a security group that is associated with an instance or network
+    interface […] the operation fails with `DependencyViolation`"
+    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.html).
+    """
+    wanted = {call.get("GroupId"), call.get("GroupName")} - {None}
+    for life in world.lives.all.values():
+        if life.state == "terminated":
+            continue
+        for group in life.instance.security_groups:
+            if wanted & {group.id, group.name}:
+                said = f"resource {group.id} has a dependent object"
+                raise AwsError("DependencyViolation", said)
+
+
 @ours("ec2", "TerminateInstances")
 def terminate_instances(world: World, call: Call) -> dict[str, Any]:
     """Shutting down takes time; one unknown id and nothing is terminated.
