@@ -58,6 +58,7 @@ from immutable.model.result import (
     RolloutStatus,
     Status,
 )
+from immutable.model.secret import Secret
 from immutable.model.steps import Bake, Commit, Resize, Route, Shift, Step, Strategy
 from immutable.model.traffic import Reading, Traffic
 from immutable.model.url import FleetURL
@@ -119,6 +120,7 @@ __all__ = [
     "RolloutStatus",
     "Route",
     "RuntimeConfig",
+    "Secret",
     "SecretRef",
     "Settle",
     "Shift",
