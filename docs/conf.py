@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import immutable
 import immutable.backend
+import immutable.volumes
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -30,7 +31,11 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
 
 # A name has one place: what users have as well is described there.
-_OF_USERS = {id(getattr(immutable, name)) for name in immutable.__all__}
+_OF_USERS = {
+    id(getattr(module, name))
+    for module in (immutable, immutable.volumes)
+    for name in module.__all__
+}
 
 
 def left_out(app: Sphinx, _what: str, name: str, found: Any, *_: Any) -> bool | None:

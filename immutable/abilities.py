@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol, Self, runtime_checkable
 
-from immutable.model import Image, Reading, Revision
+from immutable.model import Context, Image, Reading, Revision, Slot, Volume
 
 __all__ = [
     "MetricSource",
@@ -15,6 +15,7 @@ __all__ = [
     "SupportsCreate",
     "SupportsImages",
     "SupportsTraffic",
+    "SupportsVolumes",
     "SupportsWithdrawal",
 ]
 
@@ -68,6 +69,58 @@ class SupportsTraffic(Protocol):
 
         Raises:
             Gone: No such fleet.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsVolumes(Protocol):
+    """A backend whose fleets can have volumes that outlive their instances (``volumes``).
+
+    A stateful fleet has as many slots as it ever had members. Which of the free ones a member gets
+    that starts is the backend's to choose; that nobody else can write to its volumes from before
+    the member starts until it is gone is the backend's to see to.
+    """
+
+    async def create_stateful_fleet(
+        self, fleet: str, revision: Revision, volumes: tuple[Volume, ...]
+    ) -> None:
+        """Make an empty fleet of one group, of *revision*, each of whose slots has *volumes*.
+
+        Slots of an earlier fleet of that name, which `kept_slots` tells of, are its slots.
+
+        Raises:
+            Conflict: There is one of that name, or its kept slots have other volumes.
+            Invalid: The template or a volume makes no sense; says which part.
+        """
+        ...
+
+    async def snapshot(self, fleet: str, slot: str, ctx: Context) -> str:
+        """Save the volumes of a slot that nobody holds; until that is done nobody gets it.
+
+        Repeated while nobody has had the slot since: the same snapshot.
+
+        Returns:
+            The snapshot's identity; empty while it is being taken, which ``Slot.saving`` tells.
+
+        Raises:
+            Conflict: Somebody holds the slot, or the fleet is held by another rollout.
+            Gone: There is no such fleet or slot.
+            Invalid: The backend takes no snapshots.
+            CapacityShortage: There is no room for it.
+        """
+        ...
+
+    async def kept_slots(self, fleet: str) -> tuple[Slot, ...]:
+        """Return the slots that there are for a fleet of that name, also when it is deleted."""
+        ...
+
+    async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
+        """Remove slots with their volumes and snapshots, for good.
+
+        Raises:
+            Conflict: There is a fleet that has them.
+            Gone: There is no such slot.
         """
         ...
 

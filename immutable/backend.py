@@ -29,6 +29,7 @@ from immutable.abilities import (
     SupportsCreate,
     SupportsImages,
     SupportsTraffic,
+    SupportsVolumes,
     SupportsWithdrawal,
 )
 from immutable.errors import (
@@ -47,6 +48,7 @@ from immutable.model import (
     Assurance,
     Capabilities,
     Clock,
+    Context,
     FleetState,
     FleetURL,
     FrozenMap,
@@ -66,10 +68,12 @@ from immutable.model import (
     RuntimeConfig,
     Secret,
     SecretRef,
+    Slot,
     SystemClock,
     Traffic,
     Trouble,
     TroubleKind,
+    Volume,
 )
 from immutable.model.serial import from_json, to_json
 
@@ -109,10 +113,12 @@ __all__ = [
     "RuntimeConfig",
     "Secret",
     "SecretRef",
+    "Slot",
     "SupportsAdopt",
     "SupportsCreate",
     "SupportsImages",
     "SupportsTraffic",
+    "SupportsVolumes",
     "SupportsWithdrawal",
     "SystemClock",
     "Throttled",
@@ -120,32 +126,13 @@ __all__ = [
     "Transient",
     "Trouble",
     "TroubleKind",
+    "Volume",
     "from_json",
     "to_json",
 ]
 
 CONTRACT = 1
 """The version of this contract. A backend states the one that it was written for."""
-
-
-@frozen
-class Context:
-    """On whose behalf, and under which lease, a mutating call is made.
-
-    Attributes:
-        rollout: The rollout's identifier; goes into the tags of what is created.
-        plan: The digest of its plan; goes into the tags too.
-        fence: The lease's number; a call with a lower one than the group has seen is stale.
-        token: Derived from what the call does and which attempt it is: the same for a repeated
-            call, another for a new one. Passed to the cloud where it takes such a token.
-        deadline: Seconds that the call may take.
-    """
-
-    rollout: str
-    plan: str
-    fence: int
-    token: str
-    deadline: float
 
 
 @frozen

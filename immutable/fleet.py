@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from immutable.backend import Backend, SupportsAdopt, SupportsCreate
+from immutable.backend import Backend, SupportsAdopt, SupportsCreate, SupportsVolumes
 from immutable.errors import Conflict, FleetNotFound, Gone, InvalidValue
 from immutable.journal import Journal
 from immutable.model import (
@@ -19,7 +19,9 @@ from immutable.model import (
     Result,
     Revision,
     RuntimeConfig,
+    Stateful,
     Strategy,
+    Volume,
 )
 from immutable.model.frozenmap import settings
 from immutable.rollout import Rollout
@@ -64,6 +66,7 @@ class Fleet(FleetView):
         *,
         template: dict[str, str] | None = None,
         config: RuntimeConfig | None = None,
+        volumes: Iterable[Volume] = (),
         limits: Limits | None = None,
         backend: Backend | None = None,
         journal: Journal | str | Path | None = None,
@@ -78,6 +81,7 @@ class Fleet(FleetView):
             size: How many there shall be.
             template: How they are launched, in the backend's own words.
             config: What they are told at start.
+            volumes: What each of them has that outlives it; none for a fleet without state.
             limits: How long they may take to boot; default the backend's.
             backend: As for `connect`.
             journal: As for `connect`.
@@ -91,15 +95,12 @@ class Fleet(FleetView):
                 that did.
         """
         async with cls._connected(url, backend, journal, actor, clock) as fleet:
-            maker = fleet.backend
-            if not isinstance(maker, SupportsCreate):
-                raise InvalidValue("url", url, "this backend can't make fleets", "adopt a group")
             revision = Revision(
                 1, await fleet.image(image), config or RuntimeConfig(), settings(template)
             )
             await fleet._planner.check_first(revision, size)  # noqa: SLF001  # Our own class.
             try:
-                await maker.create_fleet(fleet.name, revision)
+                await _make(fleet, revision, tuple(volumes))
             except Conflict as error:
                 raise InvalidValue("url", url, str(error), "connect to it, or delete it") from error
             await fleet.scale(size, limits=limits, reason="created")
@@ -187,6 +188,7 @@ class Fleet(FleetView):
         *,
         limits: Limits | None = None,
         config: RuntimeConfig | None = None,
+        stateful: Stateful | None = None,
         supersede: bool = False,
         reason: str = "",
     ) -> Rollout:
@@ -197,6 +199,7 @@ class Fleet(FleetView):
             strategy: As for `plan`.
             limits: As for `plan`.
             config: As for `plan`.
+            stateful: As for `plan`.
             supersede: Whether a rollout that runs is taken back first, instead of being a
                 reason to refuse; the plan says which one was.
             reason: Why.
@@ -204,8 +207,10 @@ class Fleet(FleetView):
 
         async def planned() -> Plan:
             if not supersede:
-                return await self.plan(image, strategy, limits=limits, config=config)
-            return await self._planner.superseding(image, strategy, limits, config)
+                return await self.plan(
+                    image, strategy, limits=limits, config=config, stateful=stateful
+                )
+            return await self._planner.superseding(image, strategy, limits, config, stateful)
 
         return self._runner.apply(planned, reason)
 
@@ -298,3 +303,21 @@ class Fleet(FleetView):
             raise InvalidValue("fleet", self.address, "this backend can't delete fleets")
         await self.scale(0, reason="deleted")
         await self.backend.delete_fleet(self.name)
+
+
+async def _make(fleet: Fleet, revision: Revision, volumes: tuple[Volume, ...]) -> None:
+    """Make an empty fleet, whose slots have *volumes* if there are any."""
+    maker = fleet.backend
+    if not isinstance(maker, SupportsCreate):
+        raise InvalidValue("url", fleet.address, "this backend can't make fleets", "adopt a group")
+    if not volumes:
+        await maker.create_fleet(fleet.name, revision)
+        return
+    names = [each.name for each in volumes]
+    if len(set(names)) < len(names):
+        raise InvalidValue("volumes", ", ".join(names), "two have one name", "rename one")
+    if not isinstance(maker, SupportsVolumes):
+        raise InvalidValue(
+            "volumes", ", ".join(names), "this backend has no volumes", "leave them out"
+        )
+    await maker.create_stateful_fleet(fleet.name, revision, volumes)

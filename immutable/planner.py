@@ -30,6 +30,7 @@ from immutable.model import (
     Plan,
     Revision,
     RuntimeConfig,
+    Stateful,
     Status,
     Strategy,
 )
@@ -187,6 +188,7 @@ class Planner:
         strategy: Strategy,
         limits: Limits | None,
         config: RuntimeConfig | None,
+        stateful: Stateful | None = None,
     ) -> Plan:
         """Return the plan of a replacement, checked.
 
@@ -206,6 +208,7 @@ class Planner:
             strategy,
             limits,
             self._backend.capabilities,
+            stateful,
         )
         return await self._checked(evolve(plan, notes=(*plan.notes, *named)))
 
@@ -261,6 +264,7 @@ class Planner:
         strategy: Strategy,
         limits: Limits | None,
         config: RuntimeConfig | None,
+        stateful: Stateful | None = None,
     ) -> Plan:
         """Return the plan of a replacement after the rollout that runs, if one does, was ended.
 
@@ -271,7 +275,7 @@ class Planner:
         meant, named = (None, ()) if image is None else await self._meant(image)
         wanted = None if meant is None else await self.image(meant)
         taken_back = await self._take_back()
-        plan = await self.replacement(wanted, strategy, limits, config)
+        plan = await self.replacement(wanted, strategy, limits, config, stateful)
         return evolve(plan, notes=(*plan.notes, *named, *taken_back))
 
     async def _take_back(self) -> tuple[str, ...]:

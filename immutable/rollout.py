@@ -160,11 +160,16 @@ class Rollout:
             take_over: Whether to do so; without, the order waits for a controller.
 
         Raises:
-            Conflict: The point of no return is behind; a new rollout is the way back.
+            Conflict: The point of no return is behind, and a new rollout is the way back; or data
+                has been changed that stable can't read.
             JournalError: The rollout has ended.
         """
-        if (await self._read())[1].committed:
+        ledger = (await self._read())[1]
+        if ledger.committed:
             raise Conflict(f"rollout {self.id} can't be undone any more: use rollback")
+        if ledger.sealed:
+            what = f"rollout {self.id} may have changed data for good: stable can't read it"
+            raise Conflict(f"{what}; use cancel to stop it as it is")
         await self._order(Order.ABORT, reason, take_over=take_over)
 
     async def cancel(self, *, reason: str = "", take_over: bool = True) -> None:

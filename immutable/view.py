@@ -19,6 +19,7 @@ from immutable.model import (
     Limits,
     Plan,
     RuntimeConfig,
+    Stateful,
     Strategy,
 )
 from immutable.rollout import Rollout
@@ -155,6 +156,7 @@ class FleetView:
         *,
         limits: Limits | None = None,
         config: RuntimeConfig | None = None,
+        stateful: Stateful | None = None,
     ) -> Plan:
         """Return what a replacement would do. Touches nothing.
 
@@ -163,12 +165,14 @@ class FleetView:
             strategy: The way to go; default `Rolling`.
             limits: How far to go; default the backend's.
             config: What the instances are told; None for what they are told now.
+            stateful: How the data of a fleet with volumes is treated: whether it is saved first,
+                and whether the new revision changes it for good.
 
         Raises:
             FleetBusy: A rollout runs on the fleet.
             PlanRefused: It can't be done; with every problem that was found.
         """
-        return await self._planner.replacement(image, strategy, limits, config)
+        return await self._planner.replacement(image, strategy, limits, config, stateful)
 
     async def rehearse(
         self,

@@ -114,7 +114,9 @@ async def first_records(backend: Backend, fleet: str, plan: Plan) -> list[Record
     wanted = plan.bounds.wanted if plan.kept else groups[0].size
     resize = next((step.size for step in plan.steps if isinstance(step, Resize)), wanted)
     ready = min(state.ready, resize)
-    started = Started(digest(plan), groups, wanted=resize, ready=ready, at=state.at)
+    started = Started(
+        digest(plan), groups, wanted=resize, ready=ready, at=state.at, slots=state.slots
+    )
     # A plan without steps is over before it begins; the record says that it was asked for.
     return [started] if plan.steps else [started, Ended(Status.SUCCEEDED, "nothing to do")]
 

@@ -19,6 +19,7 @@ from immutable.backend import (
     Plan,
     QuotaExceeded,
     Retiring,
+    SupportsVolumes,
     Throttled,
     Transient,
 )
@@ -33,6 +34,7 @@ from immutable.model import (
     Reroute,
     Retire,
     Settle,
+    Snapshot,
 )
 from immutable.model.records import Done, Outcome
 
@@ -135,6 +137,7 @@ class Calls:
         backend, fleet = self._backend, self._fleet
         size: int | None = None
         again: float | None = None
+        said = ""
         match action:
             case HoldGroup(revision, until):
                 await backend.hold(fleet, revision, until, ctx)
@@ -154,4 +157,12 @@ class Calls:
                 await backend.release(fleet, revision, ctx)
             case Delete(revision):
                 await backend.delete_revision(fleet, revision, ctx)
-        return Answer(Done(ctx.token, size=size), again=again)
+            case Snapshot(_, slot):
+                said = await self._saved(slot, ctx)
+        return Answer(Done(ctx.token, detail=said, size=size), again=again)
+
+    async def _saved(self, slot: str, ctx: Context) -> str:
+        """Save a slot, and return the snapshot's identity; empty while it is being taken."""
+        if not isinstance(self._backend, SupportsVolumes):
+            raise Invalid(f"the backend of {self._fleet} can't take snapshots of volumes")
+        return await self._backend.snapshot(self._fleet, slot, ctx)

@@ -14,7 +14,7 @@ from itertools import islice
 from attrs import evolve, frozen
 
 from immutable.engine.pacing import Awaited, Span
-from immutable.model import FleetState, Group, Instance, InstanceState
+from immutable.model import FleetState, Group, Instance, InstanceState, Slot
 from immutable.planning.arithmetic import Counts
 from immutable.planning.kernel import Which
 
@@ -106,12 +106,14 @@ class Census:
     Attributes:
         at: The time of the last observation, by the backend's clock.
         groups: The groups by revision number.
+        slots: The slots of a stateful fleet, as they were seen last.
         last_revision: The highest revision number given out.
     """
 
     def __init__(self, min_ready: float, boot_timeout: float, staleness: float = 0.0) -> None:
         self.at = 0.0
         self.groups: dict[int, Group] = {}
+        self.slots: tuple[Slot, ...] = ()
         self.last_revision = 0
         self.retiring: set[str] = set()
         self._min_ready = min_ready
@@ -140,6 +142,7 @@ class Census:
         """
         self.at = max(self.at, state.at)
         self.last_revision = max(self.last_revision, state.last_revision)
+        self.slots = state.slots
         if groups:
             self.groups = {group.number: group for group in state.groups}
         instances: Iterable[Instance] = state.instances
@@ -293,6 +296,10 @@ class Census:
                 self._wind(self._seen[name])
 
     # -- asking --------------------------------------------------------------------------------
+
+    def existing(self) -> Iterator[Instance]:
+        """Yield the members that are seen to exist, those that leave too."""
+        return (each for name, each in self._seen.items() if name not in self._vanished)
 
     def serving(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return those of *ids* that are there and not seen to leave."""

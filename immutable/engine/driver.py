@@ -31,6 +31,7 @@ from immutable.model import (
     Result,
     Retire,
     Settle,
+    Snapshot,
     Status,
 )
 from immutable.model.records import (
@@ -42,11 +43,13 @@ from immutable.model.records import (
     Outcome,
     Paused,
     Resynced,
+    Sealed,
     Turned,
 )
 from immutable.planning import script
 from immutable.planning.comparison import remains
 from immutable.planning.kernel import Give, Move, Situation, next_move
+from immutable.planning.stateful import lost, two_writers
 
 __all__ = ["drive"]
 
@@ -147,6 +150,8 @@ class _Driver:
         """Look, do all that can be done now, and return for how long to wait."""
         written = self._session.writes
         await self._look()
+        if self._session.over():
+            return 0.0
         await self._obey()
         self._gates.look(_now())
         await self._hands.advance()
@@ -168,6 +173,19 @@ class _Driver:
         if later is not None:
             rollout = self._session.lease.rollout
             raise LeaseLost(f"rollout {rollout} is driven under another journal, as lease {later}")
+        if self._watch.harm(self._session.ledger):
+            await self._check_volumes()
+
+    async def _check_volumes(self) -> None:
+        """End at once if volumes are lost, or have two writers: whatever is done may cost more.
+
+        What several looks have told together may be of different times, so one look has to say it.
+        """
+        slots, patience = self._session.ledger.slots, self._session.plan.limits.deadline
+        whole = await self._calls.observe(None, patience=patience)
+        harm = lost(slots, whole.slots) + two_writers(whole.instances)
+        if harm:
+            await self._end(Status.FAILED, "; ".join(harm), remains(whole))
 
     async def _obey(self) -> None:
         """Take up what somebody has ordered meanwhile."""
@@ -193,7 +211,7 @@ class _Driver:
         over = self._gates.over()
         stance = self._gates.stance(over=over)
         if stance.turn:
-            await self._turn(stance.turn)
+            await self._give_up(stance.turn)
             return True
         if stance.pause and not self._session.ledger.paused:
             await self._session.write(Paused(stance.pause, self._watch.census.at))
@@ -226,7 +244,7 @@ class _Driver:
             case script.Commits():
                 await self._session.write(Committed(at))
             case script.Turns(reason):
-                await self._turn(reason)
+                await self._give_up(reason)
             case script.Ends(status, reason, left):
                 await self._end(status, reason, left)
         return True
@@ -268,7 +286,7 @@ class _Driver:
         # A new group must be seen beside any rival's; one that has no size to lower may show
         # members that an old look did not.
         done = all(each.outcome is Outcome.DONE for each in ends)
-        looks = any(isinstance(action, (Create, Settle)) for action, _ in intents)
+        looks = any(isinstance(action, (Create, Settle, Snapshot)) for action, _ in intents)
         self._look_soon = looks or not done
         return not self._look_soon
 
@@ -280,6 +298,9 @@ class _Driver:
         heard = await self._hear()
         await self._session.write(*heard.records)
         self._admitted = not heard.problems
+        data = self._session.plan.stateful
+        if data is not None and data.irreversible and self._admitted:
+            await self._session.write(Sealed(self._watch.census.at))
         if heard.problems:
             await self._give_up("; ".join(map(str, heard.problems)))
 
@@ -295,7 +316,7 @@ class _Driver:
     async def _give_up(self, why: str) -> None:
         """Go back if there is a way back, else end and say what is left where."""
         ledger = self._session.ledger
-        if not (ledger.back or ledger.committed):
+        if not (ledger.back or ledger.committed or ledger.sealed):
             await self._turn(why)
             return
         reason = f"{ledger.reason}; then {why}" if ledger.reason else why

@@ -18,6 +18,7 @@ from immutable.model import (
     Order,
     Record,
     Retire,
+    Slot,
 )
 from immutable.model.records import (
     Advanced,
@@ -37,6 +38,7 @@ from immutable.model.records import (
     Resized,
     Resynced,
     Ruled,
+    Sealed,
     Started,
     Turned,
 )
@@ -50,6 +52,7 @@ class Ledger:
 
     Attributes:
         groups: The fleet's groups before the first action.
+        slots: The slots of a stateful fleet before the first action.
         wanted: The fleet's size, N.
         ready: How many instances were READY before the first action.
         expected: The size that our last action left each group at, by revision number.
@@ -72,6 +75,7 @@ class Ledger:
         judged: What each gate said last, by its number.
         committed: Whether the point of no return is behind.
         committed_at: When it was passed, by the backend's clock.
+        sealed: Whether the first instance that changes the data for good may have been launched.
         back: Whether it goes back.
         reason: Why it goes back.
         refills: How often somebody brought stable back to its first size.
@@ -80,6 +84,7 @@ class Ledger:
     """
 
     groups: tuple[Group, ...] = ()
+    slots: tuple[Slot, ...] = ()
     wanted: int = 0
     ready: int = 0
     expected: FrozenMap[int, int] = field(factory=FrozenMap)
@@ -102,6 +107,7 @@ class Ledger:
     judged: FrozenMap[int, Judged] = field(factory=FrozenMap)
     committed: bool = False
     committed_at: float = 0.0
+    sealed: bool = False
     back: bool = False
     reason: str = ""
     refills: int = 0
@@ -130,6 +136,7 @@ def _(record: Started, ledger: Ledger) -> Ledger:
     return evolve(
         ledger,
         groups=record.groups,
+        slots=record.slots,
         wanted=record.wanted,
         ready=record.ready,
         expected=sizes,
@@ -248,7 +255,7 @@ def _(record: Ordered, ledger: Ledger) -> Ledger:
             return _resumed(ledger, record)
         case Order.PROMOTE:
             return evolve(_resumed(ledger, record), promoted=ledger.step)
-        case Order.ABORT if not ledger.committed:
+        case Order.ABORT if not (ledger.committed or ledger.sealed):
             return evolve(ledger, back=True, paused="", reason=ledger.reason or why)
         case Order.CANCEL:
             return evolve(ledger, cancelled=why)
@@ -267,6 +274,11 @@ def _resumed(ledger: Ledger, record: Ordered) -> Ledger:
 @fold.register
 def _(record: Committed, ledger: Ledger) -> Ledger:
     return evolve(ledger, committed=True, committed_at=record.at)
+
+
+@fold.register
+def _(_: Sealed, ledger: Ledger) -> Ledger:
+    return evolve(ledger, sealed=True)
 
 
 @fold.register

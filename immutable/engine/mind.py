@@ -182,7 +182,19 @@ class Mind:
             committed=ledger.committed,
             reached=reached,
             differences=changed,
+            unsaved=self._unsaved(),
+            saving=self._saves and any(slot.saving for slot in watch.census.slots),
         )
+
+    @property
+    def _saves(self) -> bool:
+        stateful = self._session.plan.stateful
+        return stateful is not None and stateful.snapshot
+
+    def _unsaved(self) -> tuple[str, ...]:
+        """Return the slots that somebody may get next, and that are not saved as they are."""
+        slots = self._watch.census.slots if self._saves else ()
+        return tuple(each.name for each in slots if not (each.holder or each.saved))
 
     def _kept(self) -> bool:
         """Whether stable is to stay for a while after the point of no return."""
@@ -200,8 +212,13 @@ class Mind:
         action, after = self._named(now, move)
         if action is None or self._session.ledger.blind:
             return None
-        before = Standing.of(now.window, now.floor, now.source, now.target, self._target_share())
+        before = self._standing(now, now.source, now.target)
         return None if breaches(before, after) else action
+
+    def _standing(self, now: Situation, giving: Counts, getting: Counts) -> Standing:
+        stands = Standing.of(now.window, now.floor, giving, getting, self._target_share())
+        slots = self._session.ledger.slots
+        return evolve(stands, slots=max(len(slots), now.window.wanted)) if slots else stands
 
     def _named(self, now: Situation, move: Move) -> tuple[Action | None, Standing]:
         source, target = self._sides()
@@ -224,8 +241,7 @@ class Mind:
             case Shrink():
                 giving = evolve(giving, size=giving.live)
                 action = Settle(source)
-        after = Standing.of(now.window, now.floor, giving, getting, self._target_share())
-        return action, after
+        return action, self._standing(now, giving, getting)
 
     def _target_share(self) -> float | None:
         weight = self._weight()

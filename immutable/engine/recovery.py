@@ -15,7 +15,7 @@ from immutable.errors import NothingToRecover, OrphanedRollout, PlanRefused, Pro
 from immutable.journal import Journal
 from immutable.model import Capabilities, Clock, Limits, Order, Plan, PlanKind
 from immutable.model.quantities import duration
-from immutable.model.records import Committed
+from immutable.model.records import Committed, Sealed
 from immutable.model.serial import digest
 from immutable.planning.comparison import remains
 from immutable.planning.compile import homeward
@@ -76,15 +76,15 @@ async def recover(
     if ways.plan is not None:
         _check_same(ways.plan, entry.rollout, digest(entry.plan))
     if ways.to_stable:
-        if await _is_committed(journal, entry.rollout):
+        if await _only_forward(journal, entry.rollout):
             raise _no_way_back(entry.rollout)
         await journal.order(entry.rollout, Order.ABORT, actor=ways.actor, reason=ways.reason)
     return await take_over(journal, address, keeper.name)
 
 
-async def _is_committed(journal: Journal, rollout: str) -> bool:
+async def _only_forward(journal: Journal, rollout: str) -> bool:
     events = await journal.events(rollout)
-    return any(isinstance(event.record, Committed) for event in events)
+    return any(isinstance(event.record, (Committed, Sealed)) for event in events)
 
 
 def _no_way_back(rollout: str) -> Conflict:

@@ -24,6 +24,7 @@ from immutable.model import (
 from immutable.model.records import Failed, Proved, Resized, Resynced
 from immutable.planning.arithmetic import Counts, wanted_after
 from immutable.planning.kernel import Situation
+from immutable.planning.stateful import lost, two_writers
 
 __all__ = ["Watch"]
 
@@ -193,6 +194,12 @@ class Watch:
     def deficit(self) -> int:
         """How many of stable have long been short of READY."""
         return self._deficit.least
+
+    def harm(self, ledger: Ledger) -> tuple[str, ...]:
+        """Return what is wrong with the volumes: lost ones, and slots that two may write to."""
+        if not ledger.slots:
+            return ()
+        return lost(ledger.slots, self.census.slots) + two_writers(self.census.existing())
 
     def witnessed(self, revision: int) -> int:
         """Return how many different members of a group have been proven so far."""

@@ -35,11 +35,14 @@ from immutable.backend import (
     Reading,
     Retiring,
     Revision,
+    Slot,
+    Volume,
 )
 from immutable.errors import InvalidValue
 from immutable.memory.cloud import Cloud
 from immutable.memory.faults import When
 from immutable.memory.parts import SimulatedGroup
+from immutable.memory.volumes import check_same, forget, save, shown
 from immutable.memory.weights import check_table, first_weight
 from immutable.model import LoopClock
 
@@ -67,6 +70,8 @@ class MemoryBackend(Backend):
         weighted_traffic=True,
         weight_step=0.1,
         traffic_stats=True,
+        volumes=True,
+        snapshots=True,
         boot=30.0,
         drain=5.0,
         terminate=10.0,
@@ -330,9 +335,51 @@ class MemoryBackend(Backend):
         def delete() -> None:
             if self.cloud.fleet(fleet).servers:
                 raise Conflict(f"fleet {fleet} has members")
-            del self.cloud.fleets[fleet]
+            slots = self.cloud.fleets.pop(fleet).slots
+            if slots:
+                self.cloud.kept[fleet] = slots
 
         self._call("delete_fleet", delete)
+
+    async def create_stateful_fleet(
+        self, fleet: str, revision: Revision, volumes: tuple[Volume, ...]
+    ) -> None:
+        """Make an empty fleet whose slots have volumes; those of an earlier one are taken over."""
+
+        def create() -> None:
+            if fleet in self.cloud.fleets:
+                raise Conflict(f"there is a fleet {fleet} already")
+            check_same(fleet, self.cloud.kept.get(fleet, {}), volumes)
+            self.cloud.add_fleet(fleet, Group(revision, 0), volumes=volumes)
+
+        self._call("create_stateful_fleet", create)
+
+    async def snapshot(self, fleet: str, slot: str, ctx: Context) -> str:
+        """Save a slot, at once."""
+
+        def take() -> str:
+            home = self.cloud.fleet(fleet)
+            for group in home.groups.values():
+                self.cloud.check(group, ctx.rollout, ctx.fence)
+            return save(home, slot)
+
+        return self._call("snapshot", take)
+
+    async def kept_slots(self, fleet: str) -> tuple[Slot, ...]:
+        """Return the slots of a fleet, or of one that is deleted."""
+        there = {name: each.slots for name, each in self.cloud.fleets.items()}
+        slots = {**self.cloud.kept, **there}
+        return self._call("kept_slots", lambda: shown(slots.get(fleet, {})))
+
+    async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
+        """Forget slots of a deleted fleet."""
+
+        def remove() -> None:
+            if fleet in self.cloud.fleets:
+                raise Conflict(f"fleet {fleet} has these slots: delete it first")
+            forget(fleet, self.cloud.kept.get(fleet, {}), names)
+
+        self._call("remove_slots", remove)
 
     async def adopt_fleet(self, fleet: str, *, delete_when_replaced: bool) -> None:
         """Take a fleet whose one group was made by somebody else."""

@@ -16,11 +16,18 @@ from immutable.backend import (
     Hold,
     InstanceState,
     Reading,
+    Volume,
 )
 from immutable.memory import looking, owning
 from immutable.memory.laws import Laws
 from immutable.memory.machines import Machines
-from immutable.memory.parts import Scaler, SimulatedFleet, SimulatedGroup, is_live
+from immutable.memory.parts import (
+    Scaler,
+    SimulatedFleet,
+    SimulatedGroup,
+    SimulatedSlot,
+    is_live,
+)
 from immutable.memory.room import NoRoom, Quota
 from immutable.memory.scaling import SETTING
 
@@ -43,6 +50,7 @@ class Cloud(Machines):
         images: The artifacts that exist; None for every name.
         calls: How often each method of the backend was called.
         weighed: Called with a fleet after every change of its table of weights.
+        kept: The slots of fleets that are deleted, by the fleet's name.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class Cloud(Machines):
         self.images: set[str] | None = None
         self.calls: Counter[str] = Counter()
         self.weighed: list[Callable[[SimulatedFleet], None]] = []
+        self.kept: dict[str, dict[str, SimulatedSlot]] = {}
 
     # -- what a test sets ----------------------------------------------------------------------
 
@@ -147,19 +156,25 @@ class Cloud(Machines):
         except KeyError:
             raise Gone(f"fleet {name} has no group of r{revision}") from None
 
-    def add_fleet(self, name: str, group: Group, *, size: int = 0) -> SimulatedFleet:
-        """Make a fleet of one group and let it launch *size* servers."""
+    def add_fleet(
+        self, name: str, group: Group, *, size: int = 0, volumes: tuple[Volume, ...] = ()
+    ) -> SimulatedFleet:
+        """Make a fleet of one group and let it launch *size* servers, with *volumes* or without."""
         self.advance()
-        fleet = self.fleets[name] = SimulatedFleet(name, last_revision=group.number)
+        fleet = self.fleets[name] = SimulatedFleet(
+            name, last_revision=group.number, volumes=volumes, slots=self.kept.pop(name, {})
+        )
         fleet.groups[group.number] = SimulatedGroup(group)
         self.resize(name, group.number, size)
         return fleet
 
-    def settled_fleet(self, name: str, group: Group, size: int) -> None:
+    def settled_fleet(
+        self, name: str, group: Group, size: int, volumes: tuple[Volume, ...] = ()
+    ) -> None:
         """Make a fleet of *group* whose servers have long been READY."""
         laws, self.laws = self.laws, Laws(boot=lambda _: 0.0)
         pace, self.rates.launches = self.rates.launches, None
-        self.add_fleet(name, group, size=size)
+        self.add_fleet(name, group, size=size, volumes=volumes)
         self.laws, self.rates.launches = laws, pace
         self.advance()
         self.fleets[name].reset_marks()

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from immutable.backend import FleetState, Group, Instance
 from immutable.memory.parts import SimulatedFleet
+from immutable.memory.volumes import shown
 
 __all__ = ["as_it_was", "changes", "whole"]
 
@@ -27,6 +28,8 @@ def whole(fleet: SimulatedFleet, groups: tuple[Group, ...], at: float) -> FleetS
         instances=tuple(server.seen for server in fleet.servers.values()),
         last_revision=fleet.last_revision,
         cursor=_end(fleet),
+        volumes=fleet.volumes,
+        slots=shown(fleet.slots),
     )
 
 
@@ -48,6 +51,8 @@ def changes(
         last_revision=fleet.last_revision,
         complete=False,
         cursor=_end(fleet),
+        volumes=fleet.volumes,
+        slots=shown(fleet.slots),
     )
 
 

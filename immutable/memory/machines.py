@@ -16,6 +16,7 @@ from immutable.memory.parts import SimulatedFleet, SimulatedGroup, SimulatedServ
 from immutable.memory.rates import Rates
 from immutable.memory.room import NoRoom, Room
 from immutable.memory.timeline import Timeline
+from immutable.memory.volumes import free_slot, let_go, make_slots, take
 
 __all__ = ["Machines"]
 
@@ -87,6 +88,7 @@ class Machines(Timeline):
 
     def heal(self, fleet: SimulatedFleet, group: SimulatedGroup) -> NoRoom | None:
         """Launch what a group is short of; returns why not all, if there was no room."""
+        make_slots(fleet, sum(each.shown.size for each in fleet.groups.values()), self.room.zones)
         short, pause = None, 0.0
         while group.live < group.shown.size and short is None:
             if self.rates.launches is not None:
@@ -122,7 +124,10 @@ class Machines(Timeline):
         """Launch one server; returns why there was no room for it, if so."""
         artifact = group.shown.revision.image.artifact
         behaviour = self._behaviour(artifact)
-        zone = self.room.zone(group.zones)
+        slot = free_slot(fleet)
+        if slot is None and fleet.volumes:
+            return NoRoom(f"no slot of {fleet.name} is free", None, quota=False)
+        zone = self.room.zone(group.zones) if slot is None else self.room.within(slot.zone)
         if isinstance(zone, NoRoom):
             return zone
         if not (behaviour.launchable and self.withdrawn.get(artifact, True)):
@@ -133,7 +138,10 @@ class Machines(Timeline):
             state=State.STARTING,
             zone=zone,
             launched_at=self.at,
+            slot="" if slot is None else slot.name,
         )
+        if slot is not None:
+            take(slot, instance.id)
         fleet.servers[instance.id] = SimulatedServer(instance, group)
         group.live += 1
         group.zones[instance.zone] += 1
@@ -210,6 +218,7 @@ class Machines(Timeline):
 
     def _bury(self, fleet: SimulatedFleet, name: str) -> None:
         server = fleet.servers.pop(name)
+        let_go(fleet, name)
         self.used[server.seen.zone] -= 1
         self._count(fleet, server.seen, State.GONE)
         fleet.lowest_ready = min(fleet.lowest_ready, fleet.ready)
@@ -226,6 +235,7 @@ class Machines(Timeline):
             self.at if state is State.READY else None,
             old.address,
             old.protected,
+            old.slot,
         )
 
     def _change(self, fleet: SimulatedFleet, server: SimulatedServer, new: Instance) -> None:

@@ -8,11 +8,18 @@ from typing import Protocol
 
 from attrs import define, field
 
-from immutable.backend import FleetState, Group, Instance, InstanceState
+from immutable.backend import FleetState, Group, Instance, InstanceState, Volume
 from immutable.memory.clients import Clients
 from immutable.memory.room import NoRoom
 
-__all__ = ["Scaler", "SimulatedFleet", "SimulatedGroup", "SimulatedServer", "is_live"]
+__all__ = [
+    "Scaler",
+    "SimulatedFleet",
+    "SimulatedGroup",
+    "SimulatedServer",
+    "SimulatedSlot",
+    "is_live",
+]
 
 _LIVE = (InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY)
 
@@ -46,6 +53,27 @@ class SimulatedGroup:
     zones: Counter[str] = field(factory=Counter)
 
 
+@define(eq=False)
+class SimulatedSlot:
+    """One slot of a stateful fleet as the cloud keeps it.
+
+    Attributes:
+        name: Its name within the fleet.
+        zone: Where its volumes are; who holds it starts there.
+        volumes: The identity of each volume, by name.
+        holder: Who has it; empty when nobody has.
+        saved: The snapshot that shows it as it is, if there is one.
+        snapshots: How many were taken so far.
+    """
+
+    name: str
+    zone: str
+    volumes: dict[str, str]
+    holder: str = ""
+    saved: str = ""
+    snapshots: int = 0
+
+
 class Scaler(Protocol):
     """Decides on the size of a group."""
 
@@ -76,6 +104,8 @@ class SimulatedFleet:
         highest_total: The most that ever existed, since it was last set.
         clients: Who asks it; nobody at first.
         scaler: What sets its size by itself; nothing at first.
+        volumes: What each of its slots has; empty for a fleet without state.
+        slots: Its slots by name.
     """
 
     name: str
@@ -93,6 +123,8 @@ class SimulatedFleet:
     history: list[FleetState] = field(factory=list)
     clients: Clients = field(factory=Clients)
     scaler: Scaler | None = None
+    volumes: tuple[Volume, ...] = ()
+    slots: dict[str, SimulatedSlot] = field(factory=dict)
 
     def reset_marks(self) -> None:
         """Start `lowest_ready` and `highest_total` afresh."""

@@ -79,7 +79,15 @@ class Room:
             zones = [zone for zone in zones if self.used[zone] < self._bound(zone)]
         if zones:
             return min(zones, key=members.__getitem__)
-        zone = min(self.zones, key=members.__getitem__)
+        return self._full(min(self.zones, key=members.__getitem__))
+
+    def within(self, zone: str) -> str | NoRoom:
+        """Return *zone*, where the volumes of a slot are, or why there is no room in it."""
+        if self.quota.total is not None and self.used.total() >= self.quota.total:
+            return NoRoom(f"the quota of {self.quota.total} servers is used up", None, quota=True)
+        return zone if self.used[zone] < self._bound(zone) else self._full(zone)
+
+    def _full(self, zone: str) -> NoRoom:
         if self.used[zone] >= self.capacity.get(zone, _ENDLESS):
             return NoRoom(f"no room in zone {zone}", zone, quota=False)
         granted = self.quota.zones[zone]

@@ -11,9 +11,11 @@ from immutable.model.actions import (
     Reroute,
     Retire,
     Settle,
+    Snapshot,
 )
 from immutable.model.capabilities import Capabilities, Rate
 from immutable.model.clock import Clock, LoopClock, SystemClock
+from immutable.model.context import Context
 from immutable.model.fleet import (
     FleetState,
     Group,
@@ -62,6 +64,7 @@ from immutable.model.secret import Secret
 from immutable.model.steps import Bake, Commit, Resize, Route, Shift, Step, Strategy
 from immutable.model.traffic import Reading, Traffic
 from immutable.model.url import FleetURL
+from immutable.model.volumes import Slot, Stateful, Volume
 
 __all__ = [
     "Action",
@@ -74,6 +77,7 @@ __all__ = [
     "Check",
     "Clock",
     "Commit",
+    "Context",
     "Count",
     "Create",
     "Delete",
@@ -124,6 +128,9 @@ __all__ = [
     "SecretRef",
     "Settle",
     "Shift",
+    "Slot",
+    "Snapshot",
+    "Stateful",
     "Status",
     "Step",
     "Strategy",
@@ -132,4 +139,5 @@ __all__ = [
     "Trouble",
     "TroubleKind",
     "Verdict",
+    "Volume",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "Reroute",
     "Retire",
     "Settle",
+    "Snapshot",
 ]
 
 
@@ -97,5 +98,18 @@ class Reroute:
     weights: FrozenMap[int, float] = field(converter=_weights)
 
 
-Action = HoldGroup | Create | Grow | Retire | Settle | Release | Delete | Reroute
+@frozen
+class Snapshot:
+    """Save the volumes of a slot that nobody holds, before the group's next member gets it.
+
+    Attributes:
+        revision: The group whose launch waits for it.
+        slot: Which slot.
+    """
+
+    revision: int
+    slot: str
+
+
+Action = HoldGroup | Create | Grow | Retire | Settle | Release | Delete | Reroute | Snapshot
 """One mutating call to a backend."""

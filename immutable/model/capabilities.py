@@ -32,7 +32,8 @@ class Capabilities:
         weight_step: The finest difference between two weights, in percent. 100 says all or nothing:
             the traffic can be switched, not divided.
         traffic_stats: Can count requests, errors and latency by revision.
-        volumes: Can keep volumes apart from instances.
+        volumes: Can keep volumes apart from instances (`SupportsVolumes`).
+        snapshots: Can save the volumes of a slot that nobody holds.
         console_output: Can show what an instance printed.
         heals: Keeps a group at its size: a member that dies is replaced. Without it the size
             falls with the member, and a rollout grows its target again by itself.
@@ -52,6 +53,7 @@ class Capabilities:
     weight_step: float = 1.0
     traffic_stats: bool = False
     volumes: bool = False
+    snapshots: bool = False
     console_output: bool = False
     heals: bool = True
     poll: float = 2.0

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from immutable.model.frozenmap import FrozenMap
 from immutable.model.frozenmap import settings as frozen_settings
 from immutable.model.image import Revision
+from immutable.model.volumes import Slot, Volume
 
 __all__ = [
     "FleetState",
@@ -72,6 +73,7 @@ class Instance:
         ready_since: Since when it has been READY without a break; None when it isn't.
         address: Where its health can be asked for.
         protected: Whether its owner protects it from termination.
+        slot: The slot of a stateful fleet that it holds, until it is gone; empty elsewhere.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Instance:
     ready_since: float | None = None
     address: str = ""
     protected: bool = False
+    slot: str = ""
 
 
 @frozen
@@ -193,6 +196,8 @@ class FleetState:
         complete: Whether an instance that isn't listed does not exist.
         cursor: Passed to the next ``observe`` to get only what changed since; None when the
             backend always tells everything.
+        volumes: What each slot of a stateful fleet has; empty for a fleet without state.
+        slots: Its slots, all of them also in a partial observation.
     """
 
     fleet: str
@@ -202,6 +207,8 @@ class FleetState:
     last_revision: int = 0
     complete: bool = True
     cursor: int | None = None
+    volumes: tuple[Volume, ...] = ()
+    slots: tuple[Slot, ...] = ()
 
     def group(self, number: int) -> Group | None:
         """Return the group of revision *number*, or None."""

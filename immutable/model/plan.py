@@ -11,6 +11,7 @@ from immutable.model.image import Revision
 from immutable.model.limits import Limits
 from immutable.model.quantities import duration
 from immutable.model.steps import Step
+from immutable.model.volumes import Stateful
 
 __all__ = ["Bounds", "Plan", "PlanKind"]
 
@@ -69,6 +70,7 @@ class Plan:
         kept: Whether the candidate's group is there already: kept by an earlier rollout.
         on_failure: What happens when it doesn't work out.
         notes: What else a reviewer should know.
+        stateful: How the data of a stateful fleet is treated; None for a fleet without state.
     """
 
     fleet: str
@@ -82,6 +84,7 @@ class Plan:
     kept: bool = False
     on_failure: str = ""
     notes: tuple[str, ...] = ()
+    stateful: Stateful | None = None
 
     def __str__(self) -> str:
         return "\n".join(f"{name:<12} {value}".rstrip() for name, value in _rows(self))
@@ -108,6 +111,16 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     if 0 < bounds.useful_surge < bounds.surge:
         length += f"; a surge above {bounds.useful_surge} only costs money"
     yield "length", length
+    if plan.stateful is not None:
+        yield "data", ", ".join(_data(plan.stateful))
     yield "on failure", plan.on_failure
     for note in plan.notes:
         yield "note", note
+
+
+def _data(stateful: Stateful) -> Iterator[str]:
+    yield "volumes go from the old instance to the new one, slot by slot"
+    if stateful.snapshot:
+        yield "a snapshot of each slot before its new instance starts"
+    if stateful.irreversible:
+        yield "the old revision can't read it any more once the first new instance has started"

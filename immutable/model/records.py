@@ -30,8 +30,10 @@ from immutable.model.catalog import (
 from immutable.model.fleet import Group
 from immutable.model.frozenmap import FrozenMap, by_number
 from immutable.model.gates import Verdict
+from immutable.model.orders import Order, Ordered
 from immutable.model.plan import Plan
 from immutable.model.result import Status
+from immutable.model.volumes import Slot
 
 __all__ = [
     "Advanced",
@@ -66,6 +68,7 @@ __all__ = [
     "Retired",
     "Revoked",
     "Ruled",
+    "Sealed",
     "Started",
     "Turned",
     "VersionAdded",
@@ -111,6 +114,7 @@ class Started:
         wanted: Its size, N.
         ready: How many of its instances were READY.
         at: When that was seen, by the backend's clock.
+        slots: The slots of a stateful fleet, with the identities of their volumes.
     """
 
     plan: str
@@ -118,6 +122,7 @@ class Started:
     wanted: int
     ready: int
     at: float = 0.0
+    slots: tuple[Slot, ...] = ()
 
 
 @frozen
@@ -302,42 +307,17 @@ class Paused:
     at: float = 0.0
 
 
-class Order(StrEnum):
-    """What somebody can tell a rollout to do, from any process."""
-
-    PAUSE = "pause"
-    """Stop until ``resume``; gates go on watching."""
-    RESUME = "resume"
-    """Undo a pause; a bake begins again."""
-    PROMOTE = "promote"
-    """Go on without waiting for the rest of the bake, unless a gate says FAIL."""
-    ABORT = "abort"
-    """Return to stable."""
-    CANCEL = "cancel"
-    """Stop and leave everything as it is."""
-    YIELD = "yield"
-    """After the point of no return: end now, and leave stable to the next rollout."""
-
-
 @frozen
-class Ordered:
-    """An order arrived.
+class Sealed:
+    """The data can't go back from here on: the first instance is launched that changes it for good.
+
+    From here on a failure stops the rollout instead of returning to stable.
 
     Attributes:
-        number: Its number in the rollout, 1, 2, 3 …
-        order: What to do.
-        actor: Who gave it, as claimed.
-        reason: Why, in the actor's words.
-        at: When it arrived, by the backend's clock.
-        waited: Seconds of the step so far that no deadline counts: a bake's, or a pause's.
+        at: When, by the backend's clock.
     """
 
-    number: int
-    order: Order
-    actor: str = ""
-    reason: str = ""
     at: float = 0.0
-    waited: float = 0.0
 
 
 @frozen
@@ -421,6 +401,7 @@ Record = (
     | Paused
     | Ruled
     | Ordered
+    | Sealed
     | Committed
     | Turned
     | Ended

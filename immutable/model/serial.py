@@ -2,13 +2,14 @@
 
 Canonical JSON is RFC 8785, so that a digest can be checked by anybody with any tool. Every field
 is written, defaults too: a default that a later version changes must not change what an old plan
-means.
+means. Fields that came later are left out at their default, which is for ever "not used".
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +19,7 @@ from immutable.model.frozenmap import FrozenMap
 from immutable.model.gates import Gate
 from immutable.model.plan import Plan
 from immutable.model.quantities import Count
-from immutable.model.records import Record
+from immutable.model.records import Record, Started
 from immutable.model.steps import Step
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["canonical", "digest", "dump_plan", "from_json", "load_plan", "to_json"]
 
 T = TypeVar("T")
+
+_UNUSED: Mapping[type, tuple[str, ...]] = {Plan: ("stateful",), Started: ("slots",)}
+"""Fields that came later, and are written only where they are used: who doesn't use them has the
+digest of before."""
 
 
 def _tag(kind: type) -> str:
@@ -48,6 +53,7 @@ def _as_dict(kind: Any) -> Any:
 def _converter() -> Converter:
     # Imported on first use: half of the time that `import immutable` may take.
     from cattrs import Converter
+    from cattrs.gen import make_dict_unstructure_fn, override
     from cattrs.strategies import configure_tagged_union
 
     converter = Converter()
@@ -58,6 +64,12 @@ def _converter() -> Converter:
     converter.register_unstructure_hook_func(
         _is_map,
         lambda value: {str(name): converter.unstructure(each) for name, each in value.items()},
+    )
+    at_default: Any = override(omit_if_default=True)
+    left_out = {kind: dict.fromkeys(names, at_default) for kind, names in _UNUSED.items()}
+    converter.register_unstructure_hook_factory(
+        _UNUSED.__contains__,
+        lambda kind: make_dict_unstructure_fn(kind, converter, **left_out[kind]),
     )
     for union in (Action, Gate, Step, Record):
         configure_tagged_union(union, converter, tag_name="type", tag_generator=_tag)

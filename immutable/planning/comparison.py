@@ -71,4 +71,4 @@ def remains(state: FleetState) -> tuple[str, ...]:
             f"r{group.number} ({group.revision.image}) of size {group.size}:"
             f" {counts or 'no instance'}{held}"
         )
-    return tuple(sentences)
+    return (*sentences, *map(str, state.slots))

@@ -23,6 +23,7 @@ from immutable.model import (
     Route,
     RuntimeConfig,
     Shift,
+    Stateful,
     Step,
     Strategy,
 )
@@ -30,6 +31,7 @@ from immutable.planning.arithmetic import window
 from immutable.planning.bounds import bounds, times
 from immutable.planning.goals import gates, needed_surge, waits
 from immutable.planning.spelling import spelled
+from immutable.planning.stateful import approved_first, one_writer, steps_of, treatment
 
 __all__ = [
     "homeward",
@@ -44,6 +46,10 @@ __all__ = [
 _BACK = (
     "back to stable by the same limits, traffic first, then a comparison with the fleet as it was"
     " before"
+)
+_FORWARD_ONLY = (
+    "back to stable until the first new instance starts; from then on it stops, and says what is"
+    " left where, for the old revision can't read the data"
 )
 
 
@@ -80,28 +86,30 @@ def replacement(
     strategy: Strategy,
     limits: Limits | None,
     backend: Capabilities,
+    stateful: Stateful | None = None,
 ) -> Plan:
     """Return the plan that brings the fleet to *image* with *config* (None: as it is).
 
-    Without *limits* they are the backend's, with as much surge as the strategy needs.
+    Without *limits* they are the backend's, with as much surge as the strategy needs; *stateful* is
+    how its data is treated, where it has any.
 
     Raises:
         PlanRefused: The fleet isn't whole, or the strategy can't be carried out on it.
     """
     group = only_group(state)
-    stable = group.revision
+    stable, data = group.revision, treatment(state, stateful, backend)
     new_config = stable.config if config is None else config
     if _same_image(stable.image, image) and stable.config == new_config:
         steps: tuple[Step, ...] = ()
         candidate = stable
         notes = [f"the fleet already runs {image}: nothing to do"]
     else:
-        steps = strategy.steps(state, backend)
+        steps = approved_first(steps_of(strategy, state, backend), data)
         number = 1 + max(state.last_revision, stable.number)
         candidate = evolve(stable, number=number, image=image, config=new_config)
         notes = _notes(group)
         notes += _health_only(steps, backend)
-    chosen = _roomy(steps, group.size, backend.limits) if limits is None else limits
+    chosen = _chosen(state, steps, group.size, limits, backend)
     _check(steps, group.size, chosen)
     return Plan(
         fleet=address,
@@ -112,8 +120,9 @@ def replacement(
         limits=chosen,
         steps=steps,
         bounds=_bounds(state, group.size, chosen, backend, steps),
-        on_failure=_BACK,
+        on_failure=_FORWARD_ONLY if data is not None and data.irreversible else _BACK,
         notes=tuple(notes),
+        stateful=data,
     )
 
 
@@ -152,7 +161,7 @@ def returning(
     steps: tuple[Step, ...] = (
         (Shift(100, 100), Route(100), Commit()) if weighted else (Shift(100, 0), Commit())
     )
-    chosen = _roomy(steps, wanted, backend.limits) if limits is None else limits
+    chosen = _chosen(state, steps, wanted, limits, backend)
     _check(steps, wanted, chosen)
     return Plan(
         fleet=address,
@@ -166,6 +175,7 @@ def returning(
         kept=True,
         on_failure=_BACK,
         notes=tuple(_notes(stable)),
+        stateful=treatment(state, None, backend),
     )
 
 
@@ -191,14 +201,13 @@ def homeward(
     """
     steps: tuple[Step, ...]
     if candidate is None:
-        chosen = limits or backend.limits
         kind, steps, wanted = PlanKind.SCALE, (Resize(stable.size),), stable.size
     else:
         kind, wanted = PlanKind.REPLACE, size_at_least(stable, candidate)
         weighted = candidate.weight is not None
         forward = (Shift(100, 100), Route(100)) if weighted else (Shift(100, 0),)
         steps = (*forward, Commit())
-        chosen = _roomy(steps, wanted, backend.limits) if limits is None else limits
+    chosen = _chosen(state, steps, wanted, limits, backend)
     return Plan(
         fleet=address,
         kind=kind,
@@ -210,6 +219,7 @@ def homeward(
         bounds=_bounds(state, wanted, chosen, backend, ()),
         on_failure="stops, and says what is left where",
         notes=("its own plan is lost",),
+        stateful=treatment(state, None, backend),
     )
 
 
@@ -220,6 +230,19 @@ def size_at_least(one: Group, other: Group) -> int:
     if other.weight is not None:
         return max(one.size, other.size)
     return one.size + other.size
+
+
+def _chosen(
+    state: FleetState,
+    steps: tuple[Step, ...],
+    wanted: int,
+    limits: Limits | None,
+    backend: Capabilities,
+) -> Limits:
+    """Return the limits that were asked for, else the backend's, as the fleet can have them."""
+    if state.volumes:
+        return one_writer(limits or backend.limits, backend.limits, wanted)
+    return _roomy(steps, wanted, backend.limits) if limits is None else limits
 
 
 def _roomy(steps: tuple[Step, ...], wanted: int, limits: Limits) -> Limits:
@@ -248,6 +271,8 @@ def resizing(
     """
     group = only_group(state)
     steps: tuple[Step, ...] = (Resize(size),) if size != group.size else ()
+    if state.volumes:
+        limits = one_writer(limits, backend.limits, size)
     return Plan(
         fleet=address,
         kind=PlanKind.SCALE,
@@ -259,6 +284,7 @@ def resizing(
         bounds=_bounds(state, size, limits, backend, ()),
         on_failure="stops, and says which size the fleet has",
         notes=(f"from {group.size} to {size} instances",),
+        stateful=treatment(state, None, backend),
     )
 
 
@@ -314,6 +340,9 @@ def _notes(group: Group) -> list[str]:
 # again. The fleet is at r3, or somebody changed r1's settings: stale.
 def staleness(plan: Plan, state: FleetState) -> tuple[str, ...]:
     """Return why *plan* no longer fits the fleet; empty when it does."""
+    if bool(state.volumes) != (plan.stateful is not None):
+        has = "has volumes" if state.volumes else "has no volumes"
+        return (f"the fleet {has}, and the plan is made for one that is otherwise",)
     if plan.kept:
         return _stale_pair(plan, state)
     if len(state.groups) != 1:

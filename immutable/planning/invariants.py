@@ -54,6 +54,7 @@ class Standing:
         share: The candidate's percentage of the traffic.
         stage: The percentage that it may have now.
         can_return: Whether stable's group exists, as long as it isn't given up.
+        slots: How many slots there are for them; None for a fleet without volumes.
     """
 
     window: Window
@@ -64,6 +65,7 @@ class Standing:
     share: float = 0.0
     stage: float = 100.0
     can_return: bool = True
+    slots: int | None = None
 
     @classmethod
     def of(
@@ -87,6 +89,7 @@ class Standing:
 # available 8, total 12; retiring a READY one: 7 < 8, and it was 8: refused.
 # available 6 (three died), retiring a broken one: still 6, no slack used: allowed.
 # available 9, total 13 (the cloud healed), asking for one more: 14 > 12, and it was 13: refused.
+# 3 slots, one of 3 drains still, asking for its successor: 4 > 3, whatever the surge: refused.
 def breaches(before: Standing, after: Standing) -> tuple[str, ...]:
     """Return what an action that leads from *before* to *after* would break; empty when allowed."""
     found = []
@@ -98,6 +101,11 @@ def breaches(before: Standing, after: Standing) -> tuple[str, ...]:
     if after.total > max(after.ceiling, before.total):
         found.append(
             f"servers would rise from {before.total} to {after.total}, above {after.ceiling}"
+        )
+    if after.slots is not None and after.total > max(after.slots, before.total):
+        found.append(
+            f"{after.total} servers would exist for {after.slots} slots: a volume would get two"
+            " writers"
         )
     if after.hungry > before.hungry:
         found.append(f"{after.hungry} READY servers would be missing where the traffic goes")

@@ -40,6 +40,7 @@ def resumed(
         wanted=wanted,
         ready=min(state.ready, wanted),
         at=state.at,
+        slots=state.slots,
     )
     if remnant.committed:
         last = len(plan.steps) - 1

@@ -22,6 +22,7 @@ from immutable.model import (
     Pool,
     Release,
     Reroute,
+    Snapshot,
     Status,
 )
 
@@ -61,6 +62,8 @@ class Facts:
         committed: Whether the point of no return is behind.
         reached: Whether the sizes that the step leads to are reached.
         differences: How the fleet differs from the start, at the end of the way back.
+        unsaved: Slots that nobody holds, and that are to be saved before somebody gets them.
+        saving: Whether a snapshot is being taken.
     """
 
     plan: Plan
@@ -87,6 +90,8 @@ class Facts:
     committed: bool = False
     reached: bool = False
     differences: tuple[str, ...] = ()
+    unsaved: tuple[str, ...] = ()
+    saving: bool = False
 
 
 @frozen
@@ -206,7 +211,7 @@ def _stepping(facts: Facts, stable: Group, candidate: Group) -> Next:
     if isinstance(step, Commit):
         return Commits()
     if not facts.reached:
-        return Walk()
+        return _saves(facts, candidate) or Walk()
     if facts.share is not None and candidate.weight != facts.share:
         if not facts.routable:
             return Waits("until enough are READY for their share of the traffic")
@@ -214,6 +219,18 @@ def _stepping(facts: Facts, stable: Group, candidate: Group) -> Next:
     if isinstance(step, Bake) and not facts.rested:
         return Waits("until the bake is over", patient=True)
     return Enters(facts.step + 1)
+
+
+def _saves(facts: Facts, candidate: Group) -> Next | None:
+    """Save what a new instance is about to get; until that is done nobody gets it."""
+    if facts.saving:
+        return Waits("until the snapshot is complete", patient=True)
+    if not facts.unsaved:
+        return None
+    if not facts.settled:
+        return Waits("until the slots are seen as they are")
+    slot = facts.unsaved[0]
+    return Act(Snapshot(candidate.number, slot), f"slot {slot} is free, and not saved as it is")
 
 
 def _reroute(stable: Group, candidate: Group, share: float) -> Act:

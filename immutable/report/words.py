@@ -16,6 +16,7 @@ from immutable.model import (
     Reroute,
     Retire,
     Settle,
+    Snapshot,
 )
 from immutable.model.catalog import Followed, PlanOffered
 from immutable.model.records import (
@@ -47,6 +48,7 @@ from immutable.model.records import (
     Retired,
     Revoked,
     Ruled,
+    Sealed,
     Started,
     Turned,
     VersionAdded,
@@ -79,6 +81,8 @@ def action_words(action: Action) -> str:
             return f"release {group}"
         case Delete():
             return f"remove {group} from the fleet"
+        case Snapshot(_, slot):
+            return f"save slot {slot} before a member of {group} gets it"
 
 
 def _names(ids: tuple[str, ...]) -> str:
@@ -270,6 +274,11 @@ def _(record: Paused) -> str:
 def _(record: Ordered) -> str:
     said = f"{record.order.value} by {record.actor or 'somebody'}"
     return f"{said}: {record.reason}" if record.reason else said
+
+
+@words.register
+def _(_: Sealed) -> str:
+    return "the data can't go back from here on: a failure stops the rollout"
 
 
 @words.register

@@ -30,7 +30,8 @@ def rehearsable(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
         # How servers behave goes by their image: two of one name could not be told apart.
         image = evolve(candidate.image, artifact=f"{candidate.image.artifact} (candidate)")
         candidate = evolve(candidate, image=image)
-    return evolve(plan, steps=steps, candidate=candidate), assumed
+    # The twin has no volumes: what is rehearsed of them is that nobody starts beside another.
+    return evolve(plan, steps=steps, candidate=candidate, stateful=None), assumed
 
 
 def _step(step: Step) -> Step:
@@ -48,6 +49,8 @@ def _gate(gate: Gate) -> Gate:
 
 
 def _assumed(plan: Plan) -> Iterator[str]:
+    if plan.stateful is not None:
+        yield "volumes are attached and saved in no time"
     for gate in gates(plan.steps):
         if isinstance(gate, Approval):
             yield "approvals are given at once"

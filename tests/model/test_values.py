@@ -40,7 +40,11 @@ from immutable.model import (
     Resize,
     Retire,
     Settle,
+    Slot,
+    Snapshot,
+    Stateful,
     Verdict,
+    Volume,
 )
 from immutable.model.admission import Admission, Ruling
 from immutable.model.catalog import Followed, PlanOffered
@@ -76,6 +80,7 @@ from immutable.model.records import (
     Retired,
     Revoked,
     Ruled,
+    Sealed,
     Started,
     Turned,
     VersionAdded,
@@ -114,6 +119,21 @@ def plan(**facts: object) -> Plan:
 def test_limits_that_make_no_sense_are_refused_with_the_value_and_the_reason(values, message):
     with pytest.raises(InvalidValue, match=message):
         Limits(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "message"),
+    [
+        ("Data", "/data", "not a volume's name"),
+        ("", "/data", "not a volume's name"),
+        ("data", "data", "nowhere to mount"),
+        ("data", "/", "nowhere to mount"),
+        ("data", "/var/../etc", "nowhere to mount"),
+    ],
+)
+def test_a_volume_that_makes_no_sense_is_refused(name, path, message):
+    with pytest.raises(InvalidValue, match=message):
+        Volume(name, path)
 
 
 def test_limits_know_their_defaults():
@@ -223,7 +243,7 @@ def test_durations_read_as_people_say_them(seconds, text):
 GROUP = Group(revision(), 3, minimum=1, maximum=9, hold=Hold("r", 2, 5.5), settings={"policy": "x"})
 ACTIONS = (
     HoldGroup(1, 5.5), Create(2, Pool.OWN, 9.0), Grow(2, 5, 4), Retire(1, ("a", "ü")), Settle(1),
-    Release(2), Delete(1), Reroute(2, {1: 90.0, 2: 10.0}),
+    Release(2), Delete(1), Reroute(2, {1: 90.0, 2: 10.0}), Snapshot(2, "0"),
 )  # fmt: skip
 PLAN = replacement(
     "memory://web", FleetState("web", 0.0, (GROUP,)), revision(2, "v2").image, None,
@@ -231,6 +251,8 @@ PLAN = replacement(
 )  # fmt: skip
 RECORDS = (
     Asked("memory://web", PLAN, "ada", "ü"),
+    Asked("memory://web", evolve(PLAN, stateful=Stateful(snapshot=True)), "ada", "ü"), Sealed(4.0),
+    Started("sha256:0", (GROUP,), 3, 2, slots=(Slot("0", {"data": "vol-1"}, zone="a"),)),
     Started("sha256:0", (GROUP,), 3, 2), Claimed("host/1", 4), Done("t", Outcome.UNKNOWN, "lost"),
     Done("t", Outcome.CONFLICT, "held", owner="r9"), Done("t", size=4), Advanced(1, 3),
     BuildAsked("sha256:0", "web", "2", "local", "ada", "new"), Built("{}"), BuildNoted("packer_1"),

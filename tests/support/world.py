@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from attrs import define, evolve, field
 
 from immutable import Fleet, Image, Journal, Limits, Plan, Revision, Status, open_journal
-from immutable.backend import FleetState, Group, Instance, InstanceState
+from immutable.backend import FleetState, Group, Instance, InstanceState, Volume
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed
 from immutable.memory.parts import SimulatedFleet
 from immutable.planning.arithmetic import window
@@ -241,6 +241,7 @@ async def world(
     group: Group | None = None,
     journal: str = ":memory:",
     watch: type[WatchedBackend] | None = None,
+    volumes: tuple[Volume, ...] = (),
 ) -> AsyncIterator[World]:
     """A fleet of *size* long-READY servers of image v1, revision 1."""
     clock = LoopClock()
@@ -250,7 +251,7 @@ async def world(
         seed=seed,
         zones=zones,
     )
-    cloud.settled_fleet(NAME, group or Group(revision(), 0), size)
+    cloud.settled_fleet(NAME, group or Group(revision(), 0), size, volumes)
     cloud.faults.stale = stale
     backend = (watch or WatchedBackend)(cloud)
     book = await open_journal(journal, clock=clock)

@@ -1,0 +1,81 @@
+"""Slots and volumes of a simulated stateful fleet: who has which, and what is saved."""
+
+from __future__ import annotations
+
+from itertools import count, islice
+
+from immutable.backend import Conflict, Gone, Slot, Volume
+from immutable.memory.parts import SimulatedFleet, SimulatedSlot
+
+__all__ = [
+    "check_same",
+    "forget",
+    "free_slot",
+    "let_go",
+    "make_slots",
+    "save",
+    "shown",
+    "take",
+]
+
+
+def make_slots(fleet: SimulatedFleet, wanted: int, zones: tuple[str, ...]) -> None:
+    """Let a stateful fleet have as many slots as it is to have members; none is taken away."""
+    if not fleet.volumes or len(fleet.slots) >= wanted:
+        return
+    unused = (number for number in count() if str(number) not in fleet.slots)
+    for number in islice(unused, wanted - len(fleet.slots)):
+        name = str(number)
+        identities = {each.name: f"vol-{fleet.name}-{name}-{each.name}" for each in fleet.volumes}
+        fleet.slots[name] = SimulatedSlot(name, zones[number % len(zones)], identities)
+
+
+def free_slot(fleet: SimulatedFleet) -> SimulatedSlot | None:
+    """Return the first slot that nobody holds; None when there is none."""
+    return next((slot for slot in fleet.slots.values() if not slot.holder), None)
+
+
+def take(slot: SimulatedSlot, instance: str) -> None:
+    """Let an instance have a slot: what was saved of it is older than it from here on."""
+    slot.holder, slot.saved = instance, ""
+
+
+def let_go(fleet: SimulatedFleet, instance: str) -> None:
+    """Free the slot of an instance that is gone."""
+    for slot in fleet.slots.values():
+        if slot.holder == instance:
+            slot.holder = ""
+
+
+def save(fleet: SimulatedFleet, name: str) -> str:
+    """Take a snapshot of a slot that nobody holds; it is there at once."""
+    slot = fleet.slots.get(name)
+    if slot is None:
+        raise Gone(f"fleet {fleet.name} has no slot {name}")
+    if slot.holder:
+        raise Conflict(f"slot {name} of {fleet.name} is held by {slot.holder}")
+    if not slot.saved:
+        slot.snapshots += 1
+        slot.saved = f"snap-{fleet.name}-{name}-{slot.snapshots}"
+    return slot.saved
+
+
+def shown(slots: dict[str, SimulatedSlot]) -> tuple[Slot, ...]:
+    """Return slots as an observer sees them."""
+    return tuple(
+        Slot(each.name, each.volumes, each.holder, each.zone, each.saved) for each in slots.values()
+    )
+
+
+def check_same(fleet: str, slots: dict[str, SimulatedSlot], volumes: tuple[Volume, ...]) -> None:
+    """Refuse to give the slots that a fleet has left to one that wants other volumes."""
+    names = {each.name for each in volumes}
+    if any(set(slot.volumes) != names for slot in slots.values()):
+        raise Conflict(f"the kept slots of {fleet} have other volumes: remove them first")
+
+
+def forget(fleet: str, slots: dict[str, SimulatedSlot], names: tuple[str, ...]) -> None:
+    """Remove slots that a deleted fleet has left."""
+    for name in names:
+        if slots.pop(name, None) is None:
+            raise Gone(f"there is no slot {name} of {fleet}")
