@@ -99,6 +99,9 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         size = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(size)
+        if len(body) < size:
+            raise ConnectionAbortedError("whoever asked was gone before all was said")
         headers = {
             key.removeprefix("HTTP_").lower().replace("_", "-"): value
             for key, value in environ.items()
@@ -108,7 +111,7 @@ class Application:
             environ["REQUEST_METHOD"],
             environ["PATH_INFO"],
             environ.get("QUERY_STRING", ""),
-            environ["wsgi.input"].read(size),
+            body,
             headers,
             environ["emulator.handler"],
         )

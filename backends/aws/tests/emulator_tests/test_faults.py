@@ -7,9 +7,11 @@ Documents: "Request throttling for the Amazon EC2 API"
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ConnectionError as NoConnection
@@ -229,3 +231,13 @@ def test_the_overlay_refuses_a_moto_that_is_not_as_it_was_read():
     assert said.startswith(f"RuntimeError: this emulator was written for moto {door.PINNED}")
     assert "ELBv2Backend.register_targets: there is no register_targets" in said
     assert "FakeAction.__init__: it takes (self other), not (self data)" in said
+
+
+def test_who_is_gone_before_the_request_was_whole_has_asked_nothing(emulator, stage):
+    where = urlsplit(emulator.url)
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        head = "POST / HTTP/1.1\r\nHost: ec2.eu-west-1.amazonaws.com\r\nContent-Length: 100\r\n\r\n"
+        connection.sendall(f"{head}Action=Run".encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert emulator.order("failures") == []
