@@ -21,8 +21,10 @@ __all__ = [
     "METRICS",
     "backend_class",
     "builder_class",
+    "metric_class",
     "metric_source",
     "names",
+    "plugins",
     "register",
 ]
 
@@ -70,6 +72,11 @@ def register(name: str, backend: type[Backend]) -> None:
 def names() -> tuple[str, ...]:
     """Return the schemes that can be used, without loading anything."""
     return tuple(sorted({*_registered, *_installed().names}))
+
+
+def plugins(group: str) -> tuple[str, ...]:
+    """Return the names that are installed in an entry-point group, without loading anything."""
+    return tuple(sorted({*_installed(group).names}))
 
 
 def backend_class(name: str) -> type[Backend]:
@@ -151,10 +158,20 @@ def metric_source(source: str) -> MetricSource:
         InvalidValue: The address makes no sense.
     """
     name, _, address = source.partition(":")
+    return metric_class(name).from_address(address)
+
+
+def metric_class(name: str) -> type[MetricSource]:
+    """Return the class of the metric sources of that name.
+
+    Raises:
+        RegistryError: Not installed, installed twice, broken, or for another contract.
+    """
     needed = ("from_address", "read", "close")
-    kind = _plugin(METRICS, name, "metric source", "MetricSource", needed, also=("backend",))
-    sound: type[MetricSource] = kind
-    return sound.from_address(address)
+    kind: type[MetricSource] = _plugin(
+        METRICS, name, "metric source", "MetricSource", needed, also=("backend",)
+    )
+    return kind
 
 
 def builder_class(name: str) -> Any:

@@ -107,6 +107,7 @@ class PackerBuilder:
     """
 
     contract: ClassVar[int] = 1
+    programs: ClassVar[tuple[str, ...]] = ("packer",)
 
     def __init__(self, backend: Backend, baking: SupportsBaking, place: FleetURL) -> None:
         self._backend, self._baking, self._place = backend, baking, place

@@ -11,6 +11,7 @@ from immutable.cli.cataloguing import add, restore, revoke, show, versions
 from immutable.cli.channels import channel
 from immutable.cli.collecting import collect, retire
 from immutable.cli.controller import controller
+from immutable.cli.doctor import doctor
 from immutable.cli.exposing import exposed
 from immutable.cli.fleets import fleet
 from immutable.cli.following import follow_
@@ -59,5 +60,6 @@ for each in (
     sweep,
     controller,
     audit,
+    doctor,
 ):
     cli.add_command(each)

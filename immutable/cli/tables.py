@@ -42,12 +42,14 @@ def _table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def plain_table(rows: Iterable[Iterable[str]], *columns: str, title: str | None = None) -> Table:
+def plain_table(
+    rows: Iterable[Iterable[str | Text]], *columns: str, title: str | None = None
+) -> Table:
     """Return rows of words as they are."""
     made = _table(*columns, title=title)
     made.show_header = any(columns)
     for row in rows:
-        made.add_row(*(Text(word) for word in row))
+        made.add_row(*(Text(word) if isinstance(word, str) else word for word in row))
     return made
 
 
