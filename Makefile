@@ -97,6 +97,7 @@ bench: install
 	$(BIN)/python -m benchmarks.canary
 	$(BIN)/python -m benchmarks.rehearse
 	$(BIN)/python -m benchmarks.trust
+	$(BIN)/python -m benchmarks.scanning
 
 docs: $(VENV)/docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build

@@ -20,6 +20,7 @@ from immutable.cli.orders import abort, cancel, pause, promote, resume
 from immutable.cli.policies import policy
 from immutable.cli.rehearse import rehearse
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
+from immutable.cli.scanning import scan
 from immutable.cli.signing import keygen, sign, verify
 from immutable.cli.sweep import sweep
 from immutable.cli.trying import try_
@@ -45,7 +46,7 @@ _ORDERS = (pause, resume, promote, abort, cancel)
 
 _CATALOG = (add, show, versions, revoke, restore, exposed, retire)
 
-for each in (build, try_, collect, sweep_images, keygen, sign, verify, *_CATALOG):
+for each in (build, scan, try_, collect, sweep_images, keygen, sign, verify, *_CATALOG):
     image.add_command(each)
 
 for each in (

@@ -18,6 +18,7 @@ from immutable.model import (
 )
 from immutable.model.serial import digest, to_json
 from immutable.report.words import words
+from immutable.scanning import Report
 from immutable.trust import ImageManifest
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "order",
     "plan",
     "result",
+    "scan",
     "status",
     "tried",
 ]
@@ -164,3 +166,13 @@ def image(found: Image) -> dict[str, Any]:
     """Return an image."""
     document: dict[str, Any] = to_json(found)
     return document
+
+
+def scan(report: Report) -> dict[str, Any]:
+    """Return what a scan for secrets came to.
+
+    ``verdict`` is ``clean``, ``found``, ``partly scanned`` or ``not scanned``; ``findings`` have
+    ``name``, ``line`` (0 in what has no lines), ``rule``, ``how`` (what it was decoded from) and
+    ``fingerprint``; ``skipped`` and ``excused`` say of what, and why.
+    """
+    return {"verdict": report.verdict.value, **to_json(report)}
