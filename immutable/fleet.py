@@ -98,12 +98,13 @@ class Fleet(FleetView):
             revision = Revision(
                 1, await fleet.image(image), config or RuntimeConfig(), settings(template)
             )
-            await fleet._planner.check_first(revision, size)  # noqa: SLF001  # Our own class.
+            planner = fleet._planner  # noqa: SLF001  # Our own class.
+            revision, notes = await planner.check_first(revision, size)
             try:
                 await _make(fleet, revision, tuple(volumes))
             except Conflict as error:
                 raise InvalidValue("url", url, str(error), "connect to it, or delete it") from error
-            await fleet.scale(size, limits=limits, reason="created")
+            await fleet.scale(size, limits=limits, reason="; ".join(("created", *notes)))
             yield fleet
 
     @classmethod

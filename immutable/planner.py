@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
@@ -43,6 +43,9 @@ from immutable.planning.compile import (
 )
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
+
+if TYPE_CHECKING:
+    from immutable.scanning import Settled
 
 __all__ = ["Planner"]
 
@@ -135,12 +138,16 @@ class Planner:
             raise PlanRefused(problems)
         return heard.notes
 
-    async def check_first(self, revision: Revision, size: int) -> None:
+    async def check_first(self, revision: Revision, size: int) -> tuple[Revision, tuple[str, ...]]:
         """Make sure that a fleet that is not there yet may launch what it is to run.
+
+        Returns:
+            The revision as it is made, and what should stand on record with it.
 
         Raises:
             InvalidValue: *size* is negative.
-            PlanRefused: The image is revoked, or a policy that the fleet carries lets it not pass.
+            PlanRefused: The image is revoked, or a policy that the fleet carries lets it not pass;
+                or a setting looks like a secret.
         """
         able, now = self._backend.capabilities, self._clock.now()
         empty = FleetState(self._name, now, (Group(revision, 0),), ())
@@ -148,8 +155,10 @@ class Planner:
         heard = await hearing(
             self._journal, now, plan, actor=self._actor, starting=True, fresh=True
         )
-        if heard.problems:
-            raise PlanRefused(heard.problems)
+        found = await _settled({**revision.template, **revision.config.environment})
+        if problems := heard.problems + found.problems:
+            raise PlanRefused(problems)
+        return evolve(revision, config=_plain(revision.config)), found.notes
 
     async def ready(self, plan: Plan, signed: str) -> Plan:
         """Return a plan that may be begun, with what was signed under it kept on record.
@@ -167,9 +176,21 @@ class Planner:
         await self.check(plan)
         return plan
 
-    async def _checked(self, plan: Plan) -> Plan:
-        """Return a plan that was made, with what its check has found."""
-        return evolve(plan, notes=plan.notes + await self.check(plan, starting=False))
+    async def _checked(self, plan: Plan, found: Settled | None = None) -> Plan:
+        """Return a plan that was made, with what its check has found.
+
+        Args:
+            plan: The plan.
+            found: What a scan of its settings has found.
+        """
+        try:
+            notes = await self.check(plan, starting=False)
+        except PlanRefused as refused:
+            also = found.problems if found is not None else ()
+            raise PlanRefused(refused.problems + also) from None
+        if found is not None and found.problems:
+            raise PlanRefused(found.problems)
+        return evolve(plan, notes=plan.notes + notes + (found.notes if found is not None else ()))
 
     async def _running(self) -> Rollout | None:
         running = await self._journal.entries(fleet=self._address, unfinished=True)
@@ -189,8 +210,19 @@ class Planner:
         limits: Limits | None,
         config: RuntimeConfig | None,
         stateful: Stateful | None = None,
+        *,
+        vouched: bool = False,
     ) -> Plan:
         """Return the plan of a replacement, checked.
+
+        Args:
+            image: As for `immutable.Fleet.plan`.
+            strategy: The same.
+            limits: The same.
+            config: The same.
+            stateful: The same.
+            vouched: Whether the fleet has been told *config* before: nothing may keep the way back
+                closed, so it is not scanned for secrets.
 
         Raises:
             FleetBusy: A rollout runs on the fleet.
@@ -198,19 +230,22 @@ class Planner:
         """
         await self._idle()
         state = await self.state()
-        there = only_group(state).revision.image
+        stable = only_group(state).revision
+        found = None
+        if config is not None and not vouched:
+            found = await _settled(config.environment, stable.config.environment)
         meant, named = (None, ()) if image is None else await self._meant(image)
         plan = replacement(
             self._address,
             state,
-            there if meant is None else await self.image(meant),
-            config,
+            stable.image if meant is None else await self.image(meant),
+            _plain(config) if config is not None else None,
             strategy,
             limits,
             self._backend.capabilities,
             stateful,
         )
-        return await self._checked(evolve(plan, notes=(*plan.notes, *named)))
+        return await self._checked(evolve(plan, notes=(*plan.notes, *named)), found)
 
     async def resizing(self, size: int, limits: Limits | None) -> Plan:
         """Return the plan of a change of size.
@@ -238,7 +273,8 @@ class Planner:
             return await self._onto(state, history, to, limits)
         earlier = earlier_revision(history, only_group(state).number, to)
         # The image has proven itself before: a probe would only lose time.
-        return await self.replacement(earlier.image, Rolling(probe=False), limits, earlier.config)
+        rolling = Rolling(probe=False)
+        return await self.replacement(earlier.image, rolling, limits, earlier.config, vouched=True)
 
     async def _onto(
         self, state: FleetState, history: Sequence[Entry], to: int | None, limits: Limits | None
@@ -274,6 +310,11 @@ class Planner:
         # Before anything is taken back: a name that means nothing ends no rollout.
         meant, named = (None, ()) if image is None else await self._meant(image)
         wanted = None if meant is None else await self.image(meant)
+        if config is not None:
+            runs = [group.revision.config.environment for group in (await self.state()).groups]
+            known = {name: value for each in runs for name, value in each.items()}
+            if problems := (await _settled(config.environment, known)).problems:
+                raise PlanRefused(problems)
         taken_back = await self._take_back()
         plan = await self.replacement(wanted, strategy, limits, config, stateful)
         return evolve(plan, notes=(*plan.notes, *named, *taken_back))
@@ -298,6 +339,18 @@ class Planner:
             raise FleetBusy(self._address, running.id)
         await running.let_go()
         await running.end()
+
+
+async def _settled(values: Mapping[str, str], known: Mapping[str, str] | None = None) -> Settled:
+    """Return whether settings may be handed out."""
+    from immutable.scanning import Settled, settled
+
+    return await settled(values, known) if values else Settled()
+
+
+def _plain(config: RuntimeConfig) -> RuntimeConfig:
+    """Return a configuration as it is kept: why a setting is no secret stands in the notes."""
+    return evolve(config, environment={n: str(v) for n, v in config.environment.items()})
 
 
 def _left(entry: Entry, pair: set[int]) -> bool:

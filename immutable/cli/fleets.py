@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from immutable.cli.options import as_json, environment, limits_from, limits_options, where
+from immutable.cli.options import (
+    as_json,
+    environment,
+    limits_from,
+    limits_options,
+    settings_from,
+    settings_options,
+    where,
+)
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import fleet_table
 from immutable.connecting import opened_backend
@@ -28,7 +36,7 @@ def fleet() -> None:
 @click.argument("url")
 @click.argument("image")
 @click.option("--size", type=int, required=True, help="How many instances it shall have.")
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Setting of the instances.")
+@settings_options
 @click.option(
     "--set", "template", multiple=True, metavar="NAME=VALUE",
     help="How instances are launched, in the backend's own words.",
@@ -42,6 +50,7 @@ async def create(
     image: str,
     size: int,
     env: tuple[str, ...],
+    allow_secret: tuple[str, ...],
     template: tuple[str, ...],
     journal: str | None,
     actor: str | None,
@@ -55,7 +64,7 @@ async def create(
         image,
         size,
         template=environment(template),
-        config=RuntimeConfig(environment(env)),
+        config=RuntimeConfig(settings_from(env, allow_secret)),
         limits=limits_from(kind.capabilities.limits, options),
         journal=journal,
         actor=actor,

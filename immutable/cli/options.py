@@ -22,6 +22,8 @@ __all__ = [
     "limits_from",
     "limits_given",
     "limits_options",
+    "settings_from",
+    "settings_options",
     "where",
 ]
 
@@ -124,6 +126,35 @@ def where(function: F) -> F:
 def as_json(function: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def settings_options(function: F) -> F:
+    """Add what instances are told, and which of it is no secret though it looks like one."""
+    function = click.option(
+        "--allow-secret", multiple=True, metavar="NAME=REASON",
+        help="Why a setting that looks like a secret is none; stands in the plan.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--env", multiple=True, metavar="NAME=VALUE", help="Setting of the instances; repeatable."
+    )(function)
+
+
+def settings_from(values: tuple[str, ...], allowed: tuple[str, ...]) -> dict[str, str]:
+    """Return settings by name; those that are said to be no secret say so themselves.
+
+    Raises:
+        InvalidValue: One is no setting, or an exception names none, or has no reason.
+    """
+    from immutable.scanning import NotSecret
+
+    found = environment(values)
+    for word in allowed:
+        name, _, reason = word.partition("=")
+        if name not in found:
+            way_out = "name one that --env gives, with a reason: NAME=REASON"
+            raise InvalidValue("allow-secret", word, "no setting of that name", way_out)
+        found[name] = NotSecret(found[name], reason)
+    return found
 
 
 def environment(values: tuple[str, ...]) -> dict[str, str]:

@@ -12,10 +12,11 @@ from attrs import evolve
 from immutable.cli.bundles import FILE, attestations_of
 from immutable.cli.options import (
     as_json,
-    environment,
     limits_from,
     limits_given,
     limits_options,
+    settings_from,
+    settings_options,
     where,
 )
 from immutable.cli.progress import follow, tell
@@ -32,9 +33,6 @@ from immutable.rollout import Rollout
 __all__ = ["apply", "history", "plan", "recover", "replace", "rollback", "watch", "ways"]
 
 REASON = click.option("--reason", default="", help="Why; goes into the record.")
-ENV = click.option(
-    "--env", multiple=True, metavar="NAME=VALUE", help="Setting of the instances; repeatable."
-)
 
 
 async def ways(
@@ -47,7 +45,7 @@ async def ways(
     return {
         "strategy": await asyncio.to_thread(strategy_from, options, able),  # Imports checks.
         "limits": _limits(options, able, doubles=doubles),
-        "config": await _config(fleet, env, stable),
+        "config": await _config(fleet, env, options.get("allow_secret", ()), stable),
     }
 
 
@@ -68,22 +66,23 @@ def _limits(options: dict[str, Any], able: Capabilities, *, doubles: bool) -> Li
 
 
 async def _config(
-    fleet: Fleet, env: tuple[str, ...], stable: int | None = None
+    fleet: Fleet, env: tuple[str, ...], allowed: tuple[str, ...], stable: int | None = None
 ) -> RuntimeConfig | None:
     """Return the fleet's configuration with some settings changed; None for none."""
-    groups = (await fleet.state()).groups if env else ()
+    given = settings_from(env, allowed)
+    groups = (await fleet.state()).groups if given else ()
     found = [group for group in groups if stable in (None, group.number)]
     if not found:
         return None
     current = found[0].revision.config
-    return RuntimeConfig({**current.environment, **environment(env)}, current.secrets)
+    return RuntimeConfig({**current.environment, **given}, current.secrets)
 
 
 @click.command()
 @click.argument("url")
 @click.argument("image", required=False)
 @strategy_options
-@ENV
+@settings_options
 @limits_options
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file.")
 @where
@@ -166,7 +165,7 @@ async def _tell_submitted(fleet: Fleet, rollout: Rollout, *, as_json: bool) -> N
 @click.argument("url")
 @click.argument("image", required=False)
 @strategy_options
-@ENV
+@settings_options
 @limits_options
 @click.option(
     "--supersede", is_flag=True, help="Take the rollout that runs back first, if one does."

@@ -26,6 +26,7 @@ from immutable.scanning.finding import (
     Verdict,
 )
 from immutable.scanning.scanner import scanned
+from immutable.scanning.settings import NotSecret, Settled, settled
 from immutable.scanning.trees import LEFT_OUT, Most, Tree
 
 __all__ = [
@@ -35,11 +36,14 @@ __all__ = [
     "Excused",
     "Finding",
     "Most",
+    "NotSecret",
     "Report",
+    "Settled",
     "Skipped",
     "Verdict",
     "scanned",
     "scanned_tree",
+    "settled",
 ]
 
 

@@ -66,3 +66,25 @@ def test_a_scan_as_json(tree):
         "verdict": "found", "skipped": [], "excused": [],
         "documents": 1, "bytes": 25, "missing": "",
     }  # fmt: skip
+
+
+# -- settings -------------------------------------------------------------------------------------
+
+
+def test_a_setting_that_is_a_secret_is_refused_and_an_exception_is_in_the_plan(run):
+    run("fleet", "create", "sim://web", "v1", "--size", 1)
+    given = ("sim://web", "v2", "--env", f"API_KEY={SECRET}")
+    result = run("plan", *given, code=5)
+    assert "setting API_KEY holds what looks like a secret" in result.output
+    assert SECRET not in result.output
+    result = run("plan", *given, "--allow-secret", "API_KEY=the vendor's public key")
+    assert "setting API_KEY is said to be no secret: the vendor's public key" in result.output
+    result = run("plan", *given, "--allow-secret", "KEY=public", code=2)
+    assert "no setting of that name; name one that --env gives" in result.output
+    assert "needs a reason" in run("plan", *given, "--allow-secret", "API_KEY", code=2).output
+
+
+def test_a_fleet_is_made_with_an_exception_only(run):
+    words = ("fleet", "create", "sim://web", "v1", "--size", 1, "--env", f"SALT={SECRET}")
+    assert "setting SALT" in run(*words, code=5).output
+    run(*words, "--allow-secret", "SALT=public")
