@@ -133,7 +133,7 @@ class Traces:
 class Builder(Protocol):
     """Makes images for one place. A class may state ``contract``, as metric sources do.
 
-    It may also state ``programs``, the names of what it looks for on ``PATH``: `immutable doctor`
+    It may also state ``programs``, the names of what it looks for on ``PATH``: ``immutable doctor``
     says whether they are there.
     """
 
