@@ -14,6 +14,7 @@
     │   ├── RolledBack          the fleet is as it was before           (these four are defined
     │   ├── RolloutFailed       the fleet is neither; lists what is left  beside ``Result``, in
     │   └── RolloutCancelled    stopped on request and left as it is    ``immutable.model.result``)
+    ├── SecretsFound            what was to be handed out holds secrets, or nobody knows
     ├── BuildFailed             an image could not be built; what was begun is removed
     ├── BuildBusy               somebody else is building the same image now
     ├── CatalogRefused          what would make the catalog of images say what is not so
@@ -64,6 +65,7 @@ __all__ = [
     "Problem",
     "QuotaExceeded",
     "RegistryError",
+    "SecretsFound",
     "Throttled",
     "Transient",
 ]
@@ -212,6 +214,25 @@ class OrphanedRollout(ImmutableError):
         lines += [f"  - {sentence}" for sentence in self.found]
         lines += ["if its controller is gone for good:", *(f"  - {way}" for way in self.ways_out)]
         return "\n".join(lines)
+
+
+@define(eq=False)
+class SecretsFound(ImmutableError):
+    """What was to become an image holds secrets, or was not looked at; nothing has been made.
+
+    Attributes:
+        image: The image's name and version.
+        found: What was found, or skipped, a sentence each; never a secret.
+        way_out: What can be done about it.
+    """
+
+    image: str
+    found: tuple[str, ...]
+    way_out: str
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {each}" for each in self.found)
+        return f"{self.image} was not built:\n{lines}\n{self.way_out}"
 
 
 @define(eq=False)

@@ -9,7 +9,9 @@ from immutable.builders.contract import (
     Builder,
     BuildJob,
     BuildRequest,
+    Inputs,
     Product,
+    SupportsInputs,
     Traces,
 )
 from immutable.trust import Artifact, ImageSpec, Source, Target
@@ -21,8 +23,10 @@ __all__ = [
     "BuildRequest",
     "Builder",
     "ImageSpec",
+    "Inputs",
     "Product",
     "Source",
+    "SupportsInputs",
     "Target",
     "Traces",
 ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from attrs import field, frozen
 
@@ -24,7 +24,17 @@ from immutable.model import FleetURL, FrozenMap
 from immutable.model.frozenmap import settings
 from immutable.trust import Artifact, ImageSpec, Source
 
-__all__ = ["BuildContext", "BuildJob", "BuildRequest", "Builder", "Product", "Traces", "silent"]
+__all__ = [
+    "BuildContext",
+    "BuildJob",
+    "BuildRequest",
+    "Builder",
+    "Inputs",
+    "Product",
+    "SupportsInputs",
+    "Traces",
+    "silent",
+]
 
 
 def silent(text: str) -> None:
@@ -128,6 +138,28 @@ class Traces:
     names: tuple[str, ...] = field(converter=_names)
     begun: float
     ended: float
+
+
+@frozen
+class Inputs:
+    """The files that an image is made of, so that they can be looked at before.
+
+    Attributes:
+        place: A directory, or one file.
+        left_out: Names of files and directories in it that go into no image.
+    """
+
+    place: Path
+    left_out: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class SupportsInputs(Protocol):
+    """A builder that says which files go in: they are scanned for secrets before it builds."""
+
+    async def inputs(self, request: BuildRequest) -> Inputs:
+        """Return where the files are that *request* is made of; reads none of them."""
+        ...
 
 
 class Builder(Protocol):

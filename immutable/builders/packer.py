@@ -27,6 +27,7 @@ from immutable.builders.contract import (
     BuildContext,
     BuildJob,
     BuildRequest,
+    Inputs,
     Product,
     Traces,
 )
@@ -148,6 +149,12 @@ class PackerBuilder:
             parameters=request.parameters,
             tests=request.tests,
         )
+
+    async def inputs(self, request: BuildRequest) -> Inputs:
+        """Return the template's directory: all files beside it count."""
+        template = Path(request.source)
+        folder = template if await asyncio.to_thread(template.is_dir) else template.parent
+        return Inputs(folder, frozenset(_LEFT_OUT))
 
     async def build(self, job: BuildJob, context: BuildContext) -> Product:
         """Run Packer, unless an earlier run of this build has finished.

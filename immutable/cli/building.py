@@ -15,6 +15,7 @@ from immutable.cli.images import BACKEND, opened_place, where_of
 from immutable.cli.options import DURATION, as_json, environment, where
 from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console, show_json
+from immutable.cli.scanning import EXCEPTIONS, exceptions_from
 from immutable.connecting import default_actor, opened_journal
 from immutable.errors import InvalidValue
 from immutable.images import BuildOrder, BuiltImage, build_image, committed
@@ -43,6 +44,8 @@ __all__ = ["build", "log", "sweep_images", "write"]
 @click.option("--identity", default="", help="URI of who builds; default the builder's own.")
 @click.option("--test", "tests", multiple=True, help="What it has to pass: see `image test`.")
 @click.option("--committed", "strict", is_flag=True, help="Refuse what is not as committed.")
+@EXCEPTIONS
+@click.option("--scanned", is_flag=True, help="Refuse what is not wholly scanned for secrets.")
 @click.option("--again", is_flag=True, help="Build although this was built before.")
 @click.option("--timeout", type=DURATION, default=7200.0, help="How long it may take; default 2h.")
 @click.option("--manifest", type=click.Path(dir_okay=False), help="Write the manifest there.")
@@ -58,6 +61,8 @@ async def build(
     journal: str | None,
     actor: str | None,
     reason: str,
+    exceptions: Path | None,
+    scanned: bool,
     again: bool,
     timeout: float,  # noqa: ASYNC109  # The option's name.
     manifest: str | None,
@@ -68,13 +73,16 @@ async def build(
     """Build an image of SOURCE, such as a directory with an immutable.toml, or a Packer template.
 
     The same specification is not built twice: what an earlier build has made is found in the
-    journal. Ctrl-C stops a build and removes what it has begun; one whose process was killed is
+    journal. What goes in is scanned for secrets first (extra `scan`); what has some is not built.
+    Ctrl-C stops a build and removes what it has begun; one whose process was killed is
     carried on by the next that wants the same. The log goes to standard error.
     """
     kind = await asyncio.to_thread(builder_class, builder)
     who = actor or default_actor()
     async with opened_place(backend) as (found, place), opened_journal(journal) as book:
-        order = BuildOrder(who, reason, builder, where_of(place), again, timeout, log())
+        looked = await exceptions_from(exceptions)
+        at = where_of(place)
+        order = BuildOrder(who, reason, builder, at, again, timeout, log(), looked, scanned)
         request = await _request(source, **wanted)
         made = await build_image(
             kind.for_backend(found, place), request, book, SystemClock(), order

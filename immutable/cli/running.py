@@ -22,6 +22,7 @@ from immutable.errors import (
     OrphanedRollout,
     PlanRefused,
     PlanStale,
+    SecretsFound,
 )
 from immutable.model import RolledBack, RolloutCancelled, RolloutFailed
 
@@ -77,6 +78,7 @@ _CODES: tuple[tuple[type[ImmutableError], int], ...] = (
     (PlanStale, REFUSED),
     (OrphanedRollout, REFUSED),
     (BuildBusy, REFUSED),
+    (SecretsFound, REFUSED),
     (CatalogRefused, REFUSED),
     (BuildFailed, FAILED),
     (RolledBack, ROLLED_BACK),

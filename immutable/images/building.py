@@ -27,12 +27,14 @@ from immutable.errors import (
     LeaseLost,
 )
 from immutable.images.billing import bill_of_materials, digest_of_bytes
+from immutable.images.inspecting import inspected
 from immutable.images.leasing import leased
 from immutable.images.noting import Notes, traces
 from immutable.images.redacting import named, redactor
 from immutable.journal import Build, Journal, Lease
 from immutable.model import Clock, Status
 from immutable.model.records import Built, Ended
+from immutable.scanning import Exceptions
 from immutable.trust import ImageManifest, ImageSpec
 
 __all__ = ["BuildOrder", "BuiltImage", "build_image"]
@@ -54,6 +56,8 @@ class BuildOrder:
         again: Whether to build although there is an image of the same specification.
         timeout: Seconds that the builder may take.
         say: Takes the build's log, line by line, without any value of a secret variable.
+        exceptions: Which findings of the scan for secrets somebody has answered for.
+        scanned: Whether to refuse, too, what could not be scanned for secrets, or not wholly.
     """
 
     actor: str = ""
@@ -63,6 +67,8 @@ class BuildOrder:
     again: bool = False
     timeout: float = _TIMEOUT
     say: Callable[[str], None] = silent
+    exceptions: Exceptions = field(factory=Exceptions)
+    scanned: bool = False
 
 
 @frozen
@@ -99,6 +105,7 @@ async def build_image(
         order: Who wants it, and how it is done.
 
     Raises:
+        SecretsFound: What it is to be made of holds some; nothing was begun.
         BuildFailed: It could not be made; what was begun is removed.
         BuildBusy: Somebody else is making the same image now.
         InvalidValue: The request makes no sense, or names a variable that is not set.
@@ -112,13 +119,15 @@ async def build_image(
     if not order.again and (made := await _made(builder, journal, spec)) is not None:
         order.say(f"built before, by {made.build}: nothing to do")
         return made
+    looked, wholly = order.exceptions, order.scanned
+    scan = await inspected(builder, request, spec, looked, order.say, wholly=wholly)
     build, lease = await _entered(journal, clock, spec, order)
     safe = redactor(values)
     left = await traces(journal, build)
     notes = Notes(journal, lease, list(left.names))
     context = BuildContext(lambda line: order.say(safe(line)), notes.add, values)
     job = BuildJob(build.id, spec, request)
-    work = _Work(builder, job, context, notes, journal, lease, clock, build.started_at)
+    work = _Work(builder, job, context, notes, journal, lease, clock, build.started_at, scan)
     return await work.done(order.timeout, safe, left if lease.fence > 1 else None)
 
 
@@ -177,6 +186,7 @@ class _Work:
     lease: Lease
     clock: Clock
     begun: float
+    scan: tuple[str, ...]
 
     async def done(
         self, seconds: float, safe: Callable[[str], str], left: Traces | None
@@ -209,7 +219,7 @@ class _Work:
         await self.notes.settled()
         manifest = self._manifest(product, sbom)
         ended = Ended(Status.SUCCEEDED, seconds=self.clock.now() - started)
-        await self.journal.append(self.lease, [Built(manifest.dump().decode()), ended])
+        await self.journal.append(self.lease, [Built(manifest.dump().decode(), self.scan), ended])
         return BuiltImage(manifest, self.job.id, sbom=sbom)
 
     def _manifest(self, product: Product, sbom: bytes) -> ImageManifest:

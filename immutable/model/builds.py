@@ -47,6 +47,9 @@ class Built:
 
     Attributes:
         manifest: Its manifest, as the text of its file (`immutable.trust.ImageManifest.dump`).
+        scan: What a scan of its files for secrets came to, and what was excepted; empty in records
+            from before there were scans.
     """
 
     manifest: str
+    scan: tuple[str, ...] = ()

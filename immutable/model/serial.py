@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from immutable.errors import InvalidValue
 from immutable.model.actions import Action
+from immutable.model.builds import Built
 from immutable.model.frozenmap import FrozenMap
 from immutable.model.gates import Gate
 from immutable.model.plan import Plan
@@ -31,7 +32,11 @@ __all__ = ["canonical", "digest", "dump_plan", "from_json", "load_plan", "to_jso
 
 T = TypeVar("T")
 
-_UNUSED: Mapping[type, tuple[str, ...]] = {Plan: ("stateful",), Started: ("slots",)}
+_UNUSED: Mapping[type, tuple[str, ...]] = {
+    Plan: ("stateful",),
+    Started: ("slots",),
+    Built: ("scan",),
+}
 """Fields that came later, and are written only where they are used: who doesn't use them has the
 digest of before."""
 

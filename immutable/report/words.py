@@ -113,7 +113,8 @@ def _(record: BuildNoted) -> str:
 
 @words.register
 def _(record: Built) -> str:
-    return f"built, with a manifest of {len(record.manifest.encode())} bytes"
+    scan = f"; {record.scan[-1]}" if record.scan else ""
+    return f"built, with a manifest of {len(record.manifest.encode())} bytes{scan}"
 
 
 @words.register

@@ -11,6 +11,7 @@ It needs the extra ``scan``; without it the verdict is ``NOT_SCANNED``.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 
 from attrs import evolve
@@ -30,6 +31,7 @@ from immutable.scanning.settings import NotSecret, Settled, settled
 from immutable.scanning.trees import LEFT_OUT, Most, Tree
 
 __all__ = [
+    "LEFT_OUT",
     "NOT_INSTALLED",
     "Document",
     "Exceptions",
@@ -48,7 +50,11 @@ __all__ = [
 
 
 async def scanned_tree(
-    place: Path, exceptions: Exceptions | None = None, *, most: Most | None = None
+    place: Path,
+    exceptions: Exceptions | None = None,
+    *,
+    most: Most | None = None,
+    left_out: Collection[str] = LEFT_OUT,
 ) -> Report:
     """Return what came of a directory's files, or of one file.
 
@@ -56,12 +62,13 @@ async def scanned_tree(
         place: Where they are.
         exceptions: What somebody has answered for.
         most: How much is looked at; what is more is skipped, and said.
+        left_out: Names of directories and files that are not looked at, and not reported.
 
     Raises:
         InvalidValue: Nothing is there.
     """
     exceptions = exceptions or Exceptions()
-    tree = await asyncio.to_thread(Tree, place, most, LEFT_OUT)
+    tree = await asyncio.to_thread(Tree, place, most, left_out)
     passed_over: list[str] = []
 
     def excused(name: str) -> bool:

@@ -44,7 +44,7 @@ def test_a_build_is_on_record_from_who_asked_to_what_came_of_it(bench):
         assert (listed.status, listed.actor, listed.live) == (Status.SUCCEEDED, "ada", False)
         assert [words(each) for each in (asked, built)] == [
             "web:1 is to be built by kiln",
-            f"built, with a manifest of {len(made.manifest.dump())} bytes",
+            f"built, with a manifest of {len(made.manifest.dump())} bytes; {built.scan[-1]}",
         ]
 
     bench.run(main)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
+from pathlib import Path
 from typing import ClassVar, Self
 
 from immutable.backend import Backend, FleetURL, Gone, Invalid
@@ -13,6 +15,7 @@ from immutable.builders import (
     BuildJob,
     BuildRequest,
     ImageSpec,
+    Inputs,
     Product,
     Target,
     Traces,
@@ -78,6 +81,11 @@ class LocalBuilder:
             materials={"layer": packed.layer},
             tests=request.tests,
         )
+
+    async def inputs(self, request: BuildRequest) -> Inputs:
+        """Return the directory: all of it goes in, but for what `trees.survey` leaves out."""
+        # Not Path's own way, which raises where there is no home.
+        return Inputs(Path(await asyncio.to_thread(os.path.expanduser, request.source)))
 
     async def _described(self, request: BuildRequest) -> Packed:
         return await asyncio.to_thread(

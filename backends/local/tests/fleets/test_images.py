@@ -52,6 +52,18 @@ def test_an_image_is_built_tried_out_and_the_fleet_is_gone(immutable, home):
     assert json.loads(immutable("fleet", "list", "local", "--json").stdout) == []
 
 
+def test_a_directory_with_a_secret_in_it_does_not_become_an_image(immutable, home):
+    source = home.image("1")
+    secret = "Tq7wZ" + "p2LxV9c"
+    (source / "web.env").write_text(f"DB_PASSWORD={secret}\n")
+    refused = immutable("image", "build", source, code=5)
+    assert "  - web.env:1: named like a secret" in refused.stderr
+    assert secret not in refused.stderr + refused.stdout
+    assert json.loads(immutable("image", "list", "--json").stdout) == []
+    (source / "web.env").write_text("DB_PASSWORD=vault://kv/web#password\n")
+    assert "no secret found in " in immutable("image", "build", source, "--scanned").stderr
+
+
 def test_an_image_that_does_not_pass_ends_with_its_own_exit_code(immutable, home):
     file, _ = built(immutable, home)
     failed = immutable("image", "test", file, "--test", "command:false", code=4)
