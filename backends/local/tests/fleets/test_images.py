@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_an_image_is_built_tried_out_and_the_fleet_is_gone(immutable, home):
 
 
 def test_a_directory_with_a_secret_in_it_does_not_become_an_image(immutable, home):
-    source = home.image("1")
+    source = Path(home.image("1"))
     secret = "Tq7wZ" + "p2LxV9c"
     (source / "web.env").write_text(f"DB_PASSWORD={secret}\n")
     refused = immutable("image", "build", source, code=5)
