@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import immutable
 import immutable.backend
+import immutable.drift
 import immutable.volumes
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ napoleon_numpy_docstring = False
 # A name has one place: what users have as well is described there.
 _OF_USERS = {
     id(getattr(module, name))
-    for module in (immutable, immutable.volumes)
+    for module in (immutable, immutable.drift, immutable.volumes)
     for name in module.__all__
 }
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Protocol, Self, runtime_checkable
 
 from immutable.model import Context, Image, Reading, Revision, Slot, Volume
+from immutable.model.drift import Inspection
 
 __all__ = [
     "MetricSource",
     "SupportsAdopt",
     "SupportsCreate",
+    "SupportsDrift",
     "SupportsImages",
     "SupportsTraffic",
     "SupportsVolumes",
@@ -209,5 +211,25 @@ class SupportsWithdrawal(Protocol):
             Denied: It is somebody else's, or the caller is not permitted to.
             Throttled: Not now.
             Transient: It may have been done, or may yet be.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsDrift(Protocol):
+    """A backend that can see whether instances are still what they were launched as."""
+
+    async def inspect(self, fleet: str) -> Inspection:
+        """Look at every member of a fleet, and at what looks like one. Changes nothing.
+
+        Members are compared with what their group's revision says, not with each other. What should
+        have been seen and could not be is in ``unknown``: it is never left out, and never taken for
+        equal. Calls grow with pages, not with instances. Age and revision are left to the core.
+
+        Raises:
+            Gone: No such fleet.
+            Denied: Something that is to be looked at must not be.
+            Throttled: Not now.
+            Transient: A page is missing.
         """
         ...

@@ -27,6 +27,7 @@ from immutable.abilities import (
     MetricSource,
     SupportsAdopt,
     SupportsCreate,
+    SupportsDrift,
     SupportsImages,
     SupportsTraffic,
     SupportsVolumes,
@@ -75,6 +76,7 @@ from immutable.model import (
     TroubleKind,
     Volume,
 )
+from immutable.model.drift import DriftCode, DriftReason, Evidence, Inspected, Inspection, Stray
 from immutable.model.serial import from_json, to_json
 
 __all__ = [
@@ -88,6 +90,9 @@ __all__ = [
     "Conflict",
     "Context",
     "Denied",
+    "DriftCode",
+    "DriftReason",
+    "Evidence",
     "FleetState",
     "FleetURL",
     "FrozenMap",
@@ -96,6 +101,8 @@ __all__ = [
     "Hold",
     "Image",
     "ImageState",
+    "Inspected",
+    "Inspection",
     "Instance",
     "InstanceState",
     "Invalid",
@@ -114,8 +121,10 @@ __all__ = [
     "Secret",
     "SecretRef",
     "Slot",
+    "Stray",
     "SupportsAdopt",
     "SupportsCreate",
+    "SupportsDrift",
     "SupportsImages",
     "SupportsTraffic",
     "SupportsVolumes",

@@ -13,6 +13,7 @@ from immutable.errors import InvalidValue
 from immutable.journal import Entry, Journal
 from immutable.model import (
     Clock,
+    Duration,
     FleetState,
     Image,
     ImageLike,
@@ -22,10 +23,12 @@ from immutable.model import (
     Stateful,
     Strategy,
 )
+from immutable.model.quantities import seconds
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
 if TYPE_CHECKING:
+    from immutable.model.drift import DriftReport
     from immutable.simulation import Rehearsal, Rehearsing
 
 __all__ = ["ROLLING", "FleetView"]
@@ -133,6 +136,26 @@ class FleetView:
             Invalid: There is none, or instances can't be started from it.
         """
         return await self._planner.image(image)
+
+    async def drift(self, *, max_age: Duration | None = None) -> DriftReport:
+        """Return how far each instance is what its revision says, and what can't be seen.
+
+        Nothing is taken for equal because it could not be seen: that is unknown. Touches nothing.
+
+        Args:
+            max_age: How old an instance may become, in seconds or as a ``datetime.timedelta``;
+                default any age.
+
+        Raises:
+            FleetNotFound: It is gone.
+            InvalidValue: *max_age* is no duration.
+            BackendError: The fleet can't be looked at.
+        """
+        from immutable.engine.drifting import look_for_drift
+
+        oldest = None if max_age is None else seconds(max_age, name="max_age")
+        await self.state()
+        return await look_for_drift(self.backend, self.name, self.address, self._journal, oldest)
 
     async def rollout(self, rollout: str | None = None) -> Rollout:
         """Return a rollout of this fleet: the one named, else the newest.

@@ -12,6 +12,7 @@ from immutable.cli.channels import channel
 from immutable.cli.collecting import collect, retire
 from immutable.cli.controller import controller
 from immutable.cli.doctor import doctor
+from immutable.cli.drifting import drift
 from immutable.cli.exposing import exposed
 from immutable.cli.fleets import fleet
 from immutable.cli.following import follow_
@@ -36,7 +37,8 @@ def cli() -> None:
     A fleet's address is backend://location/name, such as local://web.
 
     Exit codes: 0 succeeded, 1 error, 2 wrong usage, 3 rolled back, 4 failed, 5 refused,
-    6 cancelled, 130 interrupted and recoverable. An order that was given is a success, and so is
+    6 cancelled, 7 drift was found, 8 whether there is any is unknown, 130 interrupted and
+    recoverable. An order that was given is a success, and so is
     a rollout that abort, cancel or recover --to-stable had to bring to its end here.
     """
 
@@ -56,6 +58,7 @@ for each in (
     policy,
     follow_,
     rehearse,
+    drift,
     *_ROLLOUTS,
     *_ORDERS,
     sweep,

@@ -25,6 +25,7 @@ from immutable.backend import (
     Hold,
     Image,
     ImageState,
+    Inspection,
     InstanceState,
     Invalid,
     Limits,
@@ -41,6 +42,7 @@ from immutable.backend import (
 from immutable.errors import InvalidValue
 from immutable.memory.cloud import Cloud
 from immutable.memory.faults import When
+from immutable.memory.inspecting import inspection
 from immutable.memory.parts import SimulatedGroup
 from immutable.memory.volumes import check_same, forget, save, shown
 from immutable.memory.weights import check_table, first_weight
@@ -116,6 +118,13 @@ class MemoryBackend(Backend):
     async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
         """Return what there is, or what changed since a cursor."""
         return self._call("observe", lambda: self.cloud.look(fleet, since))
+
+    async def inspect(self, fleet: str) -> Inspection:
+        """Compare every server with its group's revision."""
+        cloud = self.cloud
+        return self._call(
+            "inspect", lambda: inspection(cloud.fleet(fleet), cloud.at, cloud.altered)
+        )
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Look for the image and for room."""

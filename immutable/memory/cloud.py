@@ -19,6 +19,7 @@ from immutable.backend import (
     Volume,
 )
 from immutable.memory import looking, owning
+from immutable.memory.inspecting import Alterations
 from immutable.memory.laws import Laws
 from immutable.memory.machines import Machines
 from immutable.memory.parts import (
@@ -51,6 +52,7 @@ class Cloud(Machines):
         calls: How often each method of the backend was called.
         weighed: Called with a fleet after every change of its table of weights.
         kept: The slots of fleets that are deleted, by the fleet's name.
+        altered: What others have made of its servers.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Cloud(Machines):
         self.calls: Counter[str] = Counter()
         self.weighed: list[Callable[[SimulatedFleet], None]] = []
         self.kept: dict[str, dict[str, SimulatedSlot]] = {}
+        self.altered = Alterations()
 
     # -- what a test sets ----------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ def test_public_names_exist_are_sorted_and_documented(module):
 
 def test_nothing_else_is_public_at_the_top():
     modules = {"abilities", "admission", "audit", "backend", "builders", "catalog", "checkup",
-               "cli", "connecting", "controller", "engine", "errors", "fleet", "following",
+               "cli", "connecting", "controller", "drift", "engine", "errors", "fleet", "following",
                "gates", "images", "journal", "memory", "metrics", "model", "planner",
                "planning", "registry", "report", "rollout", "runner", "scanning", "scripting",
                "simulation", "strategies", "testing", "toolkit", "trust", "view", "virtual",
