@@ -20,6 +20,7 @@ from immutable.backend import (
     Gone,
     Group,
     Image,
+    Inspection,
     Invalid,
     Limits,
     Plan,
@@ -37,6 +38,7 @@ from immutable_local import daemon, pids, processes
 from immutable_local.balancing.choosing import choice
 from immutable_local.disk import check_room, locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
+from immutable_local.inspecting import inspection
 from immutable_local.launches import Isolation
 from immutable_local.places import FleetPlaces, Places
 from immutable_local.records import FleetRecord, load, save
@@ -151,6 +153,13 @@ class LocalBackend(Backend):
         self._notes[fleet] = await self._known(fleet, answer["notices"])
         state: FleetState = from_json(FleetState, answer["state"])
         return state
+
+    async def inspect(self, fleet: str) -> Inspection:
+        """Compare every instance's files and process with its image and its revision."""
+        places = self._places.fleet(fleet)
+        if not await asyncio.to_thread(places.record.exists):
+            raise Gone(f"no fleet {fleet} on this machine")
+        return await asyncio.to_thread(inspection, places, self._images)
 
     async def _known(self, fleet: str, notices: list[str]) -> tuple[str, ...]:
         record = await asyncio.to_thread(load, self._places.fleet(fleet).record, FleetRecord)

@@ -15,6 +15,7 @@ from pathlib import Path
 __all__ = [
     "boot",
     "children",
+    "command",
     "depth",
     "environments",
     "everyone",
@@ -87,6 +88,16 @@ def depth(pid: int) -> tuple[int, ...]:
             if name == "NSpid":
                 return tuple(int(word) for word in value.split())
     return ()
+
+
+def command(pid: int) -> tuple[str, ...]:
+    """Return a process's command line; empty when it can't be seen, or there is none."""
+    try:
+        data = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (*_GONE, PermissionError):
+        return ()
+    words = data.removesuffix(b"\0").split(b"\0") if data else []
+    return tuple(os.fsdecode(word) for word in words)
 
 
 def variables(pid: int) -> dict[str, str]:

@@ -65,6 +65,11 @@ class FleetPlaces:
         return self.state / "logs"
 
     @property
+    def tainted(self) -> Path:
+        """Files named as instances: whoever has touched one makes one, or has a hook make it."""
+        return self.state / "tainted"
+
+    @property
     def lock(self) -> Path:
         """Held by the fleet's one supervisor."""
         return self.state / "supervisor.lock"

@@ -33,7 +33,7 @@ from immutable_local.launches import Isolation, Launch, environment, marks
 from immutable_local.running import Process
 from immutable_local.sandbox import argv
 
-__all__ = ["Identity", "Process", "adopt", "free_port", "identify", "scan", "spawn"]
+__all__ = ["Identity", "Process", "adopt", "free_port", "identify", "running", "scan", "spawn"]
 
 T = TypeVar("T")
 
@@ -289,6 +289,12 @@ async def scan(marker: Path) -> list[tuple[str, int]]:
 
 def _scan(state: str) -> list[tuple[str, int]]:
     Child.reap_dropped()
+    return running(Path(state))
+
+
+def running(marker: Path) -> list[tuple[str, int]]:
+    """Return what `scan` does, and touch nothing. Blocks."""
+    state = str(marker)
     found: dict[int, tuple[str, int]] = {}
     for pid, parent, seen in pids.environments(pids.everyone()):
         if seen.get("IMMUTABLE_STATE") == state and "IMMUTABLE_ID" in seen:

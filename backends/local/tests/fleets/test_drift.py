@@ -1,0 +1,117 @@
+"""Drift of fleets of real processes: what is changed under them is found, and named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from immutable import PlanRefused, RuntimeConfig
+from immutable.drift import DriftCode, DriftVerdict
+from immutable_local.images import ImageStore
+from immutable_local.records import FleetRecord, InstanceRecord, load
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+
+OK, DRIFTED, UNKNOWN = DriftVerdict.OK, DriftVerdict.DRIFTED, DriftVerdict.UNKNOWN
+
+
+@pytest.fixture(autouse=True)
+def blockbuster():
+    """The blocking calls here are the tests' own: editing files, starting processes."""
+    return
+
+
+def tree_of(home, fleet):
+    """Where the files are that a fleet's instances run from."""
+    record = load(home.places.fleet(fleet.name).record, FleetRecord)
+    return ImageStore(home.places.images).unpack(record.groups[0].revision.image.digest)
+
+
+@contextmanager
+def edited(file, text):
+    """A file of an image as somebody with a shell leaves it, who puts it back."""
+    before, mode = file.read_bytes(), file.stat().st_mode
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    file.chmod(0o644)
+    file.write_text(text)
+    yield
+    file.write_bytes(before)
+    file.chmod(mode)
+    os.utime(file, ns=times)
+
+
+async def test_a_changed_file_of_a_running_instance_is_named_and_nothing_is_replaced_from_it(home):
+    async with home.fleet("1", 2, isolation="none") as fleet:
+        clean = await fleet.drift()
+        assert clean.verdict is OK, str(clean)
+        assert {DriftCode.FILES, DriftCode.PROCESS, DriftCode.TAINTED} <= set(clean.checked)
+        with edited(tree_of(home, fleet) / "app.py", "raise SystemExit('mine now')\n"):
+            found = await fleet.drift()
+            assert [each.verdict for each in found.findings] == [DRIFTED, DRIFTED]
+            (reason,) = found.findings[0].reasons
+            assert (reason.code, reason.found) == (DriftCode.FILES, "changed: app.py")
+            with pytest.raises(PlanRefused, match=r"changed on disk: app\.py"):
+                await fleet.plan(home.image("2"))
+        assert (await fleet.drift()).verdict is OK
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "none"])
+async def test_settings_and_process_are_as_given_and_a_login_is_marked(home, isolation):
+    async with home.fleet("1", 1, isolation=isolation) as fleet:
+        assert (await fleet.drift()).verdict is OK
+        (member,) = (await fleet.state()).instances
+        tainted = home.places.fleet(fleet.name).tainted
+        tainted.mkdir()
+        (tainted / member.id).touch()
+        (finding,) = (await fleet.drift()).findings
+        assert [reason.code for reason in finding.reasons] == [DriftCode.TAINTED]
+
+
+async def test_other_settings_are_named_without_their_values_and_a_lost_process_is_unknown(
+    home, monkeypatch
+):
+    given = {}
+    monkeypatch.setattr("immutable_local.pids.variables", lambda _: dict(given))
+    async with home.fleet("1", 1, isolation="none") as fleet:
+        await fleet.replace(home.image("1"),
+                            config=RuntimeConfig({"COLOUR": "hunter2-hunter2"}))  # fmt: skip
+        found = await fleet.drift()
+        assert found.verdict is UNKNOWN
+        assert "environment" in found.findings[0].why
+        (file,) = home.places.fleet(fleet.name).instances.glob("*.json")
+        record = load(file, InstanceRecord)
+        given.update(IMMUTABLE_ID=record.id, PORT=str(record.port), COLOUR="red")
+        found = await fleet.drift()
+        assert found.verdict is DRIFTED
+        assert "COLOUR" in str(found)
+        assert "hunter2" not in str(found)
+
+
+@contextmanager
+def rogue(state):
+    """A process with a fleet's mark that nobody started; yields its number while it runs."""
+    words = [sys.executable, "-c", "print(flush=True); input()"]
+    mark = {"IMMUTABLE_ID": "i-rogue", "IMMUTABLE_STATE": str(state)}
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **mark}
+    )
+    try:
+        assert process.stdout.readline()  # It runs.
+        yield process.pid
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def test_a_process_with_the_fleets_mark_that_nobody_started_is_told(home):
+    async with home.fleet("1", 1, isolation="none") as fleet:
+        with rogue(home.places.fleet(fleet.name).state) as pid:
+            found = await fleet.drift()
+            assert (found.verdict, [each.id for each in found.strays]) == (DRIFTED, ["i-rogue"])
+            assert str(pid) in found.strays[0].found
+            assert not found.of(DRIFTED)
+        assert not (await fleet.drift()).strays
