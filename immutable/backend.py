@@ -78,6 +78,7 @@ from immutable.model import (
 )
 from immutable.model.drift import DriftCode, DriftReason, Evidence, Inspected, Inspection, Stray
 from immutable.model.serial import from_json, to_json
+from immutable.secrets.resolving import SecretResolver
 
 __all__ = [
     "CONTRACT",
@@ -120,6 +121,7 @@ __all__ = [
     "RuntimeConfig",
     "Secret",
     "SecretRef",
+    "SecretResolver",
     "Slot",
     "Stray",
     "SupportsAdopt",

@@ -10,6 +10,11 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command; the entry point of the ``immutable`` script."""
+    if sys.argv[1:2] == ["exec"]:
+        # In an instance that is starting: it needs no extra, and nothing else of the command.
+        from immutable.guest.command import run
+
+        raise SystemExit(run(sys.argv[2:]))
     missing = [name for name in ("click", "rich") if find_spec(name) is None]
     if missing:
         # The extra `cli` brings them; the core does without.

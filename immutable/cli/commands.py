@@ -13,6 +13,7 @@ from immutable.cli.collecting import collect, retire
 from immutable.cli.controller import controller
 from immutable.cli.doctor import doctor
 from immutable.cli.drifting import drift
+from immutable.cli.executing import exec_
 from immutable.cli.exposing import exposed
 from immutable.cli.fleets import fleet
 from immutable.cli.following import follow_
@@ -64,6 +65,7 @@ for each in (
     sweep,
     controller,
     audit,
+    exec_,
     doctor,
 ):
     cli.add_command(each)

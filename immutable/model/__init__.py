@@ -45,7 +45,6 @@ from immutable.model.image import (
     ImageState,
     Revision,
     RuntimeConfig,
-    SecretRef,
 )
 from immutable.model.limits import Limits, OnProtected
 from immutable.model.plan import Bounds, Plan, PlanKind
@@ -60,11 +59,12 @@ from immutable.model.result import (
     RolloutStatus,
     Status,
 )
-from immutable.model.secret import Secret
 from immutable.model.steps import Bake, Commit, Resize, Route, Shift, Step, Strategy
 from immutable.model.traffic import Reading, Traffic
 from immutable.model.url import FleetURL
 from immutable.model.volumes import Slot, Stateful, Volume
+from immutable.secrets.references import SecretRef
+from immutable.secrets.value import Secret
 
 __all__ = [
     "Action",

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 from attrs import field, frozen
 
-from immutable.errors import InvalidValue
 from immutable.model.frozenmap import FrozenMap, settings
+from immutable.secrets.references import SecretRef
 
 __all__ = [
     "Assurance",
@@ -19,7 +19,6 @@ __all__ = [
     "ImageState",
     "Revision",
     "RuntimeConfig",
-    "SecretRef",
     "artifact_parts",
 ]
 
@@ -94,29 +93,12 @@ class Image:
         return cls(artifact=artifact, digest=f"sha256:{digest}", name=name)
 
 
-@frozen
-class SecretRef:
-    """Where a secret is kept. Only the reference travels; the value never reaches the SDK.
-
-    Attributes:
-        uri: Such as ``vault://secret/web#password`` or ``file:///run/keys/db``.
-    """
-
-    uri: str
-
-    def __attrs_post_init__(self) -> None:
-        if "://" not in self.uri:
-            raise InvalidValue(
-                "secret", self.uri, "not a reference", "write scheme://path, as in vault://kv/web"
-            )
-
-
 def _environment(values: Mapping[str, str]) -> FrozenMap[str, str]:
     return FrozenMap({name: values[name] for name in sorted(values)})
 
 
 def _secrets(values: Mapping[str, SecretRef | str]) -> FrozenMap[str, SecretRef]:
-    refs = {n: v if isinstance(v, SecretRef) else SecretRef(v) for n, v in values.items()}
+    refs = {n: v if isinstance(v, SecretRef) else SecretRef.parse(v) for n, v in values.items()}
     return FrozenMap({name: refs[name] for name in sorted(refs)})
 
 

@@ -1,0 +1,110 @@
+"""What reads secrets, where they are kept: the protocol, and finding who keeps it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from immutable.errors import RegistryError
+from immutable.secrets.references import SecretRef
+from immutable.secrets.value import Secret
+
+__all__ = ["GROUP", "SecretResolver", "resolver_for"]
+
+GROUP = "immutable.secrets"
+"""The entry-point group of resolvers; each is named as the scheme that it is for."""
+
+_OWN = ("env", "file")
+"""What the SDK reads itself; a plug-in of such a name is never asked."""
+
+_NEEDED = ("check", "resolve", "close")
+
+
+@runtime_checkable
+class SecretResolver(Protocol):
+    """Reads the secrets of one scheme, found by entry point in ``immutable.secrets``.
+
+    A class that is called without arguments. Its methods block: the controller calls them on a
+    thread, the guest has nothing else to do. One thread at a time. They give up within seconds and
+    don't try again: whoever calls does. They raise subclasses of `BackendError`, which name
+    the reference and never a value. A class whose answers depend on the machine that asks says
+    ``local = True``: the controller, on another one, asks it nothing.
+    """
+
+    def check(self, ref: SecretRef) -> str:
+        """Make sure that a secret is there and may be read, without reading its value.
+
+        Returns:
+            The version that *ref* stands for now; empty where nobody can tell without the value.
+
+        Raises:
+            Gone: There is none.
+            Denied: Its description may not be read.
+            Invalid: The reference makes no sense here.
+            Transient: Nobody answers.
+        """
+        ...
+
+    def resolve(self, ref: SecretRef) -> Secret:
+        """Return a secret's value, all of it: who called picks the field.
+
+        Called in the guest only, with the instance's own identity.
+
+        Raises:
+            Gone: There is none.
+            Denied: It may not be read.
+            Invalid: The reference makes no sense here.
+            Transient: Nobody answers.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+def resolver_for(scheme: str) -> SecretResolver:
+    """Return the resolver of a scheme, importing it on first use. Blocks.
+
+    Raises:
+        RegistryError: None is installed, two are, or it can't be used.
+    """
+    if scheme in _OWN:
+        return _own(scheme)
+    # Imported on first use: it takes as long as all else that the guest needs.
+    from importlib.metadata import entry_points
+
+    found = {point.value: point for point in entry_points(group=GROUP, name=scheme)}
+    if not found:
+        known = ", ".join(sorted({*_OWN, *entry_points(group=GROUP).names}))
+        raise RegistryError(f"no resolver for {scheme}:// is installed (there are: {known})")
+    if len(found) > 1:
+        both = " and ".join(sorted(found))
+        raise RegistryError(f"{both} both claim secrets of {scheme}://; uninstall one of them")
+    (point,) = found.values()
+    return _made(scheme, point.value, point)
+
+
+def _own(scheme: str) -> SecretResolver:
+    if scheme == "env":
+        from immutable.secrets.env import EnvResolver
+
+        return EnvResolver()
+    from immutable.secrets.file import FileResolver
+
+    return FileResolver()
+
+
+def _made(scheme: str, source: str, point: Any) -> SecretResolver:
+    try:
+        kind = point.load()
+        made = kind()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise RegistryError(
+            f"secrets of {scheme}:// can't be read: {source} can't be used: {reason}"
+        ) from error
+    lacking = [name for name in _NEEDED if not callable(getattr(made, name, None))]
+    if lacking:
+        raise RegistryError(f"{source} is no SecretResolver: it has no {', '.join(lacking)}")
+    resolver: SecretResolver = made
+    return resolver
