@@ -30,7 +30,8 @@ def base_directory(given: str | None, environ: Mapping[str, str]) -> str:
         InvalidValue: It isn't there, isn't in memory, or may not be written to.
     """
     runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    places = [given] if given else [runtime, environ.get("XDG_RUNTIME_DIR", ""), "/run", "/dev/shm"]
+    usual = (runtime, environ.get("XDG_RUNTIME_DIR", ""), "/run", "/dev/shm")  # noqa: S108  # Ours.
+    places = (given,) if given else usual
     reasons = {place: _flaw(place) for place in places if place}
     for place, flaw in reasons.items():
         if not flaw:
