@@ -9,9 +9,9 @@ from immutable.toolkit.requests import parts_of, together
 from immutable.toolkit.sights import Sight
 from immutable_aws.calls import Answer, Calls
 
-__all__ = ["healths_of", "launched", "passing", "terminated"]
+__all__ = ["FILTER", "healths_of", "instances_of", "launched", "passing", "terminated"]
 
-_FILTER = 200
+FILTER = 200
 """How many values a filter of EC2 may have."""
 
 
@@ -41,7 +41,7 @@ async def launched(calls: Calls, names: Sequence[str]) -> dict[str, Sight]:
 
     By filter: with a list of ids one that EC2 doesn't show yet makes the whole call fail.
     """
-    found = await _instances(calls, names)
+    found = await instances_of(calls, names)
     return {
         each["InstanceId"]: Sight(each["LaunchTime"].timestamp(), each.get("PrivateIpAddress", ""))
         for each in found
@@ -51,10 +51,11 @@ async def launched(calls: Calls, names: Sequence[str]) -> dict[str, Sight]:
 async def terminated(calls: Calls, names: Sequence[str]) -> set[str]:
     """Return which instances are terminated."""
     state = {"Name": "instance-state-name", "Values": ["terminated"]}
-    return {each["InstanceId"] for each in await _instances(calls, names, state)}
+    return {each["InstanceId"] for each in await instances_of(calls, names, state)}
 
 
-async def _instances(calls: Calls, names: Sequence[str], *more: dict[str, Any]) -> list[Answer]:
+async def instances_of(calls: Calls, names: Sequence[str], *more: dict[str, Any]) -> list[Answer]:
+    """Return those of some instances that EC2 shows, and that *more* filters let pass."""
     answers = await together(
         *(
             calls.pages(
@@ -63,7 +64,7 @@ async def _instances(calls: Calls, names: Sequence[str], *more: dict[str, Any]) 
                 "Reservations",
                 Filters=[{"Name": "instance-id", "Values": part}, *more],
             )
-            for part in parts_of(names, _FILTER)
+            for part in parts_of(names, FILTER)
         )
     )
     return [each for told in answers for found in told for each in found["Instances"]]
@@ -74,7 +75,7 @@ async def passing(calls: Calls, names: Sequence[str]) -> set[str]:
     answers = await together(
         *(
             calls.pages("ec2", "DescribeInstanceStatus", "InstanceStatuses", InstanceIds=part)
-            for part in parts_of(names, _FILTER)
+            for part in parts_of(names, FILTER)
         )
     )
     return {

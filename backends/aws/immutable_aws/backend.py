@@ -19,6 +19,7 @@ from immutable.backend import (
     FleetURL,
     Gone,
     Image,
+    Inspection,
     Invalid,
     Limits,
     Plan,
@@ -39,6 +40,7 @@ from immutable_aws.creating import create_revision
 from immutable_aws.hands import Hands
 from immutable_aws.holding import hold, release
 from immutable_aws.images import resolve
+from immutable_aws.inspecting import inspect
 from immutable_aws.looking import Eyes
 from immutable_aws.preflight import preflight
 from immutable_aws.reading import Described
@@ -197,6 +199,10 @@ class AwsBackend(Backend):
     async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
         """Return what there is: always everything."""
         return await self._eyes.look(fleet)
+
+    async def inspect(self, fleet: str) -> Inspection:
+        """Compare every member with its group's launch template and image."""
+        return await inspect(self.calls, self._eyes, fleet)
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Return what would stop a plan: images, permissions, quotas, addresses, settings."""

@@ -151,7 +151,7 @@ class Eyes:
         known = self._fleets.setdefault(fleet, _Known())
         self._check_sizes(known, groups)
         revisions, _, scalings, troubles, table = await together(
-            self._all_revisions(groups),
+            self.revisions(groups),
             self._new_sights(known, groups),
             together(*(self.scaling(group) for group in groups)),
             together(*(self._trouble(known, group) for group in groups)),
@@ -335,7 +335,7 @@ class Eyes:
 
     # -- what never changes --------------------------------------------------------------------
 
-    async def _all_revisions(self, groups: Sequence[Described]) -> dict[str, Revision]:
+    async def revisions(self, groups: Sequence[Described]) -> dict[str, Revision]:
         """Return each group's revision, by the group's ARN."""
         for group in groups:
             if group.arn not in self._revisions:

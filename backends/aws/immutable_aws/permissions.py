@@ -33,6 +33,13 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeInstances",
         "elasticloadbalancing:DescribeTargetHealth",
     ),
+    "drift": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstances",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeVolumes",
+    ),
     "adopt": (
         "autoscaling:CreateOrUpdateTags",
         "ec2:DescribeImages",
@@ -160,6 +167,7 @@ def policy(features: Iterable[str]) -> dict[str, object]:
 
 _ABOUT = {
     "look": "`fleet list`, `fleet status`: seeing a fleet. All others need it too.",
+    "drift": "`drift`: whether instances are what they were launched as.",
     "adopt": "`fleet adopt`.",
     "create": "`fleet create`, `fleet delete`.",
     "images": "Naming an image: by id, by name, by parameter.",

@@ -196,6 +196,14 @@ async def images(account, notes):
     await backend.close()
 
 
+async def drift(account, notes):
+    account.group(1)
+    async with account.fleet() as fleet:
+        fleet.backend.calls.made.clear()
+        await fleet.backend.inspect("web")
+        notes.of(fleet.backend.calls.made)
+
+
 async def account_check(account, notes):
     account.group(1)
     backend = AwsBackend(Place("eu-west-1", account="123456789012"))
@@ -244,6 +252,7 @@ USES = {
     "adopt": (adopt,),
     "create": (create,),
     "images": (images,),
+    "drift": (drift,),
     "withdraw": (withdraw,),
     "account": (account_check,),
     "metrics": (metrics,),

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.emulators.commands import Commands
 
-from . import asg_policies, door, images, implied
+from . import altering, asg_policies, door, images, implied
 from .laws import Fate
 from .snapshot import snapshot
 from .targets import REASONS
@@ -67,6 +67,12 @@ def heal(world: World, instance: str) -> None:
 def impair(world: World, instance: str) -> None:
     """Its status check fails from now on."""
     world.lives.impair(instance)
+
+
+@command
+def alter(world: World, instance: str, what: str, value: Any = None) -> None:
+    """Somebody changes an instance behind its group's back; see `altering`."""
+    altering.alter(world, instance, what, value)
 
 
 @command

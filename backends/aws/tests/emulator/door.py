@@ -65,7 +65,7 @@ NAMES: dict[str, dict[str, str | None]] = {
 
 
 KEPT = {
-    "ec2": ("amis", "launch_templates", "reservations", "snapshots", "tags"),
+    "ec2": ("amis", "launch_templates", "reservations", "snapshots", "tags", "volumes"),
     "elbv2": ("load_balancers", "tagging_service", "target_groups"),
 }
 """Where moto keeps things: attributes of its backends that are read here."""
@@ -226,10 +226,42 @@ def _patch_launching(born: Born) -> None:
         for instance in reservation.instances:
             if data.get("MetadataOptions") and not kwargs.get("metadata_options"):
                 instance.metadata_options = MetadataOptions(data["MetadataOptions"])
+            _profiled(self, instance, data.get("IamInstanceProfile", {}))
             born(instance)
         return reservation
 
     InstanceBackend.run_instances = run_instances  # type: ignore[method-assign]
+
+
+def _profiled(backend: Any, instance: Any, asked: dict[str, str]) -> None:
+    """Associate the profile that a launch template names, which moto heeds in requests only."""
+    if asked and instance.id not in backend.iam_instance_profile_associations:
+        backend.associate_iam_instance_profile(
+            instance.id,
+            iam_instance_profile_name=asked.get("Name"),
+            iam_instance_profile_arn=asked.get("Arn"),
+        )
+
+
+def rooted(instance: Any, at: Any) -> None:
+    """Give an instance the root volume of its image, attached when it is launched.
+
+    "When you launch an instance, the root device volume contains the image used to boot" and "is
+    created from the snapshot" (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/RootDeviceStorage.html);
+    moto's is empty and always at /dev/sda1.
+    """
+    image = instance.ec2_backend.amis.get(instance.image_id)
+    for interface in instance.nics.values():
+        interface.attach_time = at
+    for device, mapping in list(instance.block_device_mapping.items()):
+        volume = instance.ec2_backend.volumes[mapping.volume_id]
+        mapping.attach_time = volume.attachment.attach_time = at
+        if device == "/dev/sda1" and image is not None and volume.snapshot_id is None:
+            volume.snapshot_id = image.ebs_snapshot.id
+            volume.attachment.device = image.root_device_name
+            instance.block_device_mapping[image.root_device_name] = mapping
+            if device != image.root_device_name:
+                del instance.block_device_mapping[device]
 
 
 def _patch_finding(find: Callable[[str], Any]) -> None:

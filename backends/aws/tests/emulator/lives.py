@@ -90,6 +90,7 @@ class Lives:
         )
         self.all[life.id] = life
         instance.launch_time = self.clock.date().replace(tzinfo=None)
+        door.rooted(instance, instance.launch_time)
         door.state(instance, "pending")
         fate = self._fate(life)
         boot = self.laws.boot if fate.boot == "law" else fate.boot

@@ -72,3 +72,36 @@ def test_a_knob_that_is_not_there_is_an_error_with_the_ones_that_are(emulator):
         emulator.laws(boots=1)
     with pytest.raises(RuntimeError, match="no command 'explode'; there are"):
         emulator.order("explode")
+
+
+def test_what_others_do_to_an_instance_shows_when_it_is_described(emulator, stage, until):
+    image = stage.image("web-1")
+    stage.group("web", 1, stage.template("web-r1", image))
+    (member,) = until(emulator.members, lambda m: len(m) == 1 and m[0]["booted"])
+    emulator.skip(seconds=500)
+    packed = stage.ec2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"][0]
+    before = _described(stage, member)
+    assert before["root"] == (packed["DeviceName"], packed["Ebs"]["SnapshotId"])
+    emulator.alter(instance=member["id"], what="type", value="t3.small")
+    emulator.alter(instance=member["id"], what="root", value=packed["Ebs"]["SnapshotId"])
+    emulator.alter(instance=member["id"], what="restart")
+    after = _described(stage, member)
+    assert after["root"] == before["root"]
+    assert after["type"] == "t3.small"
+    for late in ("attached", "launched"):
+        assert 500 <= (after[late] - before[late]).total_seconds() < 1000
+    with pytest.raises(RuntimeError, match="no alteration 'moon'; there are"):
+        emulator.alter(instance=member["id"], what="moon")
+
+
+def _described(stage, member):
+    found = stage.ec2.describe_instances(InstanceIds=[member["id"]])
+    told = found["Reservations"][0]["Instances"][0]
+    (mapping,) = told["BlockDeviceMappings"]
+    volumes = stage.ec2.describe_volumes(VolumeIds=[mapping["Ebs"]["VolumeId"]])
+    return {
+        "type": told["InstanceType"],
+        "launched": told["LaunchTime"],
+        "attached": mapping["Ebs"]["AttachTime"],
+        "root": (mapping["DeviceName"], volumes["Volumes"][0]["SnapshotId"]),
+    }
