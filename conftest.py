@@ -7,6 +7,9 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
+# A secret that must be seen nowhere after any test.
+pytest_plugins = ("tests.support.canary",)
+
 settings.register_profile(
     "default",
     deadline=None,  # A busy machine is no bug.

@@ -14,6 +14,8 @@ from typing import Any
 from attrs import define, field
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from tests.support.canary_forms import watched_by_emulators
+
 from .commands import Commands
 from .faults import Fault, Named
 
@@ -115,6 +117,8 @@ class Application:
             headers,
             environ["emulator.handler"],
         )
+        watched_by_emulators(f"{request.method} {request.path}", request.body)
+        watched_by_emulators("the query of an address", request.query.encode())
         if request.path.startswith("/_emulator/"):
             status, heads, said = self._control(request)
         else:

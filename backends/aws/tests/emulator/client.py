@@ -27,7 +27,8 @@ class Emulator(Process):
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "none",
+            # A secret that must be seen nowhere, where the tests plant one.
+            "AWS_SECRET_ACCESS_KEY": os.environ.get("IMMUTABLE_TEST_CANARY", "none"),
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_MAX_ATTEMPTS": "1",
