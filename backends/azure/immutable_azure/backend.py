@@ -14,6 +14,7 @@ from immutable.backend import (
     FleetState,
     FleetURL,
     Image,
+    Inspection,
     Plan,
     Pool,
     Problem,
@@ -29,6 +30,7 @@ from immutable_azure.creating import create_revision
 from immutable_azure.hands import Hands
 from immutable_azure.holding import hold, release
 from immutable_azure.images import resolve
+from immutable_azure.inspecting import inspect
 from immutable_azure.looking import Eyes
 from immutable_azure.preflight import preflight
 from immutable_azure.removing import delete_revision
@@ -152,6 +154,10 @@ class AzureBackend(Backend):
     async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
         """Return what there is: always everything."""
         return await self._eyes.look(fleet)
+
+    async def inspect(self, fleet: str) -> Inspection:
+        """Compare every member with its set's model and image."""
+        return await inspect(self._eyes, fleet)
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Return what would stop a plan: images, permissions, quotas, sizes, settings."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.emulators.commands import Commands
 
-from . import ids
+from . import altering, ids
 from .errors import ArmError
 from .laws import Fate
 from .machines import Machine, health
@@ -90,6 +90,12 @@ def sicken(world: World, machine: str) -> None:
 def heal(world: World, machine: str) -> None:
     """Its application answers again."""
     world.lives.turn(_machine(world, machine), True)
+
+
+@command
+def alter(world: World, machine: str, what: str, value: Any = None) -> None:
+    """Somebody changes a machine behind its set's back; see `altering`."""
+    altering.alter(_machine(world, machine), what, value)
 
 
 @command

@@ -202,6 +202,8 @@ def instance_view(world: World, machine: Machine) -> dict[str, Any]:
             said["extensions"] = [
                 {"name": "HealthExtension", "type": name, "statuses": [dict(ready)]}
             ]
+    for name in machine.data.get("extensions", ()):
+        said.setdefault("extensions", []).append({"name": name, "statuses": []})
     state = health(machine, world.clock.now(), world.laws.scale)
     if state is not None:
         when = stamp(world, machine.changed_at)

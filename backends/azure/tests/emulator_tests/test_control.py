@@ -86,3 +86,20 @@ async def test_hundred_members_are_one_page_and_few_calls(emulator, fleet):
     assert emulator.calls() == {"compute:virtual_machine_scale_set_vms.list": 1}
     await fleet.remove(*[str(number) for number in range(90)])
     assert (await fleet.told()).sku.capacity == 10
+
+
+async def test_what_others_do_to_a_machine_shows_when_it_is_told_of(
+    emulator, fleet, compute, until
+):
+    fleet.make(1)
+    await until(fleet.ids, lambda ids: ids == ["0"])
+    name = "web_0"
+    for what, value in (("size", "Standard_D4s_v3"), ("disk", 7), ("model", None), ("own", None)):
+        emulator.alter(machine=name, what=what, value=value)
+    members = compute.virtual_machine_scale_set_vms
+    (told,) = [each async for each in members.list("rg", "web")]
+    assert told.sku.name == "Standard_D4s_v3"
+    assert [each.lun for each in told.storage_profile.data_disks] == [7]
+    assert (told.latest_model_applied, told.model_definition_applied) == (False, "VirtualMachine")
+    with pytest.raises(RuntimeError, match="no alteration 'moon'; there are"):
+        emulator.alter(machine=name, what="moon")
