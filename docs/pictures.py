@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/strategies.md, and fills in the tables below them.
+"""Draws the pictures of docs/strategies.md and docs/reports.md, and fills in the tables.
 
 Each is a run on the simulated cloud in virtual time, with fixed chances: `python docs/pictures.py`
 makes the same files everywhere, and a test fails when they are not what is in the repository.
@@ -14,6 +14,7 @@ from drawing import picture
 from scenes import SCENARIOS, Run, played
 
 from immutable.model.records import Committed, Ended, Entered, Proved, Started, Turned
+from immutable.report import charts
 from immutable.testing import run
 
 HERE = Path(__file__).parent
@@ -82,7 +83,20 @@ def files() -> dict[Path, str]:
         place = re.compile(rf"<!-- {name} -->.*?<!-- end -->", re.DOTALL)
         page, times = place.subn(lambda _, block=block: block, page)
         assert times == 1, f"{PAGE} has {times} places for {name}"
+        if name == "canary-failing":
+            found.update(reported(made))
     return {**found, PAGE: page}
+
+
+def reported(made: Run) -> dict[Path, str]:
+    """Return pictures of a report, as files of their own."""
+    told = made.course
+    drawn = {"sizes": charts.sizes(told, 820), "traffic": charts.traffic(told, 820)}
+    drawn["evidence"] = charts.evidence(told, told.gates[-1], 820)
+    return {
+        HERE / "pictures" / f"report-{name}.svg": charts.standalone(each)
+        for name, each in drawn.items()
+    }
 
 
 def main() -> None:

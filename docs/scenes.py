@@ -6,12 +6,13 @@ import asyncio
 from bisect import bisect_right
 from collections import Counter
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from immutable import BlueGreen, Canary, Fleet, Image, Limits, Plan, Revision, Rolling, open_journal
 from immutable.backend import Group, InstanceState
 from immutable.memory import Behaviour, Cloud, Laws, MemoryBackend, lognormal, vm
 from immutable.model import Event, Strategy
+from immutable.report.course import Course, course
 from immutable.testing import LoopClock
 
 READY, STARTING, DRAINING = InstanceState.READY, InstanceState.STARTING, InstanceState.DRAINING
@@ -84,12 +85,14 @@ class Run:
         plan: The plan that was carried out.
         looks: The fleet, second by second.
         events: What was written down, with seconds since the rollout began.
+        course: What a report makes of it.
     """
 
     scenario: Scenario
     plan: Plan
     looks: list[Look]
-    events: list[tuple[float, Event]] = field(factory=list)
+    events: list[tuple[float, Event]]
+    course: Course
 
     @property
     def end(self) -> float:
@@ -126,9 +129,9 @@ async def played(scenario: Scenario) -> Run:
                 looks.append(looked(cloud, began))
                 await asyncio.sleep(1)
             events = await journal.events(rollout.id)
-            made = Run(scenario, plan, looks)
-            made.events.extend((event.at - events[0].at, event) for event in events)
-            return made
+            (entry,) = await journal.entries(rollout=rollout.id)
+            since = [(event.at - events[0].at, event) for event in events]
+            return Run(scenario, plan, looks, since, course(entry, events, clock.now()))
     finally:
         await journal.close()
 

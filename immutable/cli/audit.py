@@ -27,7 +27,7 @@ from immutable.journal import Journal
 from immutable.journal.opening import default_path
 from immutable.model.serial import to_json
 
-__all__ = ["audit"]
+__all__ = ["audit", "existing"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.option(
@@ -56,7 +56,7 @@ def audit() -> None:
 
 
 @asynccontextmanager
-async def _opened(place: str | None) -> AsyncIterator[Journal]:
+async def existing(place: str | None) -> AsyncIterator[Journal]:
     """Open a journal that exists: an audit of one that was made just now would find nothing."""
     where = place or str(default_path())
     if "://" not in where and not await asyncio.to_thread(Path(where).is_file):
@@ -101,7 +101,7 @@ async def verify(
     Exits with 1 if something is not as it was written; each finding is a line that says where.
     """
     public = PublicKey.from_pem(await _read(key)) if key is not None else None
-    async with _opened(journal) as book:
+    async with existing(journal) as book:
         texts = await _texts(checkpoints)
         report = await check(book, checkpoints=texts, key=public, origin=origin)
     if as_json:
@@ -152,7 +152,7 @@ async def checkpoint(
     private = PrivateKey.from_pem(await _read(key)) if key is not None else None
     if out is not None and await asyncio.to_thread(out.exists):
         checkpoints = (*checkpoints, out)
-    async with _opened(journal) as book:
+    async with existing(journal) as book:
         made = await _certify(book, await _texts(checkpoints), private, origin)
     if out is not None:
         await asyncio.to_thread(out.write_text, str(made), encoding="utf-8")
@@ -190,7 +190,7 @@ async def _certify(
 @command
 async def export(out: Path | None, origin: str, journal: str | None) -> None:
     """Write all records as JSON Lines with proofs; docs/verify.py checks them without us."""
-    async with _opened(journal) as book:
+    async with existing(journal) as book:
         if out is not None:
             await asyncio.to_thread(out.write_text, "")
         async for text in _portions(lines_of(book, origin=origin)):
@@ -223,7 +223,7 @@ def _append(path: Path, text: str) -> None:
 @command
 async def changes(origin: str, journal: str | None, as_json: bool) -> None:
     """List each change: who wanted what, who approved it, what came of it, and the proof."""
-    async with _opened(journal) as book:
+    async with existing(journal) as book:
         found = await changes_of(book, origin=origin)
     if as_json:
         show_json(found)

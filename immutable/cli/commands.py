@@ -21,6 +21,7 @@ from immutable.cli.images import image
 from immutable.cli.orders import abort, cancel, pause, promote, resume
 from immutable.cli.policies import policy
 from immutable.cli.rehearse import rehearse
+from immutable.cli.reporting import report
 from immutable.cli.rollouts import apply, history, plan, recover, replace, rollback, watch
 from immutable.cli.scanning import scan
 from immutable.cli.signing import keygen, sign, verify
@@ -60,6 +61,7 @@ for each in (
     follow_,
     rehearse,
     drift,
+    report,
     *_ROLLOUTS,
     *_ORDERS,
     sweep,

@@ -44,7 +44,8 @@ def test_importing_loads_no_extra_and_no_cloud():
     )
     loaded = set(json.loads(found.stdout))
     heavy = {"click", "rich", "tenacity", "sqlite3", "cattrs", "rfc8785", "importlib.metadata",
-             "boto3", "google", "azure", "httpx", "cryptography", "immutable.admission",
+             "boto3", "google", "azure", "httpx", "cryptography", "jinja2",
+             "immutable.admission",
              "immutable.audit",
              "immutable.catalog",
              "immutable.memory", "immutable.metrics", "immutable.builders", "immutable.cli",
