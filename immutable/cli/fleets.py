@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from immutable.cli.configuring import configured, secret_option
 from immutable.cli.options import (
     as_json,
     environment,
     limits_from,
     limits_options,
-    settings_from,
     settings_options,
     where,
 )
@@ -37,6 +37,7 @@ def fleet() -> None:
 @click.argument("image")
 @click.option("--size", type=int, required=True, help="How many instances it shall have.")
 @settings_options
+@secret_option
 @click.option(
     "--set", "template", multiple=True, metavar="NAME=VALUE",
     help="How instances are launched, in the backend's own words.",
@@ -51,6 +52,7 @@ async def create(
     size: int,
     env: tuple[str, ...],
     allow_secret: tuple[str, ...],
+    secret: tuple[str, ...],
     template: tuple[str, ...],
     journal: str | None,
     actor: str | None,
@@ -64,7 +66,7 @@ async def create(
         image,
         size,
         template=environment(template),
-        config=RuntimeConfig(settings_from(env, allow_secret)),
+        config=configured(RuntimeConfig(), env, {"allow_secret": allow_secret, "secret": secret}),
         limits=limits_from(kind.capabilities.limits, options),
         journal=journal,
         actor=actor,

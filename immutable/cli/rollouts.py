@@ -10,12 +10,12 @@ import click
 from attrs import evolve
 
 from immutable.cli.bundles import FILE, attestations_of
+from immutable.cli.configuring import asked, configured, secret_option, unset_option
 from immutable.cli.options import (
     as_json,
     limits_from,
     limits_given,
     limits_options,
-    settings_from,
     settings_options,
     where,
 )
@@ -45,7 +45,7 @@ async def ways(
     return {
         "strategy": await asyncio.to_thread(strategy_from, options, able),  # Imports checks.
         "limits": _limits(options, able, doubles=doubles),
-        "config": await _config(fleet, env, options.get("allow_secret", ()), stable),
+        "config": await _config(fleet, env, options, stable),
     }
 
 
@@ -66,16 +66,12 @@ def _limits(options: dict[str, Any], able: Capabilities, *, doubles: bool) -> Li
 
 
 async def _config(
-    fleet: Fleet, env: tuple[str, ...], allowed: tuple[str, ...], stable: int | None = None
+    fleet: Fleet, env: tuple[str, ...], options: dict[str, Any], stable: int | None = None
 ) -> RuntimeConfig | None:
-    """Return the fleet's configuration with some settings changed; None for none."""
-    given = settings_from(env, allowed)
-    groups = (await fleet.state()).groups if given else ()
+    """Return the fleet's configuration as the options change it; None when they don't."""
+    groups = (await fleet.state()).groups if asked(env, options) else ()
     found = [group for group in groups if stable in (None, group.number)]
-    if not found:
-        return None
-    current = found[0].revision.config
-    return RuntimeConfig({**current.environment, **given}, current.secrets)
+    return configured(found[0].revision.config, env, options) if found else None
 
 
 @click.command()
@@ -83,6 +79,8 @@ async def _config(
 @click.argument("image", required=False)
 @strategy_options
 @settings_options
+@secret_option
+@unset_option
 @limits_options
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file.")
 @where
@@ -166,6 +164,8 @@ async def _tell_submitted(fleet: Fleet, rollout: Rollout, *, as_json: bool) -> N
 @click.argument("image", required=False)
 @strategy_options
 @settings_options
+@secret_option
+@unset_option
 @limits_options
 @click.option(
     "--supersede", is_flag=True, help="Take the rollout that runs back first, if one does."
@@ -187,7 +187,8 @@ async def replace(
 ) -> None:
     """Replace the instances of the fleet at URL by new ones started from IMAGE.
 
-    Without IMAGE the fleet keeps its image: with --env, only its configuration changes.
+    Without IMAGE the fleet keeps its image: with --env, --secret or --unset, only its configuration
+    changes.
     """
     check_strategy(options)
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:

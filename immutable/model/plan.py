@@ -7,13 +7,13 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from immutable.model.image import Revision
+from immutable.model.image import Revision, RuntimeConfig
 from immutable.model.limits import Limits
 from immutable.model.quantities import duration
 from immutable.model.steps import Step
 from immutable.model.volumes import Stateful
 
-__all__ = ["Bounds", "Plan", "PlanKind"]
+__all__ = ["Bounds", "Plan", "PlanKind", "config_changes"]
 
 
 class PlanKind(StrEnum):
@@ -90,11 +90,35 @@ class Plan:
         return "\n".join(f"{name:<12} {value}".rstrip() for name, value in _rows(self))
 
 
+# {"LEVEL": "a"} to {"LEVEL": "b", "MODE": "c"}: setting LEVEL changes, setting MODE is new.
+def config_changes(old: RuntimeConfig, new: RuntimeConfig) -> tuple[str, ...]:
+    """Return in words what differs between two configurations.
+
+    Settings by their names only: a plan is read in more places than where it is kept, and values
+    may be nobody's business there. References of secrets are told whole; that is what they are for.
+    """
+    changes = []
+    for name in sorted({*old.environment, *new.environment}):
+        before, after = old.environment.get(name), new.environment.get(name)
+        if before != after:
+            what = "is new" if before is None else "goes" if after is None else "changes"
+            changes.append(f"setting {name} {what}")
+    for name in sorted({*old.secrets, *new.secrets}):
+        was, is_ = old.secrets.get(name), new.secrets.get(name)
+        if was != is_:
+            words = f"goes, was {was}" if is_ is None else f"is {is_}"
+            more = f", was {was}" if was is not None and is_ is not None else ""
+            changes.append(f"secret {name} {words}{more}")
+    return tuple(changes)
+
+
 def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     bounds, limits = plan.bounds, plan.limits
     yield "fleet", plan.fleet
     yield "from", str(plan.stable)
     yield "to", str(plan.candidate)
+    for change in config_changes(plan.stable.config, plan.candidate.config):
+        yield "config", change
     yield "strategy", plan.strategy
     most = f"max_surge {limits.max_surge}, max_unavailable {limits.max_unavailable}"
     spans = ", ".join(
