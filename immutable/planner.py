@@ -10,6 +10,7 @@ from attrs import evolve
 from immutable.connecting import Connection
 from immutable.engine.admitting import hearing
 from immutable.engine.history import earlier_revision
+from immutable.engine.referring import known
 from immutable.engine.retrying import patiently
 from immutable.engine.sources import unreadable
 from immutable.errors import (
@@ -28,6 +29,7 @@ from immutable.model import (
     ImageLike,
     Limits,
     Plan,
+    PlanKind,
     Revision,
     RuntimeConfig,
     Stateful,
@@ -41,6 +43,7 @@ from immutable.planning.compile import (
     returning,
     size_at_least,
 )
+from immutable.planning.rotation import pinned
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
@@ -133,10 +136,12 @@ class Planner:
         problems += await unreadable(self._backend, plan)
         now, actor = self._clock.now(), self._actor
         heard = await hearing(self._journal, now, plan, actor=actor, starting=starting)
-        problems += heard.problems
+        replaces = plan.kind is PlanKind.REPLACE
+        secrets = await known(plan.candidate.config.secrets if replaces else {})
+        problems += (*heard.problems, *secrets.problems)
         if problems:
             raise PlanRefused(problems)
-        return heard.notes
+        return (*heard.notes, *secrets.notes)
 
     async def check_first(self, revision: Revision, size: int) -> tuple[Revision, tuple[str, ...]]:
         """Make sure that a fleet that is not there yet may launch what it is to run.
@@ -156,9 +161,11 @@ class Planner:
             self._journal, now, plan, actor=self._actor, starting=True, fresh=True
         )
         found = await _settled({**revision.template, **revision.config.environment})
-        if problems := heard.problems + found.problems:
+        secrets = await known(revision.config.secrets)
+        if problems := (*heard.problems, *found.problems, *secrets.problems):
             raise PlanRefused(problems)
-        return evolve(revision, config=_plain(revision.config)), found.notes
+        config = pinned(_plain(revision.config), secrets.current)
+        return evolve(revision, config=config), (*found.notes, *secrets.notes)
 
     async def ready(self, plan: Plan, signed: str) -> Plan:
         """Return a plan that may be begun, with what was signed under it kept on record.
@@ -234,6 +241,7 @@ class Planner:
         found = None
         if config is not None and not vouched:
             found = await _settled(config.environment, stable.config.environment)
+            config = pinned(config, (await known(config.secrets)).current)
         meant, named = (None, ()) if image is None else await self._meant(image)
         plan = replacement(
             self._address,
@@ -287,8 +295,8 @@ class Planner:
             reason = "this journal doesn't know from which of two groups the fleet comes"
             names = " or ".join(str(each) for each in sorted(pair))
             raise InvalidValue("to", None, reason, f"name one: {names}")
-        known = await self._rollout(last.rollout).ledger() if last is not None else None
-        wanted = known.wanted if known is not None else size_at_least(*state.groups)
+        before = await self._rollout(last.rollout).ledger() if last is not None else None
+        wanted = before.wanted if before is not None else size_at_least(*state.groups)
         able = self._backend.capabilities
         return await self._checked(returning(self._address, state, number, wanted, limits, able))
 
