@@ -95,7 +95,7 @@ RULES: Mapping[str, str] = {
     "S2": "create_fleet makes one empty group of revision 1; delete_fleet refuses with members",
     "S3": "adopt_fleet changes marks only, and refuses what it can't manage",
     "S4": "what may be launched is withdrawn, what may not is refused, both can be taken back",
-    "S5": "every member is looked at and none as it was launched is told to differ; nothing changes",
+    "S5": "every member is looked at; none as it was launched is told to differ",
     "W1": "once there are weights every group has one, a further group 0",
     "W2": "route sets the whole table",
     "W3": "when route returns new requests are divided so",
