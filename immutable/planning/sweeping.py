@@ -62,7 +62,9 @@ class Leftover:
 # r1 alone, its hold over: it is restored.
 # r1 with members, r2 empty, nobody at work: r1 is restored, then r2 is removed.
 # r1 and r2 with members, nobody at work: the one that serves is restored; which one is to stay
-# is for `recover` or `rollback` to say, so nothing else is touched.
+# is for `recover` or `rollback` to say. Where the rollout that holds the other one is known to have
+# ended, that is restored too, and before, so that the scaling settings come to the one that serves;
+# where it is lost, the marks are all that tells how to go on.
 # Anybody at work, or perhaps at work: nothing is touched.
 def leftovers(state: FleetState, known: Mapping[str, Status]) -> tuple[Leftover, ...]:
     """Return what rollouts have left on a fleet, each with what is to become of it, in order.
@@ -79,15 +81,18 @@ def leftovers(state: FleetState, known: Mapping[str, Status]) -> tuple[Leftover,
     busy = _at_work(state, known)
     undecided = _undecided(manned, others)
     found = []
+    for group in others:
+        if group in manned and group.mark is not None and group.mark.rollout in known:
+            why = _why(group, state, known)
+            found.append(_leftover(Release(group.number), group, busy, why))
     if serving.mark or (others and not undecided):
         found.append(_leftover(Release(serving.number), serving, busy, _why(serving, state, known)))
     for group in others:
-        if group in manned:
-            held = group.mark is not None
-            found += [_leftover(Release(group.number), group, busy or undecided, "")] * held
-        else:
+        if group not in manned:
             reason = busy or undecided or _unsafe(state, serving, group)
             found.append(_leftover(Delete(group.number), group, reason, "nobody needs it"))
+        elif group.mark is not None and group.mark.rollout not in known:
+            found.append(_leftover(Release(group.number), group, busy or undecided, ""))
     return tuple(found)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
+from attrs import evolve
+
 from immutable.backend import (
     Assurance,
     Backend,
@@ -31,7 +33,9 @@ from immutable.backend import (
     Reading,
     Retiring,
     Revision,
+    Slot,
     Transient,
+    Volume,
     from_json,
     to_json,
 )
@@ -41,6 +45,7 @@ from immutable_local.balancing.choosing import choice
 from immutable_local.disk import check_room, locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.inspecting import inspection
+from immutable_local.keeping import kept, kept_for, remove_kept
 from immutable_local.launches import Isolation
 from immutable_local.places import FleetPlaces, Places
 from immutable_local.records import FleetRecord, load, save
@@ -75,6 +80,8 @@ class LocalBackend(Backend):
         weighted_traffic=True,
         weight_step=1.0,
         traffic_stats=True,
+        volumes=True,
+        snapshots=True,
         poll=0.2,
         late_effect=5.0,
         boot=0.3,
@@ -334,7 +341,17 @@ class LocalBackend(Backend):
 
     async def create_fleet(self, fleet: str, revision: Revision) -> None:
         """Make an empty fleet, its supervisor and its load balancer."""
+        await self._make(fleet, await asyncio.to_thread(self._first_record, fleet, revision))
+
+    async def create_stateful_fleet(
+        self, fleet: str, revision: Revision, volumes: tuple[Volume, ...]
+    ) -> None:
+        """Make an empty fleet whose slots have volumes; slots that are kept are its own."""
         record = await asyncio.to_thread(self._first_record, fleet, revision)
+        kept = await asyncio.to_thread(kept_for, self._places.fleet(fleet), volumes)
+        await self._make(fleet, evolve(record, volumes=volumes, slots=kept))
+
+    async def _make(self, fleet: str, record: FleetRecord) -> None:
         places = self._places.fleet(fleet)
         if await asyncio.to_thread(places.record.exists):
             raise Conflict(f"there is a fleet {fleet} already")
@@ -364,6 +381,21 @@ class LocalBackend(Backend):
             groups=(Group(revision, 0),),
             last_revision=revision.number,
         )
+
+    async def snapshot(self, fleet: str, slot: str, ctx: Context) -> str:
+        """Copy a slot's volumes; the answer is the directory that they were copied to."""
+        return str(await self._ask(fleet, "snapshot", slot=slot, **_caller(ctx)))
+
+    async def kept_slots(self, fleet: str) -> tuple[Slot, ...]:
+        """Return the slots of a fleet, or of one that was deleted."""
+        places = self._places.fleet(fleet)
+        if await asyncio.to_thread(places.record.exists):
+            return (await self.observe(fleet)).slots
+        return await asyncio.to_thread(kept, places)
+
+    async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
+        """Remove what a deleted fleet has left."""
+        await asyncio.to_thread(remove_kept, self._places.fleet(fleet), names)
 
     async def delete_fleet(self, fleet: str) -> None:
         """End the load balancer and the supervisor, and remove what was made for the fleet."""

@@ -36,7 +36,7 @@ from immutable_local.supervisor import Supervisor
 
 __all__ = ["VERSION", "handlers"]
 
-VERSION = 1
+VERSION = 2
 """Of the calls between backend and supervisor; a supervisor of another version is replaced."""
 
 _AGAIN = 1.0
@@ -83,14 +83,20 @@ class _Calls:
         if hold.fence > caller.fence:
             raise Conflict(f"lease {caller.fence} is older than {hold.fence}", owner=hold.rollout)
 
-    async def _put(self, group: Group, leaving: Mapping[str, float] | None = None) -> None:
-        """Write a group down that has changed, with those who leave from now on."""
+    async def _put(
+        self,
+        group: Group,
+        leaving: Mapping[str, float] | None = None,
+        slots: tuple[str, ...] | None = None,
+    ) -> None:
+        """Write a group down that has changed, with those who leave from now on, and new slots."""
         record = evolve(
             self._record,
             groups=tuple(
                 group if each.number == group.number else each for each in self._record.groups
             ),
             leaving=FrozenMap({**self._record.leaving, **(leaving or {})}),
+            slots=self._record.slots if slots is None else slots,
         )
         await self._supervisor.change(record)
 
@@ -112,6 +118,8 @@ class _Calls:
             groups=groups,
             instances=self._supervisor.instances(),
             last_revision=self._record.last_revision,
+            volumes=self._record.volumes,
+            slots=await self._supervisor.slots.seen(self._record, self._supervisor.holders()),
         )
         return {"state": to_json(state), "notices": list(self._record.notices)}
 
@@ -154,8 +162,17 @@ class _Calls:
         if group.size != arguments["expected"]:
             expected = arguments["expected"]
             raise Conflict(f"r{group.number} has size {group.size}, not {expected}")
-        await self._put(evolve(group, size=size))
+        wanted = sum(each.size for each in self._record.groups) - group.size + size
+        slots = await self._supervisor.slots.make(self._record, wanted)
+        await self._put(evolve(group, size=size), slots=slots)
         return int(size)
+
+    async def snapshot(self, arguments: Mapping[str, Any]) -> str:
+        """Save a slot that nobody holds."""
+        for group in self._record.groups:
+            self._check(group, _Caller.of(arguments))
+        supervisor = self._supervisor
+        return await supervisor.slots.save(self._record, arguments["slot"], supervisor.holders())
 
     async def settle(self, arguments: Mapping[str, Any]) -> int:
         """Lower a group's size to its members."""
@@ -287,6 +304,7 @@ def handlers(supervisor: Supervisor) -> dict[str, Handler]:
         "observe": calls.observe,
         "create_revision": busy(calls.create_revision),
         "grow": changing(calls.grow),
+        "snapshot": calls.snapshot,
         "settle": busy(calls.settle),
         "retire": busy(calls.retire),
         "route": published(busy(calls.route)),

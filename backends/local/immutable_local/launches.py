@@ -15,6 +15,7 @@ from immutable.errors import Invalid
 from immutable_local import guest
 from immutable_local.images import LocalImage
 from immutable_local.recipe import wrong_variables
+from immutable_local.volumes import Mount
 
 __all__ = ["Isolation", "Launch", "environment", "marks", "own_python"]
 
@@ -58,6 +59,9 @@ class Launch:
         log: The file that its output is appended to. Absolute.
         environment: Environment variables, beside the image's; of two of one name this one counts.
         references: Where its secrets are kept, by name; `immutable exec` reads them.
+        slot: The slot of a stateful fleet that it gets.
+        mounts: The volumes of that slot.
+        lock: The open file to which the lock on that slot belongs; -1 for none.
     """
 
     instance: str
@@ -69,6 +73,9 @@ class Launch:
     log: Path = field(converter=Path, validator=_is_absolute)
     environment: FrozenMap[str, str] = field(factory=FrozenMap, converter=_environment)
     references: FrozenMap[str, SecretRef] = field(factory=FrozenMap)
+    slot: str = ""
+    mounts: tuple[Mount, ...] = ()
+    lock: int = -1
 
 
 def marks(launch: Launch) -> dict[str, str]:
@@ -81,7 +88,9 @@ def marks(launch: Launch) -> dict[str, str]:
     }
 
 
-def environment(launch: Launch, *, prefix: Path | None = None) -> dict[str, str]:
+def environment(
+    launch: Launch, *, prefix: Path | None = None, own_root: bool = False
+) -> dict[str, str]:
     """Return all environment variables of an instance; nothing of the controller's own gets in.
 
     Python writes no bytecode unless the image asks for it: without isolation, root could.
@@ -90,6 +99,7 @@ def environment(launch: Launch, *, prefix: Path | None = None) -> dict[str, str]
         launch: The instance.
         prefix: Where the Python is whose ``bin`` comes first on the PATH; the running one's base
             when None.
+        own_root: Whether it has a root of its own, in which volumes are where they are to be.
     """
     binaries = dict.fromkeys((f"{prefix or own_python()}/bin", *_PATH))
     return {
@@ -99,6 +109,7 @@ def environment(launch: Launch, *, prefix: Path | None = None) -> dict[str, str]
         "PORT": str(launch.port),
         "HOST": "127.0.0.1",
         **_told(launch),
+        **_volumes(launch, own_root=own_root),
         **launch.image.environment,
         **launch.environment,
     }
@@ -110,6 +121,17 @@ def _told(launch: Launch) -> dict[str, str]:
         return {}
     refs = {name: ref.uri for name, ref in launch.references.items()}
     return {"IMMUTABLE_SECRETS": json.dumps(refs, sort_keys=True)}
+
+
+def _volumes(launch: Launch, *, own_root: bool) -> dict[str, str]:
+    """Return the variables by which an instance finds its slot and its volumes."""
+    found = {
+        f"IMMUTABLE_VOLUME_{each.name.upper().replace('-', '_')}": each.path
+        if own_root
+        else str(each.source)
+        for each in launch.mounts
+    }
+    return {"IMMUTABLE_SLOT": launch.slot, **found} if launch.slot else {}
 
 
 def own_python() -> Path:

@@ -24,6 +24,7 @@ from immutable_local.launches import Isolation, Launch
 from immutable_local.probing import serves
 from immutable_local.records import InstanceRecord
 from immutable_local.running import Process
+from immutable_local.volumes import Grip
 
 __all__ = ["House", "Life"]
 
@@ -98,6 +99,7 @@ class Life:
         log: Path,
         isolation: Isolation,
         bwrap: Path | None,
+        grip: Grip,
     ) -> Process | None:
         """Start the instance; returns None, and keeps the failure, when that doesn't work."""
         await self._house.write(self.record)  # The intent; a process without it is nobody's.
@@ -111,6 +113,9 @@ class Life:
             log=log,
             environment=revision.config.environment,
             references=revision.config.secrets,
+            slot=grip.slot,
+            mounts=grip.mounts,
+            lock=grip.descriptor,
         )
         try:
             process = await processes.spawn(launch, isolation, bwrap=bwrap)

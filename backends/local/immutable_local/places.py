@@ -70,6 +70,11 @@ class FleetPlaces:
         return self.state / "tainted"
 
     @property
+    def volumes(self) -> Path:
+        """The volumes of its slots; they outlive the fleet."""
+        return self.state.parent.parent / "volumes" / self.state.name
+
+    @property
     def lock(self) -> Path:
         """Held by the fleet's one supervisor."""
         return self.state / "supervisor.lock"

