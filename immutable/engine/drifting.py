@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from immutable.backend import Backend, SupportsDrift
+from immutable.engine.referring import known
 from immutable.engine.retrying import patiently
 from immutable.journal import Entry, Journal
 from immutable.model import FleetState, PlanKind, Status
 from immutable.model.drift import DriftReport, Inspection
-from immutable.planning.drifting import blank, report
+from immutable.planning.drifting import Rotations, blank, report, with_rotations
+from immutable.planning.rotation import rotated
 
 __all__ = ["look_for_drift"]
 
@@ -43,6 +45,7 @@ async def look_for_drift(
         state = await patiently(lambda: backend.observe(fleet), attempts=_ATTEMPTS)
     if inspection is None:
         inspection = blank(state, "this backend can't inspect instances")
+    inspection = with_rotations(state, inspection, await _rotations(state))
     entries = await journal.entries(fleet=address)
     revisions = _revisions(state, [*before, *entries])
     return report(address, state, inspection, revisions, max_age)
@@ -53,6 +56,19 @@ async def _inspect(backend: Backend, fleet: str) -> Inspection | None:
         return None
     able: SupportsDrift = backend
     return await patiently(lambda: able.inspect(fleet), attempts=_ATTEMPTS)
+
+
+async def _rotations(state: FleetState) -> dict[int, Rotations]:
+    """Return what became of the secrets of each group's revision; values are read by nobody."""
+    found = {}
+    for group in state.groups:
+        pinned = {n: ref for n, ref in group.revision.config.secrets.items() if ref.version}
+        told = await known({name: ref.at("") for name, ref in pinned.items()})
+        lacking = tuple(name for name in pinned if not told.current.get(name))
+        found[group.number] = Rotations(
+            rotated(group.revision, told.current), len(lacking) < len(pinned), lacking
+        )
+    return found
 
 
 def _revisions(state: FleetState, entries: list[Entry]) -> frozenset[int] | None:

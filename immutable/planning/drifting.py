@@ -6,9 +6,9 @@ an inspection or in the fleet, makes it unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from immutable.model import FleetState, Instance, InstanceState
 from immutable.model.drift import (
@@ -22,7 +22,7 @@ from immutable.model.drift import (
 )
 from immutable.model.quantities import duration
 
-__all__ = ["blank", "report"]
+__all__ = ["Rotations", "blank", "report", "with_rotations"]
 
 _LEAVING = (InstanceState.DRAINING, InstanceState.GONE)
 _NOT_INSPECTED = "the backend has not looked at it"
@@ -32,6 +32,52 @@ def blank(state: FleetState, why: str) -> Inspection:
     """Return the inspection of a fleet of which nothing could be seen, and why not."""
     nothing = tuple(Inspected(each.id, unknown=(why,)) for each in state.instances)
     return Inspection(state.at, nothing, unseen=("anything but age and revision",))
+
+
+@frozen
+class Rotations:
+    """What is known of the secrets of a revision that are pinned to a version.
+
+    Attributes:
+        rotated: Those with a newer version, in words.
+        looked: Whether the current version of any is known.
+        unknown: The names of those of which it isn't.
+    """
+
+    rotated: tuple[str, ...] = ()
+    looked: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+# r1's DB was rotated, and i-1 is of r1: a reason more. Of r1's KEY nobody knows: it can't be seen.
+def with_rotations(
+    state: FleetState, inspection: Inspection, rotations: Mapping[int, Rotations]
+) -> Inspection:
+    """Return an inspection that also says whose secrets were rotated since.
+
+    Args:
+        state: What there is.
+        inspection: What the backend has seen.
+        rotations: What is known of the secrets of each revision, by number.
+    """
+    of = {each.id: rotations.get(each.revision, Rotations()).rotated for each in state.instances}
+    seen = tuple(
+        evolve(each, reasons=each.reasons + tuple(map(_rotation, of.get(each.id, ()))))
+        for each in inspection.instances
+    )
+    lacking = sorted({name for each in rotations.values() for name in each.unknown})
+    looked = any(each.looked for each in rotations.values())
+    more = (DriftCode.SECRET,) if looked and DriftCode.SECRET not in inspection.checked else ()
+    return evolve(
+        inspection,
+        instances=seen,
+        checked=inspection.checked + more,
+        unseen=inspection.unseen + tuple(f"whether secret {name} was rotated" for name in lacking),
+    )
+
+
+def _rotation(words: str) -> DriftReason:
+    return DriftReason(DriftCode.SECRET, found=words)
 
 
 # Looked at: i-1, i-2 at 100. There are: i-1, i-2 DRAINING, i-3 launched at 101, i-4 launched at 7.

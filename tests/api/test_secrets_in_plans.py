@@ -8,6 +8,7 @@ from immutable import Fleet, PlanRefused, RuntimeConfig, SecretRef, Status
 from immutable.backend import Denied, Gone, Transient
 from immutable.engine import referring
 from immutable.memory import Cloud, MemoryBackend
+from immutable.model.drift import DriftCode, DriftVerdict
 from immutable.secrets.resolving import resolver_for
 from immutable.testing import LoopClock, run
 from tests.support.world import LIMITS, URL, world
@@ -140,5 +141,34 @@ def test_a_change_of_size_asks_nobody(vault):
             await w.fleet.replace(config=of("vault://kv/a"), limits=LIMITS)
             vault.versions.clear()
             assert (await w.fleet.scale(1, limits=LIMITS)).wanted == 1
+
+    run(main())
+
+
+def test_a_rotated_secret_is_drift_until_a_rollout_gives_the_new_one(vault):
+    async def main():
+        async with world(2) as w:
+            await w.fleet.replace(config=of("vault://kv/a"), limits=LIMITS)
+            before = await w.fleet.drift()
+            assert (before.verdict, DriftCode.SECRET in before.checked) == (DriftVerdict.OK, True)
+            vault.versions["kv/a"] = "2"
+            found = await w.fleet.drift()
+            assert [each.why for each in found.of(DriftVerdict.DRIFTED)] == [
+                "secret: DB: its version 1 is not current any more, 2 is"
+            ] * 2
+            await w.fleet.replace(config=of("vault://kv/a"), limits=LIMITS)
+            assert (await w.fleet.drift()).verdict is DriftVerdict.OK
+
+    run(main())
+
+
+def test_a_secret_of_which_nobody_can_tell_the_version_is_said_not_to_be_seen(vault):
+    async def main():
+        async with world(2) as w:
+            await w.fleet.replace(config=of("vault://kv/a?version=1"), limits=LIMITS)
+            vault.failing = Denied("may not describe it")
+            found = await w.fleet.drift()
+            assert "whether secret DB was rotated" in found.unseen
+            assert found.of(DriftVerdict.DRIFTED) == ()
 
     run(main())

@@ -16,7 +16,7 @@ from immutable.backend import SecretRef
 from immutable_local.disk import remove_tree
 from immutable_local.images import LocalImage
 
-__all__ = ["command", "forget", "kept_files", "memory_of", "shown", "wanted"]
+__all__ = ["command", "forget", "kept_files", "memory_of", "program", "shown", "wanted"]
 
 _BEGIN = (
     "import sys; sys.path += {paths!r}; sys.argv[0] = 'immutable';"
@@ -37,6 +37,12 @@ def command(image: LocalImage) -> list[str]:
     paths = sorted({str(path.parent) for path in _packages()})
     python = str(Path(sys.executable).resolve())
     return [python, "-I", "-c", _BEGIN.format(paths=paths), *image.command[1:]]
+
+
+def program(image: LocalImage) -> tuple[str, ...]:
+    """Return what an instance runs once it has its secrets: what follows ``--``."""
+    words = tuple(image.command)
+    return words[words.index("--") + 1 :] if wanted(image) and "--" in words else words
 
 
 def shown(image: LocalImage) -> list[Path]:

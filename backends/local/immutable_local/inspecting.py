@@ -23,7 +23,7 @@ from immutable.backend import (
     Inspection,
     Stray,
 )
-from immutable_local import pids, processes
+from immutable_local import guest, pids, processes
 from immutable_local.holds import Stamp
 from immutable_local.identities import Identity
 from immutable_local.images import ImageStore, LocalImage
@@ -124,7 +124,7 @@ def _process(record: InstanceRecord, group: Group, packed: _Packed) -> Iterator[
     if others:
         found = f"others: {', '.join(others)}"
         yield DriftReason(DriftCode.CONFIG, "the environment that was given", found)
-    if not _runs(words, image.command):
+    if not _runs(words, guest.program(image)):
         yield "whether it is the image's program that runs: the command line is another"
 
 

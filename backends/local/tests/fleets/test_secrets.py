@@ -51,11 +51,11 @@ def kept(home, name, value):
 
 
 @asynccontextmanager
-async def fleet(home, config, isolation):
+async def fleet(home, config, isolation, *, source=None):
     journal = await open_journal(home.journal)
     try:
         async with Fleet.create(
-            "local://web", image(home), 2, limits=LIMITS, config=config,
+            "local://web", source or image(home), 2, limits=LIMITS, config=config,
             template={"isolation": isolation}, backend=LocalBackend(home.places), journal=journal,
         ) as made:  # fmt: skip
             try:
@@ -125,6 +125,18 @@ async def test_the_reference_rolls_over_and_the_value_is_nowhere_but_in_the_inst
         if isolation == "none":
             assert all(memory_of(ids))
     assert not any(memory_of(ids))
+
+
+async def test_what_runs_by_immutable_exec_is_no_drift(home):
+    place = Path(image(home))
+    recipe = place / "immutable.toml"
+    start = json.dumps(["immutable", "exec", "--", "python3", "-I", "-S", "app.py"])
+    lines = recipe.read_text().splitlines()
+    recipe.write_text("\n".join(f"command = {start}" if x[:7] == "command" else x for x in lines))
+    config = RuntimeConfig(secrets={"DB": kept(home, "old", OLD)})
+    async with fleet(home, config, "none", source=str(place)) as web:
+        found = await web.drift()
+        assert [each.why for each in found.findings] == ["", ""]
 
 
 async def test_a_file_that_is_not_there_stops_the_plan_and_the_fleet(home):
