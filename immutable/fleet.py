@@ -13,6 +13,7 @@ from immutable.errors import Conflict, FleetNotFound, Gone, InvalidValue
 from immutable.journal import Journal
 from immutable.model import (
     Clock,
+    Duration,
     ImageLike,
     Limits,
     Plan,
@@ -24,6 +25,7 @@ from immutable.model import (
     Volume,
 )
 from immutable.model.frozenmap import settings
+from immutable.model.quantities import Count
 from immutable.rollout import Rollout
 from immutable.view import ROLLING, FleetView
 
@@ -234,6 +236,28 @@ class Fleet(FleetView):
         """
         back = partial(self._planner.going_back, to, limits)
         return self._runner.apply(back, reason or "rollback")
+
+    def repair(
+        self,
+        *,
+        max_age: Duration | None = None,
+        budget: Count | None = None,
+        limits: Limits | None = None,
+        reason: str = "",
+    ) -> Rollout:
+        """Return a rollout that replaces drifted instances: `plan_repair` and `apply` in one.
+
+        Nothing is mended in place. When new instances don't become READY it stops, with the fleet's
+        size as it was, and names what it has not replaced.
+
+        Args:
+            max_age: As for `plan_repair`.
+            budget: As for `plan_repair`.
+            limits: As for `plan_repair`.
+            reason: Why.
+        """
+        planned = partial(self.plan_repair, max_age=max_age, budget=budget, limits=limits)
+        return self._runner.apply(planned, reason or "repair")
 
     def recover(
         self,

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from immutable.connecting import Connection
 from immutable.engine.admitting import hearing
+from immutable.engine.drifting import look_for_drift
 from immutable.engine.history import earlier_revision
 from immutable.engine.referring import known
 from immutable.engine.retrying import patiently
@@ -36,6 +37,7 @@ from immutable.model import (
     Status,
     Strategy,
 )
+from immutable.model.quantities import Count
 from immutable.planning.compile import (
     only_group,
     replacement,
@@ -43,11 +45,13 @@ from immutable.planning.compile import (
     returning,
     size_at_least,
 )
+from immutable.planning.repairing import repair
 from immutable.planning.rotation import pinned
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
 if TYPE_CHECKING:
+    from immutable.model.drift import DriftReport
     from immutable.scanning import Settled
 
 __all__ = ["Planner"]
@@ -265,6 +269,33 @@ class Planner:
         await self._idle()
         able = self._backend.capabilities
         return resizing(self._address, await self.state(), size, limits or able.limits, able)
+
+    async def repair(
+        self, max_age: float | None, budget: Count | None, limits: Limits | None
+    ) -> Plan:
+        """Return the plan that replaces what has drifted by new instances, checked.
+
+        Raises:
+            FleetBusy: A rollout runs on the fleet.
+            InvalidValue: *budget* makes no sense.
+            PlanRefused: It can't be done; with every problem that was found.
+        """
+        await self._idle()
+        able = self._backend.capabilities
+        report = await self.drift(max_age)
+        state = await self.state()
+        return await self._checked(repair(report, state, budget, limits or able.limits, able))
+
+    async def drift(self, max_age: float | None) -> DriftReport:
+        """Return how far the fleet is what its revision says.
+
+        Raises:
+            FleetNotFound: It is gone.
+        """
+        await self.state()
+        return await look_for_drift(
+            self._backend, self._name, self._address, self._journal, max_age
+        )
 
     async def going_back(self, to: int | None, limits: Limits | None) -> Plan:
         """Return the plan back to an earlier revision, whose group may still be there.

@@ -23,7 +23,7 @@ from immutable.model import (
     Stateful,
     Strategy,
 )
-from immutable.model.quantities import seconds
+from immutable.model.quantities import Count, seconds
 from immutable.rollout import Rollout
 from immutable.strategies import Rolling
 
@@ -151,11 +151,32 @@ class FleetView:
             InvalidValue: *max_age* is no duration.
             BackendError: The fleet can't be looked at.
         """
-        from immutable.engine.drifting import look_for_drift
+        return await self._planner.drift(_oldest(max_age))
 
-        oldest = None if max_age is None else seconds(max_age, name="max_age")
-        await self.state()
-        return await look_for_drift(self.backend, self.name, self.address, self._journal, oldest)
+    async def plan_repair(
+        self,
+        *,
+        max_age: Duration | None = None,
+        budget: Count | None = None,
+        limits: Limits | None = None,
+    ) -> Plan:
+        """Return a plan that replaces drifted instances by new ones of the same revision.
+
+        What is unknown stays, and what is no member. `apply` carries the plan out.
+
+        Args:
+            max_age: How old an instance may become; older ones are replaced too.
+            budget: How many are replaced at most, as a number or as a percentage of the fleet such
+                as ``"10%"``, which is rounded up; default all. What is wrong goes before what is
+                only old, and the oldest first.
+            limits: How far to go; default the backend's.
+
+        Raises:
+            FleetBusy: A rollout runs on the fleet.
+            InvalidValue: *max_age* or *budget* makes no sense.
+            PlanRefused: It can't be done; with every problem that was found.
+        """
+        return await self._planner.repair(_oldest(max_age), budget, limits)
 
     async def rollout(self, rollout: str | None = None) -> Rollout:
         """Return a rollout of this fleet: the one named, else the newest.
@@ -213,3 +234,7 @@ class FleetView:
 
         plan = await self.plan(image, strategy, limits=limits)
         return await rehearse(self.backend, self._journal, self.name, plan, **how)
+
+
+def _oldest(max_age: Duration | None) -> float | None:
+    return None if max_age is None else seconds(max_age, name="max_age")

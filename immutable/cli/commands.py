@@ -12,7 +12,7 @@ from immutable.cli.channels import channel
 from immutable.cli.collecting import collect, retire
 from immutable.cli.controller import controller
 from immutable.cli.doctor import doctor
-from immutable.cli.drifting import drift
+from immutable.cli.drifting import drift, repair
 from immutable.cli.executing import exec_
 from immutable.cli.exposing import exposed
 from immutable.cli.fleets import fleet
@@ -62,6 +62,7 @@ for each in (
     rehearse,
     drift,
     report,
+    repair,
     *_ROLLOUTS,
     *_ORDERS,
     sweep,

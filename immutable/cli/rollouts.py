@@ -25,12 +25,22 @@ from immutable.cli.strategies import check_strategy, strategy_from, strategy_opt
 from immutable.cli.tables import history_table
 from immutable.errors import Conflict
 from immutable.fleet import Fleet
-from immutable.model import Capabilities, Limits, Result, RolledBack, RuntimeConfig
+from immutable.model import Capabilities, Limits, Plan, Result, RolledBack, RuntimeConfig
 from immutable.model.serial import digest, dump_plan, load_plan
 from immutable.report import documents
 from immutable.rollout import Rollout
 
-__all__ = ["apply", "history", "plan", "recover", "replace", "rollback", "watch", "ways"]
+__all__ = [
+    "apply",
+    "history",
+    "plan",
+    "recover",
+    "replace",
+    "rollback",
+    "show_plan",
+    "watch",
+    "ways",
+]
 
 REASON = click.option("--reason", default="", help="Why; goes into the record.")
 
@@ -100,6 +110,11 @@ async def plan(
     check_strategy(options)
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
         made = await fleet.plan(image, **await ways(fleet, env, options))
+    await show_plan(made, out, as_json=as_json)
+
+
+async def show_plan(made: Plan, out: Path | None, *, as_json: bool) -> None:
+    """Show a plan, and write it to a file if there is one to write to."""
     if out is not None:
         await asyncio.to_thread(out.write_text, dump_plan(made), encoding="utf-8")
     if as_json:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from attrs import evolve, frozen
 
+from immutable.engine.members import Members
 from immutable.engine.pacing import Awaited, Span
 from immutable.model import FleetState, Group, Instance, InstanceState, Slot
 from immutable.planning.arithmetic import Counts
@@ -36,61 +37,6 @@ class Changes:
 
     died: tuple[Instance, ...] = ()
     proven: tuple[Instance, ...] = ()
-
-
-class _Members:
-    """The members of one revision, by state and zone, each in the order of its arrival."""
-
-    def __init__(self) -> None:
-        self.states: Counter[InstanceState] = Counter()
-        self.names: defaultdict[tuple[InstanceState, str], dict[str, None]] = defaultdict(dict)
-        self.proven: dict[str, None] = {}
-        self.overdue: dict[str, None] = {}
-        self._counted: Counts | None = None
-
-    def move(self, name: str, zone: str, old: InstanceState | None, new: InstanceState) -> None:
-        self._counted = None
-        if old is not None:
-            self.states[old] -= 1
-            del self.names[old, zone][name]
-            self.proven.pop(name, None)
-            self.overdue.pop(name, None)
-        if new is not InstanceState.GONE:
-            self.states[new] += 1
-            self.names[new, zone][name] = None
-
-    def prove(self, name: str) -> None:
-        self.proven[name] = None
-        self._counted = None
-
-    def doubt(self, name: str) -> None:
-        self.proven.pop(name, None)
-        self._counted = None
-
-    def counts(self, size: int) -> Counts:
-        """Return them counted, in a group of *size*: anew only when something has changed."""
-        if self._counted is None or self._counted.size != size:
-            of = self.states.get  # A counter is slow to say that there are none.
-            self._counted = Counts(
-                size=size,
-                starting=of(InstanceState.STARTING, 0),
-                ready=of(InstanceState.READY, 0),
-                proven=len(self.proven),
-                unready=of(InstanceState.UNREADY, 0),
-                leaving=of(InstanceState.DRAINING, 0),
-            )
-        return self._counted
-
-    def first(self, state: InstanceState) -> Iterator[str]:
-        """Yield who came into a state first, in each zone."""
-        for (each, _), names in self.names.items():
-            if each is state and names:
-                yield next(iter(names))
-
-    def of(self, state: InstanceState) -> Iterator[str]:
-        for (each, _), names in list(self.names.items()):
-            if each is state:
-                yield from names
 
 
 class Census:
@@ -123,7 +69,7 @@ class Census:
         self._counted: dict[str, InstanceState] = {}
         self._buried: set[str] = set()
         self._vanished: dict[str, tuple[float, Instance]] = {}
-        self._members: defaultdict[int, _Members] = defaultdict(_Members)
+        self._members: defaultdict[int, Members] = defaultdict(Members)
         self._serving: Counter[str] = Counter()
         self._timers: list[tuple[float, str, InstanceState]] = []
         self._sent: dict[str, float] = {}
@@ -311,6 +257,24 @@ class Census:
         group = self.groups.get(revision)
         return self._members[revision].counts(group.size if group else 0)
 
+    def instances(self, ids: Iterable[str]) -> Iterator[Instance]:
+        """Yield those of *ids* that are there, as they were seen last."""
+        return (self._seen[name] for name in ids if name in self._seen)
+
+    def part(self, revision: int, ids: Iterable[str]) -> Counts:
+        """Return those of *ids* that are members of a group, counted."""
+        there = [each.id for each in self.instances(ids) if each.revision == revision]
+        states = Counter(self._counted[name] for name in there)
+        live = sum(states[each] for each in _LIVE)
+        return Counts(
+            size=live,
+            starting=states[InstanceState.STARTING],
+            ready=states[InstanceState.READY],
+            proven=sum(name in self._members[revision].proven for name in there),
+            unready=states[InstanceState.UNREADY],
+            leaving=states[InstanceState.DRAINING],
+        )
+
     def without(self, counts: Counts, ids: tuple[str, ...]) -> Counts:
         """Return *counts* as they will be when members begin to leave."""
         states = Counter(self._counted.get(name) for name in ids)
@@ -350,7 +314,7 @@ class Census:
         """
         return _some(each for each in self._goings if each > 0)
 
-    def _age(self, members: _Members, state: InstanceState) -> float | None:
+    def _age(self, members: Members, state: InstanceState) -> float | None:
         """Return for how many seconds the first of those who boot, or were sent, have done so."""
         first = [self._seen[name] for name in members.first(state)]
         if state is InstanceState.STARTING:
@@ -377,7 +341,15 @@ class Census:
                 found.append(Awaited(age, self._leaves.usual) if age is not None else Awaited())
         return tuple(found)
 
-    def pick(self, revision: int, count: int, which: Which, *, protected: bool) -> tuple[str, ...]:
+    def pick(
+        self,
+        revision: int,
+        count: int,
+        which: Which,
+        *,
+        protected: bool,
+        fits: Callable[[Instance], bool] | None = None,
+    ) -> tuple[str, ...]:
         """Return the names of at most *count* members to retire.
 
         READY ones go from the zone that has most READY members of both groups; the oldest first,
@@ -388,29 +360,37 @@ class Census:
             count: How many.
             which: Which of them.
             protected: Whether protected ones may go too.
+            fits: Tells which ones only; None for all.
         """
         members = self._members[revision]
+
+        def allowed(names: Iterable[str]) -> Iterator[str]:
+            for each in (self._seen[name] for name in names):
+                if (protected or not each.protected) and (fits is None or fits(each)):
+                    yield each.id
+
         if which is Which.OVERDUE:
-            return tuple(islice(self._allowed(members.overdue, protected), count))
+            return tuple(islice(allowed(members.overdue), count))
         newest = which is Which.SURPLUS
         broken = [
             name
             for state in (InstanceState.UNREADY, InstanceState.STARTING)
             for name in _ordered(members.of(state), newest)
         ]
-        chosen = list(islice(self._allowed(broken, protected), count))
+        chosen = list(islice(allowed(broken), count))
         if which is not Which.BROKEN and len(chosen) < count:
-            chosen += self._serving_ones(members, count - len(chosen), newest, protected)
+            chosen += self._serving_ones(members, count - len(chosen), newest, allowed)
         return tuple(chosen)
 
-    def _allowed(self, names: Iterable[str], protected: bool) -> Iterator[str]:
-        return (name for name in names if protected or not self._seen[name].protected)
-
     def _serving_ones(
-        self, members: _Members, count: int, newest: bool, protected: bool
+        self,
+        members: Members,
+        count: int,
+        newest: bool,
+        allowed: Callable[[Iterable[str]], Iterator[str]],
     ) -> list[str]:
         zones = {
-            zone: self._allowed(_ordered(names, newest), protected)
+            zone: allowed(_ordered(names, newest))
             for (state, zone), names in members.names.items()
             if state is InstanceState.READY
         }

@@ -26,6 +26,7 @@ from immutable.model import (
     Create,
     Event,
     OnProtected,
+    PlanKind,
     Problem,
     Record,
     Result,
@@ -111,6 +112,9 @@ class _Driver:
             return session.result()
         if session.ledger.pending and not session.ledger.blind:
             self._watch.doubt_since(_now() - session.unanswered_for(events))
+        if session.ledger.attempts and session.plan.kind is PlanKind.REPAIR:
+            # Of calls that were repeated the records don't tell; see `Mind.action`.
+            self._watch.acted(_now(), doubtful=False, echo=True)
         try:
             while True:
                 seconds = await self._pass()
@@ -264,8 +268,8 @@ class _Driver:
                 return True
             intents.append((action, move.why))
             self._hands.expect(action)
-            if isinstance(action, Settle):
-                break
+            if isinstance(action, Settle) or self._session.plan.kind is PlanKind.REPAIR:
+                break  # In one group each waits for the answer to the one before.
             now = self._mind.situation(short=self._hands.short)
             move = next_move(now)
         if intents:
@@ -352,7 +356,7 @@ class _Driver:
         if self._look_soon or ledger.blind or ledger.pending:
             return self._poll
         timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
-        timers.append(self._hands.advances_in())
+        timers += [self._hands.advances_in(), self._mind.crossed_for(_now())]
         soonest = min(timer for timer in timers if timer is not None)
         awaited = watch.census.awaited()
         if awaited:

@@ -55,6 +55,7 @@ class Ledger:
         slots: The slots of a stateful fleet before the first action.
         wanted: The fleet's size, N.
         ready: How many instances were READY before the first action.
+        began_at: When all that was seen, by the backend's clock.
         expected: The size that our last action left each group at, by revision number.
         step: The number of the step that it works on.
         attempts: How many actions have been intended; part of the next one's token.
@@ -87,6 +88,7 @@ class Ledger:
     slots: tuple[Slot, ...] = ()
     wanted: int = 0
     ready: int = 0
+    began_at: float = 0.0
     expected: FrozenMap[int, int] = field(factory=FrozenMap)
     step: int = 0
     attempts: int = 0
@@ -139,6 +141,7 @@ def _(record: Started, ledger: Ledger) -> Ledger:
         slots=record.slots,
         wanted=record.wanted,
         ready=record.ready,
+        began_at=record.at,
         expected=sizes,
         entered_at=record.at,
     )

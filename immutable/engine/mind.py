@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve
 
 from immutable.engine.session import Session
@@ -15,6 +17,7 @@ from immutable.model import (
     Group,
     Grow,
     HoldGroup,
+    Instance,
     OnProtected,
     PlanKind,
     Reroute,
@@ -31,7 +34,8 @@ from immutable.planning.bounds import longest
 from immutable.planning.comparison import differences
 from immutable.planning.goals import Goals, goals, share
 from immutable.planning.invariants import Standing, breaches, left_over, needed
-from immutable.planning.kernel import Give, Move, Raise, Reached, Shrink, Situation
+from immutable.planning.kernel import Give, Move, Raise, Reached, Shrink, Situation, Which
+from immutable.planning.renewing import named, parts, renewal_goals
 
 __all__ = ["Mind"]
 
@@ -51,6 +55,7 @@ class Mind:
         self._session = session
         self._watch = watch
         self._able = able
+        self._renews = named(session.plan)
 
     def _sides(self) -> tuple[int, int]:
         """Return the revision numbers of the group that gives and the one that gets."""
@@ -75,6 +80,9 @@ class Mind:
         ledger = self._session.ledger
         if isinstance(self._step, Resize):
             return Goals(stable=0, candidate=ledger.wanted)
+        if self._renews:
+            left = self._watch.census.part(self._session.plan.stable.number, self._renews).live
+            return renewal_goals(ledger.wanted, left, back=ledger.back)
         if ledger.back:
             # What serves stays until its traffic has moved.
             return Goals(ledger.wanted, needed(self._weight() or 0.0, self._floor()))
@@ -107,23 +115,38 @@ class Mind:
         ledger, watch, goal = self._session.ledger, self._watch, self._goals()
         source, target = self._sides()
         sizes = window(self._session.plan.limits, ledger.wanted)
-        pending = tuple(ledger.pending.values())
+        giving, getting = self._counted(source, target)
+        turned = ledger.back and not self._renews
         probe = goal.probe and not (ledger.probed or ledger.back or ledger.committed)
         return Situation(
             window=sizes,
             floor=floor(sizes, ledger.ready),
-            source=self._counts(source, pending) if source != target else Counts(),
-            target=self._counts(target, pending),
-            source_goal=goal.candidate if ledger.back else goal.stable,
-            target_goal=goal.stable if ledger.back else goal.candidate,
+            source=giving,
+            target=getting,
+            source_goal=goal.candidate if turned else goal.stable,
+            target_goal=goal.stable if turned else goal.candidate,
             forward=not ledger.back,
             probing=probe,
-            deficit=0 if ledger.back else watch.deficit,
-            overdue=len(watch.census.overdue(target)),
-            witnessed=watch.witnessed(target),
+            deficit=self._deficit(giving),
+            overdue=len(watch.overdue(target, ledger)),
+            witnessed=watch.witnessed(target, self._renews),
             unsure=ledger.blind or bool(ledger.pending),
             short=short,
         )
+
+    def _deficit(self, giving: Counts) -> int:
+        """Return how many that give have been broken for long enough; named ones go anyhow."""
+        if self._session.ledger.back:
+            return 0
+        return giving.live - giving.ready if self._renews else self._watch.deficit
+
+    def _counted(self, source: int, target: int) -> tuple[Counts, Counts]:
+        """Return both sides, counted; in a repair they are parts of one group."""
+        pending = tuple(self._session.ledger.pending.values())
+        getting = self._counts(target, pending)
+        if self._renews:
+            return parts(getting, self._watch.census.part(target, self._renews))
+        return (self._counts(source, pending) if source != target else Counts()), getting
 
     def _counts(self, number: int, pending: tuple[Action, ...]) -> Counts:
         """Return one side, counted; a rival's group of the candidate's number is none of ours."""
@@ -147,7 +170,7 @@ class Mind:
         session, watch = self._session, self._watch
         ledger, groups = session.ledger, watch.census.groups
         stable, candidate = session.plan.stable.number, session.plan.candidate.number
-        reached = isinstance(move, Reached) and move.yes
+        reached = isinstance(move, Reached) and (move.yes or self._is_restored())
         changed: tuple[str, ...] = ()
         if ledger.back and reached:
             after = tuple(groups.values())
@@ -184,7 +207,19 @@ class Mind:
             differences=changed,
             unsaved=self._unsaved(),
             saving=self._saves and any(slot.saving for slot in watch.census.slots),
+            unrenewed=tuple(each.id for each in watch.census.instances(sorted(self._renews))),
         )
+
+    def _is_restored(self) -> bool:
+        """Whether a repair that has given up left the fleet with its size.
+
+        It does not wait for new instances to be READY: that they are not may be why it gave up.
+        """
+        ledger = self._session.ledger
+        if not (self._renews and ledger.back) or ledger.blind or ledger.pending:
+            return False
+        group = self._watch.census.counts(self._session.plan.stable.number)
+        return group.size == ledger.wanted and not group.leaving
 
     @property
     def _saves(self) -> bool:
@@ -210,10 +245,20 @@ class Mind:
         The guard: an action that would break an invariant is not returned.
         """
         action, after = self._named(now, move)
-        if action is None or self._session.ledger.blind:
+        if action is None or self._session.ledger.blind or self._is_crossed():
             return None
         before = self._standing(now, now.source, now.target)
         return None if breaches(before, after) else action
+
+    # Asked for 11 of 10, without an answer, and again, which worked; then one retired: 10. If the
+    # first call came now, it would make them 11 once more. Two groups can't cross like that.
+    def _is_crossed(self) -> bool:
+        """Whether an earlier call may still arrive, and undo what is done next to one group."""
+        return bool(self._renews) and (bool(self._session.ledger.pending) or self._watch.echoing)
+
+    def crossed_for(self, now: float) -> float | None:
+        """Return in how many seconds no earlier call can arrive any more; None when none can."""
+        return self._watch.echoes_in(now) if self._renews else None
 
     def _standing(self, now: Situation, giving: Counts, getting: Counts) -> Standing:
         stands = Standing.of(now.window, now.floor, giving, getting, self._target_share())
@@ -228,11 +273,13 @@ class Mind:
             case Raise(by):
                 size = self._watch.census.counts(target).size
                 getting = evolve(getting, size=getting.size + by)
-                action = Grow(target, getting.size, expected=size)
+                beside = giving.size if self._renews else 0  # They are of the same group.
+                action = Grow(target, getting.size + beside, expected=size)
             case Give(from_target, count, which):
                 protected = self._session.plan.limits.on_protected is OnProtected.REPLACE
                 number = target if from_target else source
-                ids = self._watch.census.pick(number, count, which, protected=protected)
+                fits = self._fitting(which, from_target=from_target)
+                ids = self._watch.census.pick(number, count, which, protected=protected, fits=fits)
                 if from_target:
                     getting = self._watch.census.without(getting, ids)
                 else:
@@ -242,6 +289,18 @@ class Mind:
                 giving = evolve(giving, size=giving.live)
                 action = Settle(source)
         return action, self._standing(now, giving, getting)
+
+    def _fitting(self, which: Which, *, from_target: bool) -> Callable[[Instance], bool] | None:
+        """Return which members of one group a repair may take; None outside of a repair."""
+        if not self._renews:
+            return None
+        if not from_target:
+            return lambda each: each.id in self._renews
+        watch, ledger = self._watch, self._session.ledger
+        if which is Which.OVERDUE:
+            late = watch.overdue(self._session.plan.candidate.number, ledger)
+            return lambda each: each.id in late
+        return lambda each: each.id not in self._renews
 
     def _target_share(self) -> float | None:
         weight = self._weight()

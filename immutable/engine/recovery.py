@@ -103,7 +103,7 @@ async def _take_up(
     if ways.plan is None and not ways.to_stable:
         raise _orphaned(address, state, remnant)
     plan = _plan(address, state, remnant, backend.capabilities, ways)
-    back = ways.to_stable and plan.kind is PlanKind.REPLACE
+    back = ways.to_stable and plan.kind is not PlanKind.SCALE
     why = f"return to stable by {ways.actor}" if back else ""
     records = resumed(plan, state, remnant, own=plan is ways.plan, back=why)
     entry = new_entry(plan, clock, rollout=remnant.rollout, actor=ways.actor, reason=ways.reason)

@@ -161,6 +161,8 @@ class Session:
     def launches(self, action: Action) -> bool:
         """Whether an action launches an image that the fleet does not run yet."""
         new = self.plan.kind is not PlanKind.SCALE and not self.ledger.committed
+        if self.plan.kind is PlanKind.REPAIR and self.ledger.back:
+            return False  # To have its size again is the way back, and launches what runs there.
         return new and isinstance(action, Grow) and action.revision == self.plan.candidate.number
 
     def token(self, action: Action) -> str:

@@ -16,6 +16,7 @@ from immutable.model import (
     Capabilities,
     FleetState,
     Grow,
+    Instance,
     InstanceState,
     Plan,
     PlanKind,
@@ -124,7 +125,7 @@ class Watch:
         before, expected = ledger.groups[0], ledger.size(number)
         refilled = number == before.number and size == before.size > expected
         fell = size < expected and not self._heals
-        if self._plan.kind is not PlanKind.REPLACE or refilled or fell:
+        if self._plan.kind is PlanKind.SCALE or refilled or fell:
             # Brought back to where it was: by one who remembers a size, not by one who wants more.
             return wanted
         return wanted_after(wanted, expected, size, before.minimum, before.maximum)
@@ -140,22 +141,41 @@ class Watch:
         for each in changes.proven:
             self._witnessed[each.revision].add(each.id)
         candidate = self._plan.candidate.number
-        if self._plan.kind is not PlanKind.REPLACE or ledger.back or ledger.committed:
+        if self._plan.kind is PlanKind.SCALE or ledger.back or ledger.committed:
             return
-        died = [e.id for e in changes.died if e.revision == candidate and e.id not in ledger.failed]
+        died = [
+            each.id for each in changes.died
+            if each.revision == candidate and each.id not in ledger.failed
+            and self._is_new(each, ledger)
+        ]  # fmt: skip
         if died:
             yield Failed(tuple(died), "died")
-        overdue = [name for name in self.census.overdue(candidate) if name not in ledger.failed]
+        overdue = [name for name in self.overdue(candidate, ledger) if name not in ledger.failed]
         if overdue:
             yield Failed(tuple(overdue), "not READY in time")
         proven = [each.id for each in changes.proven if each.revision == candidate]
-        if proven and not ledger.probed:
+        if proven and not ledger.probed and self._plan.kind is PlanKind.REPLACE:
             yield Proved(proven[0])
+
+    def _is_new(self, instance: Instance, ledger: Ledger) -> bool:
+        """Whether this rollout had an instance launched; in a repair others are of its revision."""
+        if self._plan.kind is not PlanKind.REPAIR:
+            return True
+        return instance.launched_at >= ledger.began_at
+
+    def overdue(self, revision: int, ledger: Ledger) -> tuple[str, ...]:
+        """Return the new members that should have become READY by now."""
+        late = self.census.overdue(revision)
+        return tuple(e.id for e in self.census.instances(late) if self._is_new(e, ledger))
 
     @property
     def clear(self) -> bool:
         """Whether what is seen is all that there is: settled, and no size is still in doubt."""
         return self.settled and not self._odd
+
+    def echoes_in(self, now: float) -> float | None:
+        """Return in how many seconds a look tells that no echo can come; None when none can."""
+        return max(0.0, self._echo_until + self._staleness - now) if self.echoing else None
 
     def settles_in(self, now: float) -> float:
         """Return in how many seconds a look must show everything that was done so far."""
@@ -201,9 +221,9 @@ class Watch:
             return ()
         return lost(ledger.slots, self.census.slots) + two_writers(self.census.existing())
 
-    def witnessed(self, revision: int) -> int:
-        """Return how many different members of a group have been proven so far."""
-        return len(self._witnessed[revision])
+    def witnessed(self, revision: int, besides: frozenset[str] = frozenset()) -> int:
+        """Return how many different members of a group, *besides* some, have been proven so far."""
+        return len(self._witnessed[revision] - besides)
 
     def progress(self, situation: Situation, now: float) -> None:
         """Note what got better than ever: more READY, less to give up, nearer to the goal."""

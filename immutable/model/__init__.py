@@ -59,7 +59,7 @@ from immutable.model.result import (
     RolloutStatus,
     Status,
 )
-from immutable.model.steps import Bake, Commit, Resize, Route, Shift, Step, Strategy
+from immutable.model.steps import Bake, Commit, Renew, Resize, Route, Shift, Step, Strategy
 from immutable.model.traffic import Reading, Traffic
 from immutable.model.url import FleetURL
 from immutable.model.volumes import Slot, Stateful, Volume
@@ -112,6 +112,7 @@ __all__ = [
     "Reading",
     "Record",
     "Release",
+    "Renew",
     "Reroute",
     "Resize",
     "Result",

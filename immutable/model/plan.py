@@ -23,6 +23,8 @@ class PlanKind(StrEnum):
     """The fleet's revision."""
     SCALE = "scale"
     """The fleet's size."""
+    REPAIR = "repair"
+    """Instances that are named, by new ones of the same revision."""
 
 
 @frozen
@@ -62,7 +64,7 @@ class Plan:
         fleet: The fleet's address.
         kind: What it changes.
         stable: The revision that the fleet comes from.
-        candidate: The revision that it goes to; stable's for a change of size.
+        candidate: The revision that it goes to; stable's for a change of size and a repair.
         strategy: The strategy, as it would be written in code.
         limits: How far it may go.
         steps: The goals, in order.

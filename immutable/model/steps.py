@@ -15,7 +15,7 @@ from immutable.model.fleet import FleetState
 from immutable.model.gates import Gate
 from immutable.model.quantities import duration
 
-__all__ = ["Bake", "Commit", "Resize", "Route", "Shift", "Step", "Strategy"]
+__all__ = ["Bake", "Commit", "Renew", "Resize", "Route", "Shift", "Step", "Strategy"]
 
 
 def _percentage(_: object, __: object, value: float) -> None:
@@ -107,7 +107,22 @@ class Resize:
         return f"{self.size} instances"
 
 
-Step = Shift | Route | Bake | Commit | Resize
+@frozen
+class Renew:
+    """Replace instances of the fleet's one group by new ones of the same revision.
+
+    Attributes:
+        instances: Their identifiers.
+    """
+
+    instances: tuple[str, ...]
+
+    def __str__(self) -> str:
+        count = f"{len(self.instances)} instance{'s' * (len(self.instances) != 1)}"
+        return f"{count} by new ones of the same revision: {', '.join(self.instances)}"
+
+
+Step = Shift | Route | Bake | Commit | Resize | Renew
 """A goal to reach."""
 
 

@@ -19,6 +19,7 @@ from immutable.model import (
     Origin,
     Plan,
     PlanKind,
+    Renew,
     Resize,
     Route,
     RuntimeConfig,
@@ -363,7 +364,7 @@ def staleness(plan: Plan, state: FleetState) -> tuple[str, ...]:
         differences.append("stable's configuration changed")
     if wanted.template != found.template:
         differences.append("stable's launch template changed")
-    changes_revision = any(not isinstance(step, Resize) for step in plan.steps)
+    changes_revision = any(not isinstance(step, (Renew, Resize)) for step in plan.steps)
     if changes_revision and state.last_revision >= plan.candidate.number:
         differences.append(f"revision number {plan.candidate.number} has been used meanwhile")
     return tuple(differences)

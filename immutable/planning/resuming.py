@@ -86,7 +86,7 @@ def _before(plan: Plan, state: FleetState, remnant: Remnant, wanted: int) -> Ite
     minimum = held.minimum if held is not None else None
     yield evolve(
         stable,
-        size=wanted if plan.kind is PlanKind.REPLACE else stable.size,
+        size=stable.size if plan.kind is PlanKind.SCALE else wanted,
         weight=None,  # When it has all of the traffic again it is alone.
         minimum=stable.minimum if minimum is None else minimum,
         hold=None,

@@ -64,6 +64,7 @@ class Facts:
         differences: How the fleet differs from the start, at the end of the way back.
         unsaved: Slots that nobody holds, and that are to be saved before somebody gets them.
         saving: Whether a snapshot is being taken.
+        unrenewed: What of the instances that a repair names is there still.
     """
 
     plan: Plan
@@ -92,6 +93,7 @@ class Facts:
     differences: tuple[str, ...] = ()
     unsaved: tuple[str, ...] = ()
     saving: bool = False
+    unrenewed: tuple[str, ...] = ()
 
 
 @frozen
@@ -154,6 +156,8 @@ def next_act(facts: Facts) -> Next:
         return _cancelled(facts, facts.cancelled)
     if facts.plan.kind is PlanKind.SCALE:
         return _scaling(facts)
+    if facts.plan.kind is PlanKind.REPAIR:
+        return _renewing(facts)
     if facts.back:
         return _backward(facts)
     return _after_commit(facts) if facts.committed else _forward(facts)
@@ -353,3 +357,26 @@ def _scaling(facts: Facts) -> Next:
     if facts.reached:
         return Ends(Status.SUCCEEDED)
     return Ends(Status.FAILED, facts.reason, (f"the fleet has size {stable.size}",))
+
+
+def _renewing(facts: Facts) -> Next:
+    """Replace what is named; whoever gives up leaves the fleet with its size, and says what stays.
+
+    There is nothing to go back to: what was replaced is of the same revision.
+    """
+    group = facts.stable
+    if group is None:
+        return Ends(Status.FAILED, "the fleet's group is gone", ("somebody else deleted it",))
+    if not facts.reached:
+        if facts.halted and not facts.back:
+            return _held(facts, group) or Waits(facts.halted, patient=True)
+        return _held(facts, group) or Walk()
+    if group.mark is not None:
+        why = "given up, with its size as it was" if facts.back else "all that was named is new"
+        return Act(Release(group.number), why)
+    if not facts.settled or facts.echoing:
+        return Waits("until the group is seen as it was left")
+    if not facts.back:
+        return Ends(Status.SUCCEEDED)
+    left = tuple(f"{each} was not replaced" for each in facts.unrenewed)
+    return Ends(Status.FAILED, facts.reason, (f"the fleet has size {group.size}", *left))

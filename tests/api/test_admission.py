@@ -293,6 +293,41 @@ def test_what_is_revoked_in_the_middle_of_a_rollout_is_launched_no_more_and_take
     play(story)
 
 
+def test_a_repair_launches_no_more_what_is_revoked_but_to_have_the_size_again():
+    async def story(world):
+        before = [each.id for each in (await world.fleet.state()).instances]
+        tight = evolve(LIMITS, max_surge=0, max_unavailable=1)
+        grow, asked = world.fleet.backend.grow, []
+
+        async def counted(fleet, revision, size, **how):
+            asked.append(size)
+            await world.revoke("web:1.0")
+            return await grow(fleet, revision, size, **how)
+
+        world.fleet.backend.grow = counted
+        with pytest.raises(RolloutFailed, match=r"web:1\.0 is revoked: CVE-1") as failed:
+            await world.fleet.repair(max_age=0, limits=tight)
+        # The second of three had gone when it was refused; its place is filled all the same.
+        state = await world.fleet.state()
+        assert (asked, state.groups[0].size, state.groups[0].hold) == ([3, 3], 3, None)
+        stay = [name for name in before if name in {each.id for each in state.instances}]
+        assert len(stay) == 1
+        assert f"{stay[0]} was not replaced" in failed.value.result.left
+        with pytest.raises(PlanRefused, match=r"web:1\.0 is revoked"):
+            await world.fleet.plan_repair(max_age=0)
+
+    play(story)
+
+
+def test_a_policy_is_asked_before_a_repair():
+    async def story(world):
+        await world.carry(STRICT)
+        with pytest.raises(PlanRefused, match="built by"):
+            await world.fleet.plan_repair(max_age=0, limits=LIMITS)
+
+    play(story)
+
+
 def test_a_broken_glass_lets_pass_what_the_policy_would_not_and_is_on_record():
     async def story(world):
         await world.carry(STRICT)

@@ -49,3 +49,32 @@ def test_what_a_server_is_told_is_in_no_report(run, cloud):
 
 def test_a_fleet_that_is_not_there_is_an_error(run):
     assert "sim://gone" in run("drift", "sim://gone", code=1).output
+
+
+def test_repair_replaces_what_has_drifted_and_says_what_it_does(run, cloud):
+    run("fleet", "create", "sim://web", "v1", "--size", 3)
+    victim = first_of(cloud)
+    cloud.altered.alter(victim, DriftCode.DISK, "snap-9")
+    told = run("repair", "sim://web", "--reason", "found open").output
+    assert f"{victim}" in told
+    assert "succeeded in" in told
+    assert victim not in cloud.fleets["web"].servers
+    assert run("drift", "sim://web").exit_code == 0
+    history = run("history", "sim://web").stdout
+    assert "found open" in history
+    assert "r1" in history
+
+
+def test_a_repair_can_be_reviewed_first(run, cloud, tmp_path):
+    run("fleet", "create", "sim://web", "v1", "--size", 4)
+    file = tmp_path / "repair.json"
+    names = list(cloud.fleets["web"].servers)
+    told = run("repair", "sim://web", "--max-age", "0s", "--budget", "50%", "--out", file).stdout
+    assert "2 instances by new ones of the same revision" in told
+    assert "2 more have drifted, and are beyond the budget" in told
+    assert list(cloud.fleets["web"].servers) == names
+    assert "succeeded in" in run("apply", file).output
+    assert names[:2] != list(cloud.fleets["web"].servers)[:2]
+    assert set(names[2:]) < set(cloud.fleets["web"].servers)
+    nothing = json.loads(run("repair", "sim://web", "--json", "--out", file).stdout)
+    assert nothing["plan"]["steps"] == []

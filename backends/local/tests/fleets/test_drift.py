@@ -9,10 +9,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from immutable import PlanRefused, RuntimeConfig
+from immutable import PlanRefused, RuntimeConfig, Status
 from immutable.drift import DriftCode, DriftVerdict
+from immutable_local import records
 from immutable_local.images import ImageStore
-from immutable_local.records import FleetRecord, InstanceRecord, load
+
+from .conftest import LIMITS, load
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
@@ -27,7 +29,7 @@ def blockbuster():
 
 def tree_of(home, fleet):
     """Where the files are that a fleet's instances run from."""
-    record = load(home.places.fleet(fleet.name).record, FleetRecord)
+    record = records.load(home.places.fleet(fleet.name).record, records.FleetRecord)
     return ImageStore(home.places.images).unpack(record.groups[0].revision.image.digest)
 
 
@@ -83,7 +85,7 @@ async def test_other_settings_are_named_without_their_values_and_a_lost_process_
         assert found.verdict is UNKNOWN
         assert "environment" in found.findings[0].why
         (file,) = home.places.fleet(fleet.name).instances.glob("*.json")
-        record = load(file, InstanceRecord)
+        record = records.load(file, records.InstanceRecord)
         given.update(IMMUTABLE_ID=record.id, PORT=str(record.port), COLOUR="red")
         found = await fleet.drift()
         assert found.verdict is DRIFTED
@@ -115,3 +117,21 @@ async def test_a_process_with_the_fleets_mark_that_nobody_started_is_told(home):
             assert str(pid) in found.strays[0].found
             assert not found.of(DRIFTED)
         assert not (await fleet.drift()).strays
+
+
+async def test_who_has_been_touched_is_replaced_and_the_others_stay(home):
+    async with home.fleet("1", 3, isolation="none") as fleet:
+        before = {each.id for each in (await fleet.state()).instances}
+        touched = min(before)
+        tainted = home.places.fleet(fleet.name).tainted
+        tainted.mkdir()
+        (tainted / touched).touch()
+        async with load(fleet) as running:
+            result = await fleet.repair(limits=LIMITS)
+        assert result.status is Status.SUCCEEDED
+        report = await running.stop()
+        assert (report.failed, report.failures) == (0, ())
+        after = {each.id for each in (await fleet.state()).instances}
+        assert before - after == {touched}
+        assert len(after) == 3
+        assert (await fleet.drift()).verdict is OK
