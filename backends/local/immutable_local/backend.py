@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -237,19 +236,10 @@ class LocalBackend(Backend):
         return tuple(problems)
 
     def _secret_problems(self, revision: Revision) -> list[Problem]:
-        """Look for the files that references name: instances run here, as this user."""
-        files = guest.kept_files(revision.config.secrets)
-        way_out = "write the secret there for this user, or name another place"
-        problems = [
-            Problem(f"file://{file}: there is no such file that this user may read", way_out)
-            for file in files
-            if not (os.path.isfile(file) and os.access(file, os.R_OK))  # noqa: PTH113  # As it is.
-        ]
+        full = False
         with suppress(BackendError):  # What is wrong with the image is said elsewhere.
-            if files and self._images.resolve(revision.image.digest).rootfs:
-                reason = "a full root sees no files of this machine"
-                problems.append(Problem(f"file://{files[0]}: {reason}", "use another scheme"))
-        return problems
+            full = self._images.resolve(revision.image.digest).rootfs
+        return guest.problems(revision.config.secrets, rootfs=full)
 
     def _room_problems(self, fleet: str) -> list[Problem]:
         """Look whether the supervisor could write down what happens in a rollout."""

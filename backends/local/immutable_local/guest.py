@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from immutable.backend import SecretRef
+from immutable.backend import Problem, SecretRef
 from immutable_local.disk import remove_tree
 from immutable_local.images import LocalImage
 
-__all__ = ["command", "forget", "kept_files", "memory_of", "program", "shown", "wanted"]
+__all__ = ["command", "forget", "kept_files", "memory_of", "problems", "program", "shown", "wanted"]
 
 _BEGIN = (
     "import sys; sys.path += {paths!r}; sys.argv[0] = 'immutable';"
@@ -62,6 +62,26 @@ def _packages() -> list[Path]:
 def kept_files(references: Mapping[str, SecretRef]) -> list[str]:
     """Return the files of this machine that references name, which a sandbox has to show."""
     return sorted({ref.path for ref in references.values() if ref.scheme == "file"})
+
+
+def problems(references: Mapping[str, SecretRef], *, rootfs: bool) -> list[Problem]:
+    """Return why instances, which run here as this user, could not read files that are named.
+
+    Args:
+        references: The references of a revision.
+        rootfs: Whether its image is a full root.
+    """
+    files = kept_files(references)
+    way_out = "write the secret there for this user, or name another place"
+    found = [
+        Problem(f"file://{file}: there is no such file that this user may read", way_out)
+        for file in files
+        if not (Path(file).is_file() and os.access(file, os.R_OK))
+    ]
+    if files and rootfs:
+        reason = "a full root sees no files of this machine"
+        found.append(Problem(f"file://{files[0]}: {reason}", "use another scheme"))
+    return found
 
 
 # -- without a sandbox -----------------------------------------------------------------------------
