@@ -183,6 +183,11 @@ class Finding:
         """Whether nothing is wrong with it but its age."""
         return all(reason.code is DriftCode.OVER_AGE for reason in self.reasons)
 
+    @property
+    def only_rotated(self) -> bool:
+        """Whether nothing is wrong with it but secrets that were rotated since."""
+        return all(reason.code is DriftCode.SECRET for reason in self.reasons)
+
 
 @frozen
 class DriftReport:

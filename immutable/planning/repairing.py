@@ -81,7 +81,9 @@ def _due(
 ) -> tuple[list[Finding], list[str]]:
     """Return what is to be replaced, the worst first, and what is left out for its owner."""
     there = {each.id: each for each in state.instances if each.revision == group.number}
-    drifted = [each for each in report.of(DriftVerdict.DRIFTED) if each.instance in there]
+    wrong = [each for each in report.of(DriftVerdict.DRIFTED) if each.instance in there]
+    # A new server of the same revision would be given the same version of a secret.
+    drifted = [each for each in wrong if not each.only_rotated]
     drifted.sort(key=lambda each: (each.only_old, each.launched_at, each.instance))
     if limits.on_protected is not OnProtected.SKIP:
         return drifted, []
@@ -102,6 +104,9 @@ def _notes(
         yield f"{len(due) - len(ids)} more have drifted, and are beyond the budget"
     if protected:
         yield f"{len(protected)} have drifted and are protected: they stay"
+    if rotated := [each for each in report.findings if each.reasons and each.only_rotated]:
+        way_out = "replace the fleet with the references again, without a version"
+        yield f"{len(rotated)} have but a secret that was rotated, and stay: {way_out}"
     if unknown := report.of(DriftVerdict.UNKNOWN):
         yield f"{len(unknown)} are unknown, and stay: immutable drift says what can't be seen"
     for stray in report.strays:

@@ -156,6 +156,9 @@ def test_a_rotated_secret_is_drift_until_a_rollout_gives_the_new_one(vault):
             assert [each.why for each in found.of(DriftVerdict.DRIFTED)] == [
                 "secret: DB: its version 1 is not current any more, 2 is"
             ] * 2
+            mended = await w.fleet.plan_repair()
+            assert mended.steps == ()
+            assert "2 have but a secret that was rotated, and stay" in " ".join(mended.notes)
             await w.fleet.replace(config=of("vault://kv/a"), limits=LIMITS)
             assert (await w.fleet.drift()).verdict is DriftVerdict.OK
 
