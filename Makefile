@@ -85,6 +85,9 @@ servers:
 	@command -v prometheus >/dev/null \
 	  && echo "prometheus is here, tests use it: $$(prometheus --version 2>&1 | head -n 1)" \
 	  || echo "no prometheus on PATH, tests with a real one are skipped; on Debian: apt install prometheus"
+	@command -v chromium >/dev/null \
+	  && echo "chromium is here, tests look at reports with it: $$(chromium --version 2>&1 | tail -n 1)" \
+	  || echo "no chromium on PATH, tests in a browser are skipped; on Debian: apt install chromium"
 
 format: install
 	$(BIN)/ruff check --fix .
@@ -97,6 +100,7 @@ bench: install
 	$(BIN)/python -m benchmarks.rehearse
 	$(BIN)/python -m benchmarks.trust
 	$(BIN)/python -m benchmarks.scanning
+	$(BIN)/python -m benchmarks.report
 
 docs: $(VENV)/docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build

@@ -106,7 +106,7 @@ def sizes(course: Course, width: int) -> Chart:
     rules = {
         f"{bounds.ceiling} at most": bounds.ceiling,
         f"{bounds.wanted} wanted": bounds.wanted,
-        f"{bounds.floor} available": bounds.floor,
+        f"{bounds.floor} at least": bounds.floor,
     }
     parts = (
         *drawn,

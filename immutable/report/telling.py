@@ -220,7 +220,7 @@ def _events(course: Course) -> dict[str, Any]:
         (letter, moment(each.at), each.words)
         for letter, each in zip(letters, course.marks, strict=True)
     ]
-    return table("By the letters in the pictures", ("", "after", "what happened"), rows, "ss")
+    return table("By their letters in the pictures", ("mark", "after", "what happened"), rows, "ss")
 
 
 def _gate(course: Course, gate: GateCourse, number: int) -> dict[str, Any]:

@@ -115,8 +115,9 @@ def test_a_rollout_that_runs_says_what_can_be_typed():
 
 
 def test_a_thousand_instances_fit_into_a_megabyte():
-    made = run(played(size=1000))
+    made = run(played(size=1000, spread=True))
     told = made.course
+    assert len(told.decisions) > 200
     text = telling.page(told, made.now)
     assert len(text.encode()) <= 1_000_000
     page = Parsed(text)

@@ -9,12 +9,13 @@ from attrs import evolve, frozen
 from immutable import Fleet, Image, Limits, Revision, Rolling, open_journal
 from immutable.backend import Group
 from immutable.journal import Entry
-from immutable.memory import Behaviour, Cloud, Laws, MemoryBackend, fixed
+from immutable.memory import Behaviour, Cloud, Laws, MemoryBackend, fixed, lognormal, vm
 from immutable.model import Event, FleetState
 from immutable.report.course import Course, course
 from immutable.testing import LoopClock
 
 LIMITS = Limits(max_surge="25%", min_ready=5, boot_timeout=300, drain_timeout=60)
+SPREAD = Laws(boot=vm(75), drain=lognormal(15, 0.5), terminate=lognormal(20, 0.3))
 
 
 @frozen
@@ -49,10 +50,14 @@ async def played(
     reason="a patch",
     stop=None,
     abort=None,
+    spread=False,
 ) -> Played:
-    """Replace v1 in a fleet of *size*; look after *stop* seconds, or abort after *abort*."""
+    """Replace v1 in a fleet of *size*; look after *stop* seconds, or abort after *abort*.
+
+    With *spread* servers take as long as virtual machines do, each for itself: many small batches.
+    """
     clock = LoopClock()
-    laws = Laws(boot=fixed(20), drain=fixed(5), terminate=fixed(5))
+    laws = SPREAD if spread else Laws(boot=fixed(20), drain=fixed(5), terminate=fixed(5))
     cloud = Cloud(clock, laws=laws, seed=1)
     cloud.settled_fleet("web", Group(Revision(1, Image.of_artifact("memory", "v1")), 0), size)
     cloud.fleets["web"].clients.rate = 400.0
