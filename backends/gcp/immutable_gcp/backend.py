@@ -19,6 +19,7 @@ from immutable.backend import (
     FleetURL,
     Gone,
     Image,
+    Inspection,
     Invalid,
     Limits,
     Plan,
@@ -38,6 +39,7 @@ from immutable_gcp.creating import create_revision
 from immutable_gcp.hands import Hands
 from immutable_gcp.holding import hold, release
 from immutable_gcp.images import resolve
+from immutable_gcp.inspecting import inspect
 from immutable_gcp.looking import Eyes
 from immutable_gcp.preflight import preflight
 from immutable_gcp.reading import Described
@@ -202,6 +204,10 @@ class GcpBackend(Backend):
     async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
         """Return what there is: always everything."""
         return await self._eyes.look(fleet)
+
+    async def inspect(self, fleet: str) -> Inspection:
+        """Compare every member with its group's template."""
+        return await inspect(self.calls, self._eyes, fleet)
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Return what would stop a plan: images, permissions, quotas, settings, names."""

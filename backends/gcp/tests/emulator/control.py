@@ -63,6 +63,22 @@ def heal(world: World, instance: str) -> None:
 
 
 @COMMANDS.add
+def alter(world: World, instance: str, field: str, value: Any) -> None:
+    """Somebody changes a field of an instance: `machineType`, `tags`, `disks`, … of its resource.
+
+    As "Change the machine type", `instances.setTags`, `instances.setServiceAccount` and
+    `instances.attachDisk` leave it (https://cloud.google.com/compute/docs/reference/rest/v1/instances).
+    """
+    data = world.lives.named(instance).resource.data
+    if field not in ALTERABLE:
+        raise ValueError(f"{field!r} can't be altered; there are {sorted(ALTERABLE)}")
+    data[field] = value
+
+
+ALTERABLE = {"disks", "labels", "machineType", "metadata", "serviceAccounts", "tags"}
+
+
+@COMMANDS.add
 def resize(world: World, group: str, size: int) -> None:
     """Somebody else changes the target size."""
     from .managing import act
