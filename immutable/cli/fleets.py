@@ -18,6 +18,7 @@ from immutable.cli.options import (
 )
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import fleet_table
+from immutable.cli.volumes import slots, volume_option, volumes_from
 from immutable.connecting import opened_backend
 from immutable.fleet import Fleet
 from immutable.model import FleetURL, RuntimeConfig, SystemClock
@@ -38,6 +39,7 @@ def fleet() -> None:
 @click.option("--size", type=int, required=True, help="How many instances it shall have.")
 @settings_options
 @secret_option
+@volume_option
 @click.option(
     "--set", "template", multiple=True, metavar="NAME=VALUE",
     help="How instances are launched, in the backend's own words.",
@@ -53,6 +55,7 @@ async def create(
     env: tuple[str, ...],
     allow_secret: tuple[str, ...],
     secret: tuple[str, ...],
+    volume: tuple[str, ...],
     template: tuple[str, ...],
     journal: str | None,
     actor: str | None,
@@ -67,6 +70,7 @@ async def create(
         size,
         template=environment(template),
         config=configured(RuntimeConfig(), env, {"allow_secret": allow_secret, "secret": secret}),
+        volumes=volumes_from(volume),
         limits=limits_from(kind.capabilities.limits, options),
         journal=journal,
         actor=actor,
@@ -184,3 +188,6 @@ async def delete(url: str, yes: bool, journal: str | None, actor: str | None) ->
             raise click.Abort
         await found.delete()
     console().print(f"{found.address} is deleted", markup=False)
+
+
+fleet.add_command(slots)

@@ -23,6 +23,7 @@ from immutable.cli.progress import follow, tell
 from immutable.cli.running import REFUSED, command, console, fail, show_json
 from immutable.cli.strategies import check_strategy, strategy_from, strategy_options
 from immutable.cli.tables import history_table
+from immutable.cli.volumes import stateful_from, stateful_options
 from immutable.errors import Conflict
 from immutable.fleet import Fleet
 from immutable.model import Capabilities, Limits, Plan, Result, RolledBack, RuntimeConfig
@@ -48,7 +49,7 @@ REASON = click.option("--reason", default="", help="Why; goes into the record.")
 async def ways(
     fleet: Fleet, env: tuple[str, ...], options: dict[str, Any], *, stable: int | None = None
 ) -> dict[str, Any]:
-    """Return the strategy, the limits and the configuration that the options ask for."""
+    """Return the strategy, limits, configuration and care for data that the options ask for."""
     able = fleet.backend.capabilities
     ways = {"blue-green": able.weighted_traffic, "canary": able.divides_traffic}
     doubles = ways.get(options["strategy"], False)
@@ -56,6 +57,7 @@ async def ways(
         "strategy": await asyncio.to_thread(strategy_from, options, able),  # Imports checks.
         "limits": _limits(options, able, doubles=doubles),
         "config": await _config(fleet, env, options, stable),
+        **stateful_from(options),
     }
 
 
@@ -91,6 +93,7 @@ async def _config(
 @settings_options
 @secret_option
 @unset_option
+@stateful_options
 @limits_options
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file.")
 @where
@@ -181,6 +184,7 @@ async def _tell_submitted(fleet: Fleet, rollout: Rollout, *, as_json: bool) -> N
 @settings_options
 @secret_option
 @unset_option
+@stateful_options
 @limits_options
 @click.option(
     "--supersede", is_flag=True, help="Take the rollout that runs back first, if one does."

@@ -11,10 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from immutable.journal import Entry
-from immutable.model import FleetState, Image, Instance, InstanceState, Status
+from immutable.model import FleetState, Image, Instance, InstanceState, Slot, Status
 from immutable.model.quantities import duration
 
-__all__ = ["change_table", "fleet_table", "history_table", "image_table", "plain_table", "stamp"]
+__all__ = [
+    "change_table",
+    "fleet_table",
+    "history_table",
+    "image_table",
+    "plain_table",
+    "slot_table",
+    "stamp",
+]
 
 STYLES = {
     Status.SUCCEEDED: "green",
@@ -78,7 +86,18 @@ def fleet_table(address: str, state: FleetState) -> Rows:
             instance.zone,
             instance.address,
         )
-    return Rows(groups, Text(""), instances)
+    slots = (Text(""), slot_table(state.slots)) if state.slots else ()
+    return Rows(groups, Text(""), instances, *slots)
+
+
+def slot_table(slots: Iterable[Slot]) -> Table:
+    """Return the slots of a stateful fleet, a row each."""
+    made = _table("slot", "held by", "volumes", "saved as")
+    for slot in slots:
+        volumes = ", ".join(f"{name} {identity}" for name, identity in slot.volumes.items())
+        saved = "being saved" if slot.saving else slot.saved
+        made.add_row(slot.name, slot.holder or "free", volumes or "gone", saved)
+    return made
 
 
 def _age(instance: Instance, now: float) -> str:
