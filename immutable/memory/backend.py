@@ -330,13 +330,7 @@ class MemoryBackend(Backend):
 
     async def create_fleet(self, fleet: str, revision: Revision) -> None:
         """Make an empty fleet."""
-
-        def create() -> None:
-            if fleet in self.cloud.fleets:
-                raise Conflict(f"there is a fleet {fleet} already")
-            self.cloud.add_fleet(fleet, Group(revision, 0))
-
-        self._call("create_fleet", create)
+        self._call("create_fleet", lambda: self._make(fleet, revision, ()))
 
     async def delete_fleet(self, fleet: str) -> None:
         """Remove an empty fleet."""
@@ -354,14 +348,14 @@ class MemoryBackend(Backend):
         self, fleet: str, revision: Revision, volumes: tuple[Volume, ...]
     ) -> None:
         """Make an empty fleet whose slots have volumes; those of an earlier one are taken over."""
+        self._call("create_stateful_fleet", lambda: self._make(fleet, revision, volumes))
 
-        def create() -> None:
-            if fleet in self.cloud.fleets:
-                raise Conflict(f"there is a fleet {fleet} already")
+    def _make(self, fleet: str, revision: Revision, volumes: tuple[Volume, ...]) -> None:
+        if fleet in self.cloud.fleets:
+            raise Conflict(f"there is a fleet {fleet} already")
+        if volumes:
             check_same(fleet, self.cloud.kept.get(fleet, {}), volumes)
-            self.cloud.add_fleet(fleet, Group(revision, 0), volumes=volumes)
-
-        self._call("create_stateful_fleet", create)
+        self.cloud.add_fleet(fleet, Group(revision, 0), volumes=volumes)
 
     async def snapshot(self, fleet: str, slot: str, ctx: Context) -> str:
         """Save a slot, at once."""

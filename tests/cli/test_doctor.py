@@ -82,6 +82,17 @@ def test_a_plugin_that_cannot_be_loaded_is_broken_and_hides_no_other(monkeypatch
     assert "can't be used: backend bad" in end.stderr
 
 
+def test_resolvers_of_secrets_are_told(monkeypatch):
+    def plugins(group):
+        return ("file", "nobodys") if group == "immutable.secrets" else ()
+
+    monkeypatch.setattr(checkup, "plugins", plugins)
+    found = {each.subject: each for each in installation()}
+    assert found["secret resolver file"].detail == "immutable.secrets.file"
+    assert found["secret resolver nobodys"].condition is Condition.BROKEN
+    assert "no resolver for nobodys://" in found["secret resolver nobodys"].detail
+
+
 def test_places_are_reached_with_the_credentials_that_are_here(cloud, monkeypatch):
     assert "reached; fleets: none" in findings("sim://")["sim://"]["detail"]
 
