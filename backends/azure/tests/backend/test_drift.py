@@ -25,6 +25,9 @@ MATRIX = {
     "an extension": ("extension", "CustomScript", "extensions"),
     "marked by a login": ("tag", f"{TAINTED}=ada logged in", "tainted"),
     "no word of its image": ("hide", None, None),
+    "no word of its size": ("size", "", None),
+    "another OS disk in its place": ("osdisk", "rescue", ""),
+    "user data of its own": ("userdata", "bXkgb3du", ""),
     "a file changed inside": (None, None, ""),
 }
 ONLY_UNIFORM = ("an earlier model of its set", "a model of its own")

@@ -67,6 +67,17 @@ def _own(machine: Machine, _: Any) -> None:
     machine.nics = copy.deepcopy(network["networkInterfaceConfigurations"])
 
 
+def _osdisk(machine: Machine, value: str) -> None:
+    disks = machine.id.partition("/virtualMachine")[0].rpartition("/providers/")[0]
+    place = f"{disks}/providers/Microsoft.Compute/disks/{value}"
+    storage = machine.profile["storageProfile"]
+    storage["osDisk"] = {**storage.get("osDisk", {}), "managedDisk": {"id": place}}
+
+
+def _userdata(machine: Machine, value: str) -> None:
+    machine.profile["userData"] = value
+
+
 def _hide(machine: Machine, _: Any) -> None:
     machine.profile["storageProfile"].pop("imageReference", None)
 
@@ -77,7 +88,9 @@ ALTERATIONS = {
     "hide": _hide,
     "image": _image,
     "model": _model,
+    "osdisk": _osdisk,
     "own": _own,
     "size": _size,
     "tag": _tag,
+    "userdata": _userdata,
 }

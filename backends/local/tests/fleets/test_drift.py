@@ -11,7 +11,7 @@ import pytest
 
 from immutable import PlanRefused, RuntimeConfig, Status
 from immutable.drift import DriftCode, DriftVerdict
-from immutable_local import records
+from immutable_local import pids, records
 from immutable_local.images import ImageStore
 
 from .conftest import LIMITS, load
@@ -117,6 +117,129 @@ async def test_a_process_with_the_fleets_mark_that_nobody_started_is_told(home):
             assert str(pid) in found.strays[0].found
             assert not found.of(DRIFTED)
         assert not (await fleet.drift()).strays
+
+
+@contextmanager
+def writable(folder):
+    """A directory of an image, opened for a change and closed as it was."""
+    before = folder.stat()
+    folder.chmod(0o755)
+    yield
+    folder.chmod(before.st_mode)
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@contextmanager
+def added(tree, name):
+    """A file more in an image's tree."""
+    with writable(tree):
+        (tree / name).write_text("mine")
+        yield
+        (tree / name).unlink()
+
+
+@contextmanager
+def moved(place, aside):
+    """A file or a directory that somebody moves away, and back."""
+    with writable(place.parent):
+        place.rename(aside)
+        yield
+        aside.rename(place)
+
+
+@contextmanager
+def mode(file, bits):
+    """A file with another mode for a while."""
+    before = file.stat().st_mode
+    file.chmod(bits)
+    yield
+    file.chmod(before)
+
+
+@contextmanager
+def linked(file, aside):
+    """A file that is a link to its like elsewhere."""
+    with writable(file.parent):
+        file.rename(aside)
+        file.symlink_to(aside)
+        yield
+        file.unlink()
+        aside.rename(file)
+
+
+@contextmanager
+def marked(folder, name):
+    """An instance that somebody has logged in to."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).touch()
+    yield
+    (folder / name).unlink()
+
+
+@contextmanager
+def told(monkeypatch, **variables):
+    """A process whose environment is another one."""
+    real = pids.variables
+    with monkeypatch.context() as patch:
+        patch.setattr("immutable_local.pids.variables", lambda pid: real(pid) | variables)
+        yield
+
+
+@contextmanager
+def said(monkeypatch, *words):
+    """A process that goes by another command line."""
+    with monkeypatch.context() as patch:
+        patch.setattr("immutable_local.pids.command", lambda _: words)
+        yield
+
+
+FILES, CONFIG, TAINT = DriftCode.FILES, DriftCode.CONFIG, DriftCode.TAINTED
+STRAY, UNSEEN = "a stray", "can't be seen"
+
+
+async def test_the_matrix_of_what_others_do_on_this_machine(home, capsys, monkeypatch):
+    """One mutation after the other, each undone; what can't be seen is in the report's words."""
+    async with home.fleet("1", 1, isolation="none") as fleet:
+        (member,) = (await fleet.state()).instances
+        places, tree = home.places.fleet(fleet.name), tree_of(home, fleet)
+        app, aside = tree / "app.py", home.folder / "aside"
+        index = next(home.places.images.rglob("index.json"))
+        matrix = [
+            ("a file changed", edited(app, "mine"), FILES),
+            ("a file added", added(tree, "extra.py"), FILES),
+            ("a file moved away", moved(app, aside), FILES),
+            ("a file made executable or not", mode(app, app.stat().st_mode ^ 0o111), FILES),
+            ("a file that is a link now", linked(app, aside), FILES),
+            ("the whole tree moved away", moved(tree, aside), FILES),
+            ("the image gone from the store", moved(index, aside), None),
+            ("another setting", told(monkeypatch, PORT="1"), CONFIG),
+            ("another name", told(monkeypatch, IMMUTABLE_ID="i-other"), CONFIG),
+            ("another command line", said(monkeypatch, "/bin/sh", "-i"), None),
+            ("marked by a login", marked(places.tainted, member.id), TAINT),
+            ("a process that nobody started", rogue(places.state), STRAY),
+            ("a file outside of the tree", added(home.folder, "elsewhere"), UNSEEN),
+        ]
+        seen = []
+        for name, mutation, due in matrix:
+            assert (await fleet.drift()).verdict is OK, name
+            with mutation:
+                found = await fleet.drift()
+            (finding,) = found.findings
+            seen.append(f"{name:<32} {found.verdict.value:<8} {finding.why}")
+            codes = [reason.code for reason in finding.reasons]
+            if due is STRAY:
+                assert (len(found.strays), finding.verdict) == (1, OK), name
+            elif due is UNSEEN:
+                assert found.verdict is OK, name
+                assert any("files outside of the image's tree" in each for each in found.unseen)
+            elif due is None:
+                assert (found.verdict, codes) == (UNKNOWN, []), name
+            else:
+                assert (found.verdict, codes) == (DRIFTED, [due]), name
+        with capsys.disabled():
+            sys.stdout.write("\n" + "\n".join(seen) + "\n")
+        assert len(matrix) >= 12
+        assert (await fleet.drift()).verdict is OK
 
 
 async def test_who_has_been_touched_is_replaced_and_the_others_stay(home):
