@@ -33,6 +33,7 @@ MATRIX = {
     "a further disk": ("disks", [DISK, {**DISK, "index": 1, "boot": False}], "disk"),
     "marked by a login": ("labels", {**SHOP, TAINTED: "ada"}, "tainted"),
     "no word of its machine type": ("machineType", "", None),
+    "another boot disk in its place": ("disks", [{**DISK, "source": "disks/rescue"}], ""),
     "a file changed inside": (None, None, ""),
 }  # fmt: skip
 
