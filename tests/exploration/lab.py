@@ -16,7 +16,7 @@ from attrs import evolve
 
 from immutable import Fleet, ImmutableError, JournalError, Limits
 from immutable.admission import BuiltBy, Policy, set_policy
-from immutable.backend import Rate, Throttled, Transient
+from immutable.backend import DriftCode, Rate, Throttled, Transient, Volume
 from immutable.catalog import add, assign, restore, revoke
 from immutable.engine.retrying import jitter
 from immutable.memory import Behaviour, Fault, Laws, Tracking, When, exponential, fixed, lognormal
@@ -79,8 +79,11 @@ class Lab:
             boot=lognormal(setting.boot + 1, 0.6, least=1), drain=fixed(4), terminate=fixed(6)
         )
         w = await stack.enter_async_context(
-            world(setting.size, laws=laws, stale=setting.stale, seed=setting.seed, watch=Oracle)
-        )
+            world(
+                setting.size, laws=laws, stale=setting.stale, seed=setting.seed, watch=Oracle,
+                volumes=(Volume("data", "/data"),) if setting.stateful else (),
+            )
+        )  # fmt: skip
         watch = w.backend
         assert isinstance(watch, Oracle)
         able = watch.capabilities
@@ -186,6 +189,15 @@ class Lab:
 
     async def _scale(self, size: int) -> None:
         self._command(lambda fleet: fleet.scale(size, limits=self._limits()))
+
+    async def _repair(self, which: int, count: int) -> None:
+        """Somebody touches some servers; who has been touched is replaced."""
+        names = self._world.members()
+        for number in range(min(count, len(names))):
+            name = names[(which + number) % len(names)]
+            self._world.cloud.altered.alter(name, DriftCode.FILES, "/etc/passwd")
+        limits = self._limits()
+        self._command(lambda fleet: fleet.repair(limits=limits).end())
 
     async def _rollback(self) -> None:
         limits = self._limits("canary" if self._setting.weighted else "")

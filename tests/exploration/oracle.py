@@ -22,6 +22,7 @@ from immutable.memory.parts import SimulatedFleet
 from immutable.model import PlanKind, Record, Route
 from immutable.model.records import Committed, Ended, Entered, Ordered, Started, Turned
 from immutable.planning.arithmetic import wanted_after
+from immutable.planning.stateful import two_writers
 from tests.support.world import DRAINING, NAME, READY, WatchedBackend
 
 __all__ = ["Course", "Oracle"]
@@ -69,6 +70,7 @@ class Oracle(WatchedBackend):
         self._current: Course | None = None
         self._calling: Context | None = None
         self._grown: list[tuple[float, int]] = []
+        self._volumes: dict[str, dict[str, str]] = {}
         self._served: defaultdict[int, set[str]] = defaultdict(set)
         super().__init__(cloud)
         self._resize, cloud.resize = cloud.resize, self._resized
@@ -126,9 +128,21 @@ class Oracle(WatchedBackend):
                 hold.rollout and hold.until <= self.cloud.at + LONGEST_HOLD
             ):
                 self.fault(f"the hold of r{number} has no owner or no end: {hold}")
+        self._hold_volumes(fleet)
         returnable = course is None or course.committed or course.ended
         if not returnable and course.plan.stable.number not in fleet.groups:
             self.fault(f"stable, r{course.plan.stable.number}, can't be brought back any more")
+
+    def _hold_volumes(self, fleet: SimulatedFleet) -> None:
+        """No volume has two writers, and none is lost or exchanged."""
+        for what in two_writers(server.seen for server in fleet.servers.values()):
+            self.fault(what)
+        for name, slot in fleet.slots.items():
+            known = self._volumes.setdefault(name, dict(slot.volumes))
+            if known != slot.volumes:
+                self.fault(f"slot {name} had {known}, and has {slot.volumes}")
+        if lost := self._volumes.keys() - fleet.slots.keys():
+            self.fault(f"slots {sorted(lost)} are gone")
 
     def _resized(self, name: str, revision: int, size: int) -> Any:
         """Somebody else changes a size: the bounds are of the N before, or of that after."""
@@ -301,7 +315,7 @@ class Oracle(WatchedBackend):
         stable, candidate = course.plan.stable.number, course.plan.candidate.number
         if not course.fence and list(groups) == list(course.before):
             return  # It found the fleet in another's hands, and did nothing.
-        if end.status is Status.ROLLED_BACK or course.plan.kind is PlanKind.SCALE:
+        if end.status is Status.ROLLED_BACK or course.plan.kind is not PlanKind.REPLACE:
             wrong = self._unlike(course, groups, stable)
         elif end.left:
             wrong = [] if candidate in groups else ["the candidate is not there"]

@@ -60,6 +60,7 @@ class Setting:
         weighted: Whether the cloud has weights.
         sick: How many servers aren't READY at first.
         scaled: Whether automatic scaling moves the fleet; if not, its size has to come out exactly.
+        stateful: Whether its servers have volumes, of which each has one writer.
     """
 
     size: int = 4
@@ -71,6 +72,7 @@ class Setting:
     weighted: bool = True
     sick: int = 0
     scaled: bool = False
+    stateful: bool = False
 
 
 @frozen
@@ -104,7 +106,16 @@ class Story:
         plain, now = Setting(seed=self.setting.seed), self.setting
         changed = [
             evolve(now, **{name: getattr(plain, name)})
-            for name in ("stale", "sick", "unavailable", "surge", "boot", "weighted", "scaled")
+            for name in (
+                "stale",
+                "sick",
+                "unavailable",
+                "surge",
+                "boot",
+                "weighted",
+                "scaled",
+                "stateful",
+            )
         ]
         changed += [evolve(now, size=size) for size in (2, 4, now.size // 2)]
         still = {0, "0%"}
@@ -121,11 +132,16 @@ class Story:
 def drawn(seed: int, commands: int = 6) -> Story:
     """Return the story of a seed, in which users give so many commands."""
     random = Random(seed)
-    setting = _setting(random)
+    # Of its own, so that a story without volumes and repairs is what it was before there were any.
+    other = Random(f"{seed} other")
+    setting = _stateful(other, _setting(random))
     moves, now = list[Move](), 0.0
     for _ in range(commands):
         now += random.choice((5, 60, 300, 900))
         moves.append(_command(random, now, setting))
+        if other.random() < 0.2:
+            later = now + other.expovariate(1 / 300)
+            moves.append(Move(later, "repair", (other.randrange(1000), other.randrange(1, 5))))
         for _ in range(random.choice((0, 1, 2, 4, 7))):
             moves.append(random.choice(_TROUBLES)(random, now + random.expovariate(1 / 150)))
     return Story(setting, tuple(sorted(moves, key=lambda move: move.at)))
@@ -147,6 +163,14 @@ def _setting(random: Random) -> Setting:
         sick=random.choice((0, 0, 0, 1, 3)),
         scaled=random.random() < 0.5,
     )
+
+
+def _stateful(random: Random, setting: Setting) -> Setting:
+    """Give a fifth of all fleets volumes: nobody starts beside another there."""
+    if random.random() >= 0.2:
+        return setting
+    unavailable = setting.unavailable if setting.unavailable not in (0, "0%") else 1
+    return evolve(setting, surge=0, unavailable=unavailable, weighted=False, stateful=True)
 
 
 def _command(random: Random, at: float, setting: Setting) -> Move:
