@@ -22,6 +22,7 @@ from immutable.engine.retrying import jitter
 from immutable.memory import Behaviour, Fault, Laws, Tracking, When, exponential, fixed, lognormal
 from immutable.model import Order
 from immutable.trust import Artifact
+from immutable.volumes import Stateful
 from tests.exploration.oracle import Oracle
 from tests.exploration.story import STRATEGIES, WEIGHTED, Move, Setting
 from tests.support.admitting import adding
@@ -165,9 +166,11 @@ class Lab:
     async def _replace(self, strategy: str, quality: str, supersede: bool = False) -> None:
         image = await self._image(quality)
         how, limits = STRATEGIES[strategy], self._limits(strategy)
+        saved = Stateful(snapshot=True) if self._setting.stateful else None
 
         def doing(fleet: Fleet) -> Awaitable[object]:
-            return fleet.replace(image, how, limits=limits, supersede=supersede).end()
+            ways = {"limits": limits, "supersede": supersede, "stateful": saved}
+            return fleet.replace(image, how, **ways).end()
 
         self._command(doing)
 

@@ -384,6 +384,7 @@ for _name in (
     "delete_revision",
     "hold",
     "release",
+    "snapshot",
 ):
     assert iscoroutinefunction(getattr(MemoryBackend, _name))
     setattr(Oracle, _name, _acting(_name))

@@ -14,11 +14,13 @@ from contextlib import asynccontextmanager
 from attrs import evolve, field, frozen
 
 from immutable import BlueGreen, Canary, Fleet, Limits, Rolling, Rollout, Status
-from immutable.backend import FrozenMap, Group
+from immutable.backend import DriftCode, FrozenMap, Group, Volume
 from immutable.gates import Analysis, Check, Gate, Health
 from immutable.memory import Behaviour, Laws, fixed
 from immutable.model import Event, Order, Strategy
 from immutable.model.records import Claimed, Done, Ended, Intended
+from immutable.planning.stateful import two_writers
+from immutable.volumes import Stateful
 from tests.support.mortal import (
     Life,
     Moment,
@@ -35,6 +37,8 @@ SIZE = 4
 LIMITS = Limits(max_surge=1, min_ready=5, boot_timeout=30, drain_timeout=30)
 PAIRS = evolve(LIMITS, max_surge=2)
 DOUBLE = evolve(LIMITS, max_surge="100%")
+ONE_WRITER = evolve(LIMITS, max_surge=0, max_unavailable=1)
+DATA = (Volume("data", "/data"),)
 HEALTHY = (Health(),)
 COUNTED = Analysis(requests=50, alpha=1e-6)
 """Bakes are short here: a look soon after the switch has seen enough. And no false alarm."""
@@ -57,6 +61,8 @@ class Scenario:
         weighted: Whether the cloud has weights.
         behaviour: How the servers of the new image behave.
         abort_at: When somebody orders it to go back, if somebody does.
+        volumes: Whether the servers have volumes; they are saved on the way then.
+        touched: How many servers somebody has touched; instead of a new image they are repaired.
     """
 
     strategy: str
@@ -67,6 +73,8 @@ class Scenario:
     weighted: bool = True
     behaviour: Behaviour = field(factory=Behaviour)
     abort_at: float | None = None
+    volumes: bool = False
+    touched: int = 0
 
     def __str__(self) -> str:
         return f"{self.strategy}, {self.ending}"
@@ -113,7 +121,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         judged=_canary(*SMALL),
         abort=75,
     ),
-)
+    *(
+        evolve(each, volumes=True)
+        for each in _endings("rolling, volumes", Rolling(), ONE_WRITER, weighted=False, abort=45)
+    ),
+    Scenario("repair", "succeeds", Rolling(), touched=2),
+    Scenario(
+        "repair, volumes", "succeeds", Rolling(), limits=ONE_WRITER, weighted=False, volumes=True,
+        touched=2,
+    ),
+)  # fmt: skip
 
 
 @frozen
@@ -169,7 +186,8 @@ class Run:
         faults = []
         if (self.status, self.picture) != (other.status, other.picture):
             faults.append(f"ended {self.status} with {self.picture}, not {other.picture}")
-        if self.launched[2] > other.launched[2] or self.launched[1] > SIZE:
+        most = SIZE if other.launched[2] else other.launched[1]
+        if self.launched[2] > other.launched[2] or self.launched[1] > most:
             faults.append(f"launched {dict(self.launched)}, not {dict(other.launched)}")
         return (*self.faults, *faults)
 
@@ -177,7 +195,9 @@ class Run:
 @asynccontextmanager
 async def stage(scenario: Scenario) -> AsyncIterator[World]:
     """The world in which a scenario happens."""
-    async with world(SIZE, laws=LAWS) as w:
+    async with world(SIZE, laws=LAWS, volumes=DATA if scenario.volumes else ()) as w:
+        for name in w.members()[: scenario.touched]:
+            w.cloud.altered.alter(name, DriftCode.FILES, "/etc/passwd")
         w.truth.clients.rate, w.truth.clients.at = 500.0, w.cloud.at
         w.cloud.behaviours["v2"] = scenario.behaviour
         able = w.backend.capabilities
@@ -202,11 +222,16 @@ async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
         points: Where each of them dies.
     """
     async with stage(scenario) as w:
-        before, launched = Picture.of(w), Counter[int]()
+        before, launched, touched = Picture.of(w), Counter[int](), w.members()[: scenario.touched]
         w.cloud.watchers.append(
             lambda _, each: launched.update({each.revision: each.state.value == "starting"})
         )
         witness, lives = Witness(), list[Life]()
+        w.cloud.watchers.append(
+            lambda fleet, _: witness.faults.extend(
+                two_writers(server.seen for server in fleet.servers.values())
+            )
+        )
         try:
             async with asyncio.timeout(PATIENCE):
                 for point in (*points, None):
@@ -216,7 +241,10 @@ async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
                         await asyncio.sleep(w.journal.ttl)
         except TimeoutError:
             witness.faults.append(f"no end within {PATIENCE:g} s")
+        if scenario.limits.max_unavailable:
+            await asyncio.sleep(60)  # One that may be missing may start still when it has ended.
         faults = [*witness.faults, *await judge(w, scenario, before)]
+        faults += [f"{name} was not replaced" for name in touched if name in w.truth.servers]
         (entry,) = await w.journal.entries()
         calls = tuple(tuple(life.calls) for life in lives)
         return Run(entry.status, Picture.of(w), launched, calls, tuple(faults))
@@ -239,7 +267,10 @@ async def _control(w: World, scenario: Scenario, life: Life) -> None:
 def _rollout(fleet: Fleet, scenario: Scenario, *, recovers: bool) -> Rollout:
     if recovers:
         return fleet.recover()
-    return fleet.replace("v2", scenario.how, limits=scenario.limits)
+    if scenario.touched:
+        return fleet.repair(limits=scenario.limits)
+    data = Stateful(snapshot=True) if scenario.volumes else None
+    return fleet.replace("v2", scenario.how, limits=scenario.limits, stateful=data)
 
 
 async def _operate(w: World, scenario: Scenario) -> None:
@@ -254,7 +285,7 @@ async def _operate(w: World, scenario: Scenario) -> None:
 
 # -- where to die ---------------------------------------------------------------------------------
 
-LOOKS = ("fleets", "observe", "preflight", "resolve", "traffic")
+LOOKS = ("fleets", "inspect", "observe", "preflight", "resolve", "traffic")
 MOMENTS = (Moment.BEFORE, Moment.UNANSWERED, Moment.AFTER)
 
 
@@ -313,8 +344,9 @@ def _whole(after: Picture, before: Picture, scenario: Scenario) -> list[str]:
     if scenario.status is Status.ROLLED_BACK:
         return [] if after == before else [f"{after} at the end, {before} at the start"]
     (group,) = after.groups[:1] or before.groups
-    good = len(after.groups) == 1 and (group.number, group.size, group.hold) == (2, SIZE, None)
-    good = good and after.servers == {(2, "ready"): SIZE}
+    number = 1 if scenario.touched else 2
+    good = len(after.groups) == 1 and (group.number, group.size, group.hold) == (number, SIZE, None)
+    good = good and after.servers == {(number, "ready"): SIZE}
     return [] if good else [f"{after} is not whole"]
 
 

@@ -294,3 +294,8 @@ class MortalBackend(Backend):
     hold = _called("hold")
     release = _called("release")
     traffic = _called("traffic")
+    inspect = _called("inspect")
+    snapshot = _called("snapshot")
+    create_stateful_fleet = _called("create_stateful_fleet")
+    kept_slots = _called("kept_slots")
+    remove_slots = _called("remove_slots")
