@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from immutable.backend import Gone, Transient
+from immutable.backend import Conflict, Gone, Invalid, Transient
 from immutable.toolkit.requests import together
 from immutable_azure.balancing import rules_of
 from immutable_azure.calls import POOLS, Calls
@@ -15,6 +15,8 @@ from immutable_azure.reading import Described
 
 __all__ = ["Pools", "parts_of"]
 
+_VANISHED = "InvalidResourceReference"
+"""The code of what names something that isn't there: here a member that was there a moment ago."""
 _RULES = "network.load_balancer_load_balancing_rules"
 
 
@@ -115,7 +117,7 @@ class Pools:
         """Set network interfaces Down in a pool; returns whether that took a change.
 
         Raises:
-            Conflict: Somebody else changed the load balancer meanwhile.
+            Conflict: Somebody else changed the load balancer meanwhile, or a member of it has gone.
         """
         told = await self.get(pool)
         addresses = copy.deepcopy(told["properties"].get("loadBalancerBackendAddresses") or [])
@@ -129,16 +131,21 @@ class Pools:
             return False
         place, balancer, name = parts_of(pool)
         body = {"properties": {"loadBalancerBackendAddresses": addresses}}
-        await self.calls.begin(
-            f"{POOLS}.begin_create_or_update",
-            place,
-            balancer,
-            name,
-            body,
-            about=name,
-            wait=True,
-            headers={"If-Match": str(told.get("etag", ""))},
-        )
+        try:
+            await self.calls.begin(
+                f"{POOLS}.begin_create_or_update",
+                place,
+                balancer,
+                name,
+                body,
+                about=name,
+                wait=True,
+                headers={"If-Match": str(told.get("etag", ""))},
+            )
+        except Invalid as error:
+            if _VANISHED not in str(error):
+                raise
+            raise Conflict(f"a member of pool {name} went while it was changed") from error
         return True
 
 

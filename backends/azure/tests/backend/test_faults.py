@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 
 import pytest
 from attrs import evolve
@@ -279,3 +280,34 @@ def _followed(account, tmp_path, far_enough, **capabilities):
         environment["AZURE_TEST_POLL"] = str(capabilities["poll"])
     words.append(account.images[1])
     return killed_and_followed(account, journal, words, environment, far_enough, **capabilities)
+
+
+def test_a_member_that_goes_while_its_pool_is_changed_is_looked_for_again(account, monkeypatch):
+    """What was read of the pool names it still: no problem of the request, but of the moment."""
+    account.group(3)
+
+    async def go():
+        async with account.fleet() as fleet:
+            eyes = fleet.backend._eyes
+            (group,) = await eyes.groups("web")
+            (pool,) = group.pools
+            told = await eyes.pools.get(pool)
+            addresses = told["properties"]["loadBalancerBackendAddresses"]
+            nics = {each["properties"]["networkInterfaceIPConfiguration"]["id"]
+                    .rpartition("/ipConfigurations")[0].lower() for each in addresses}  # fmt: skip
+            ghost = copy.deepcopy(addresses[0])
+            ghost["name"] = "gone"
+            port = ghost["properties"]["networkInterfaceIPConfiguration"]
+            port["id"] = port["id"].replace("/virtualMachines/0/", "/virtualMachines/99/")
+            addresses.append(ghost)
+
+            async def stale(_):
+                return told
+
+            with monkeypatch.context() as patch:
+                patch.setattr(eyes.pools, "get", stale)
+                with pytest.raises(Conflict, match="went while it was changed"):
+                    await eyes.pools.shut(pool, nics)
+            assert await eyes.pools.shut(pool, nics)
+
+    run(go())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import ids
 from .calls import Answer, Call, answers
-from .errors import ArmError, NotEmulated
+from .errors import ArmError
 from .machines import Machine
 from .networks import begin_change, finish_change
 from .operations import accepted
@@ -191,23 +191,38 @@ def put_pool(world: World, call: Call) -> Answer:
     """
     balancer = world.store.get(call.path.rsplit(f"/{POOL}", 1)[0])
     matching(call.headers.get("if-match"), balancer.etag, balancer.id, network=True)
-    operation = begin_change(world, call, balancer.id)
     name, path = call.of(POOL), f"{balancer.id}/{POOL}/{call.of(POOL)}"
     there = {part["name"].lower(): part for part in balancer.properties[POOL]}
     wanted = (call.body.get("properties") or {}).get("loadBalancerBackendAddresses") or []
     new = name.lower() not in there
     if new and wanted:
         raise ArmError("InvalidRequestFormat", "Admin state can't be set on a new pool.", 400)
+    states = _states(world, path, wanted)
+    operation = begin_change(world, call, balancer.id)
     if new:
         balancer.properties[POOL].append({"name": name, "properties": {}})
-    _administer(world, path, wanted)
+    for key, state in states.items():
+        world.network.admin.pop(key, None)
+        if state != "None":
+            world.network.admin[key] = state
     balancer.changes += 1
     finish_change(world, operation)
     part = next(p for p in balancer.properties[POOL] if p["name"].lower() == name.lower())
     return accepted(world, call, operation, 201 if new else 200, _told_part(world, balancer, POOL, part))  # fmt: skip
 
 
-def _administer(world: World, pool: str, wanted: list[dict[str, Any]]) -> None:
+def _unknown_address(name: str, pool: str) -> ArmError:
+    """One that is in no pool by now: whoever read the pool before was overtaken by a deletion.
+
+    No answer of this kind is recorded; it is what Azure says of every reference to nothing.
+    """
+    said = f"Resource {name} referenced by resource {pool} was not found."
+    return ArmError("InvalidResourceReference", said, 400)
+
+
+def _states(world: World, pool: str, wanted: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """Return the administrative state that each address is to have, by pool and interface."""
+    states = {}
     ports = {ids.steady(ids.key(pool), ids.key(p)): p for _, p in world.network.members(pool)}
     by_id = {ids.key(port): port for port in ports.values()}
     for each in wanted:
@@ -215,12 +230,9 @@ def _administer(world: World, pool: str, wanted: list[dict[str, Any]]) -> None:
         named = ids.key((said.get("networkInterfaceIPConfiguration") or {}).get("id", ""))
         port = ports.get(each.get("name", "")) or by_id.get(named)
         if port is None:
-            raise NotEmulated("addresses in a pool that are no machine's network interface")
-        admin = said.get("adminState") or "None"
-        key = (ids.key(pool), ids.key(port))
-        world.network.admin.pop(key, None)
-        if admin != "None":
-            world.network.admin[key] = admin
+            raise _unknown_address(each.get("name", ""), pool)
+        states[ids.key(pool), ids.key(port)] = str(said.get("adminState") or "None")
+    return states
 
 
 @answers("network:load_balancer_backend_address_pools.delete")
