@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
+import json
 import os
+import sys
 
 import pytest
 
 from immutable import InvalidValue
-from immutable.scanning import Document, Exceptions, Most, Verdict, scanned, scanned_tree
+from immutable.scanning import Document, Exceptions, Most, Verdict, scanned, scanned_tree, worker
 from immutable.scanning import scanner as scanner_module
 from immutable.scanning.finding import NOT_INSTALLED
 
@@ -240,3 +244,21 @@ def test_nothing_is_imported_from_the_directory_that_is_scanned(tree, monkeypatc
     (tree / "detect_secrets.py").write_text("raise SystemExit('taken over')\n")
     monkeypatch.chdir(tree)
     assert scan(tree).verdict is Verdict.FOUND
+
+
+def test_the_process_that_looks_answers_a_line_each_way(monkeypatch, capsys):
+    asked = {"name": "a.env", "data": base64.b64encode(b"LEVEL=info\n").decode()}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(asked) + "\n"))
+    worker.main()
+    ready, answer = capsys.readouterr().out.splitlines()
+    assert json.loads(ready) == {}
+    assert json.loads(answer) == {"findings": [], "skipped": ""}
+
+
+def test_an_error_of_the_looking_is_told_by_its_name_only(monkeypatch):
+    def broken(_):
+        raise RuntimeError("what was read")
+
+    monkeypatch.setattr(worker, "look", broken)
+    told = worker.answer({"name": "a", "data": ""})
+    assert told["skipped"] == "it could not be looked at (RuntimeError)"
