@@ -241,8 +241,6 @@ async def play(scenario: Scenario, points: Sequence[Point] = ()) -> Run:
                         await asyncio.sleep(w.journal.ttl)
         except TimeoutError:
             witness.faults.append(f"no end within {PATIENCE:g} s")
-        if scenario.limits.max_unavailable:
-            await asyncio.sleep(60)  # One that may be missing may start still when it has ended.
         faults = [*witness.faults, *await judge(w, scenario, before)]
         faults += [f"{name} was not replaced" for name in touched if name in w.truth.servers]
         (entry,) = await w.journal.entries()
@@ -315,6 +313,8 @@ async def judge(w: World, scenario: Scenario, before: Picture) -> list[str]:
     if len(entries) != 1:
         return [f"{len(entries)} rollouts"]
     (entry,) = entries
+    if scenario.limits.max_unavailable:
+        await asyncio.sleep(60)  # One that may be missing may start still when it has ended.
     faults = list(w.backend.breaches)
     if entry.status is not scenario.status:
         faults.append(f"ended {entry.status.value}, not {scenario.status.value}")

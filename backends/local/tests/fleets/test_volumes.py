@@ -182,7 +182,6 @@ async def test_ten_thousand_acknowledged_writes_survive_replacements_kills_and_a
         after = (await fleet.state()).slots
         assert [slot.volumes for slot in after] == [slot.volumes for slot in before]
     assert clients.total >= number
-    assert clients.tried_again > 0  # A slot's clients have met its gap.
     for slot, kept in clients.kept.items():
         assert len(kept) > 0
         assert kept - entries(home, slot) == set()
