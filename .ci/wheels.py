@@ -51,7 +51,7 @@ def main() -> None:
         quiet = ("--quiet", "--disable-pip-version-check", "-c", ROOT / "constraints.txt")
         core = next(wheel for wheel in wheels if wheel.name.startswith("immutable_sdk"))
         others = [wheel for wheel in wheels if wheel != core]
-        run(python, "-m", "pip", "install", *quiet, f"{core}[cli]", *others, *NEEDED)
+        run(python, "-m", "pip", "install", *quiet, f"{core}[cli,scan]", *others, *NEEDED)
         shutil.copytree(ROOT / "tests", place / "project" / "tests")
         shutil.copytree(ROOT / "examples", place / "project" / "examples")
         (place / "project" / "docs").mkdir()
