@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median, quantiles
 from typing import Any
 
-__all__ = ["options", "say", "show"]
+__all__ = ["options", "say", "show", "timed"]
 
 
 def options(text: str) -> argparse.ArgumentParser:
@@ -22,6 +24,16 @@ def options(text: str) -> argparse.ArgumentParser:
 def say(line: str) -> None:
     """Print a line that is no result."""
     print(line, file=sys.stderr, flush=True)
+
+
+def timed(do: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Return the median and the 95th percentile of the milliseconds that a call takes."""
+    took = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        do()
+        took.append(1000 * (time.perf_counter() - began))
+    return median(took), quantiles(took, n=20)[-1]
 
 
 def show(rows: Iterable[Mapping[str, Any]], *, as_json: bool, **more: Any) -> None:

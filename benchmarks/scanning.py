@@ -14,12 +14,9 @@ import base64
 import gzip
 import random
 import sys
-import time
-from collections.abc import Callable
-from statistics import median, quantiles
 from typing import Any
 
-from benchmarks.common import options, say, show
+from benchmarks.common import options, say, show, timed
 from immutable.scanning import Document, Verdict, scanned
 from immutable.scanning.looking import look
 
@@ -42,16 +39,6 @@ def user_data() -> bytes:
             f"      export PATH=/srv/{digest[:6]}/bin:$PATH && exec web --port 8080",
         ]
     return "\n".join(lines).encode()[:SIZE]
-
-
-def timed(do: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Return the median and the 95th percentile of the milliseconds that a call takes."""
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        do()
-        took.append(1000 * (time.perf_counter() - began))
-    return median(took), quantiles(took, n=20)[-1]
 
 
 def row(what: str, data: bytes, rounds: int) -> dict[str, Any]:

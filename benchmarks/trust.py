@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
-from benchmarks.common import options, say, show
+from benchmarks.common import options, say, show, timed
 from immutable import Image, Limits, Plan, Revision, Rolling
 from immutable.backend import Capabilities, FleetState, Group
 from immutable.planning.compile import replacement
@@ -92,16 +90,6 @@ class Signers:
     def policy(self, count: int) -> TrustPolicy:
         """Return the policy that wants *count* signatures."""
         return TrustPolicy(tuple(self.keys), count)
-
-
-def timed(do: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Return the median and the 95th percentile of the milliseconds that a call takes."""
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        do()
-        took.append(1000 * (time.perf_counter() - began))
-    return median(took), quantiles(took, n=20)[-1]
 
 
 def image_row(signers: Signers, count: int, rounds: int) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from immutable import Fleet, Rolling
+from immutable import Fleet
 from immutable.backend import Denied
 from immutable.drift import DriftVerdict
 from immutable_aws.comparing import TAINTED
 from tests.emulators.adopted import LIMITS
+from tests.emulators.drifting import no_alarm_around_a_rollout, page_tells
 from tests.emulators.revoking import play
 
 OK, DRIFTED, UNKNOWN = DriftVerdict.OK, DriftVerdict.DRIFTED, DriftVerdict.UNKNOWN
@@ -116,14 +116,7 @@ def test_the_matrix_of_what_others_do_to_an_instance(account, capsys):
 
 
 def test_the_page_has_a_line_for_each_mutation(account):
-    page = (Path(__file__).parents[4] / "docs" / "drift.md").read_text()
-    rows = page.partition("## What others do on AWS")[2].partition("\n\nWithin")[0]
-    told = [row.split("|")[2:4] for row in rows.splitlines() if row.startswith("| ")][2:]
-    due = {None: ("unknown", ""), "": ("ok", "can't be seen")}
-    for (verdict, words), (_, code) in zip(told, mutations(account).values(), strict=True):
-        expected = due.get(code, ("drifted", code))
-        assert verdict.strip() == f"`{expected[0]}`"
-        assert words.strip().startswith(expected[1] or "")
+    page_tells("AWS", (code for _, code in mutations(account).values()))
 
 
 def _show(matrix, victims, found):
@@ -134,31 +127,7 @@ def _show(matrix, victims, found):
 
 
 def test_no_alarm_before_during_and_after_a_rollout(account):
-    async def story(fleet, _):
-        account.emulator.skip(seconds=1000)
-        looks = 0
-
-        async def look():
-            nonlocal looks
-            found = await fleet.drift()
-            assert not found.of(DRIFTED), str(found)
-            assert not found.strays
-            looks += len(found.of(OK))
-            return found
-
-        assert (await look()).verdict is OK
-        driving = asyncio.ensure_future(
-            fleet.replace(account.images[1], Rolling(), limits=LIMITS).end()
-        )
-        while not driving.done():
-            await look()
-            await asyncio.sleep(0.2)
-        await driving
-        account.emulator.skip(seconds=1000)
-        assert (await look()).verdict is OK
-        assert looks >= 8
-
-    play(account, story, 4)
+    no_alarm_around_a_rollout(account, LIMITS, age=lambda: account.emulator.skip(seconds=1000))
 
 
 def test_a_launched_stranger_with_the_fleets_tag_is_no_member(account):

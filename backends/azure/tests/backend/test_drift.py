@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from pathlib import Path
 
 import pytest
 
 from backends.azure.tests.backend.account import LIMITS
-from immutable import Rolling
 from immutable.drift import DriftVerdict
 from immutable_azure.inspecting import TAINTED
+from tests.emulators.drifting import no_alarm_around_a_rollout, page_tells
 from tests.emulators.revoking import play
 
 OK, DRIFTED, UNKNOWN = DriftVerdict.OK, DriftVerdict.DRIFTED, DriftVerdict.UNKNOWN
@@ -81,36 +79,8 @@ class _Flexible:
 
 
 def test_no_alarm_before_during_and_after_a_rollout(account):
-    async def story(fleet, _):
-        looks = 0
-
-        async def look():
-            nonlocal looks
-            found = await fleet.drift()
-            assert not found.of(DRIFTED), str(found)
-            looks += len(found.of(OK))
-            return found
-
-        assert (await look()).verdict is OK
-        driving = asyncio.ensure_future(
-            fleet.replace(account.images[1], Rolling(), limits=LIMITS).end()
-        )
-        while not driving.done():
-            await look()
-            await asyncio.sleep(0.2)
-        await driving
-        assert (await look()).verdict is OK
-        assert looks >= 8
-
-    play(account, story, 4)
+    no_alarm_around_a_rollout(account, LIMITS)
 
 
 def test_the_page_has_a_line_for_each_mutation():
-    page = (Path(__file__).parents[4] / "docs" / "drift.md").read_text()
-    rows = page.partition("## What others do on Azure")[2].splitlines()
-    told = [row.split("|")[2:4] for row in rows if row.startswith("| ")][2 : 2 + len(MATRIX)]
-    due = {None: ("unknown", ""), "": ("ok", "can't be seen")}
-    for (verdict, words), (*_, code) in zip(told, MATRIX.values(), strict=True):
-        expected = due.get(code, ("drifted", code))
-        assert verdict.strip() == f"`{expected[0]}`"
-        assert words.strip().startswith(expected[1] or "")
+    page_tells("Azure", (code for *_, code in MATRIX.values()))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from pathlib import Path
 
-from immutable import Rolling
 from immutable.drift import DriftVerdict
 from immutable_gcp.inspecting import TAINTED
 from tests.emulators.adopted import LIMITS
+from tests.emulators.drifting import no_alarm_around_a_rollout, page_tells
 from tests.emulators.revoking import play
 
 OK, DRIFTED, UNKNOWN = DriftVerdict.OK, DriftVerdict.DRIFTED, DriftVerdict.UNKNOWN
@@ -83,36 +81,8 @@ def test_a_template_that_was_changed_for_the_group_is_drift_of_the_members_that_
 
 
 def test_no_alarm_before_during_and_after_a_rollout(account):
-    async def story(fleet, _):
-        looks = 0
-
-        async def look():
-            nonlocal looks
-            found = await fleet.drift()
-            assert not found.of(DRIFTED), str(found)
-            looks += len(found.of(OK))
-            return found
-
-        assert (await look()).verdict is OK
-        driving = asyncio.ensure_future(
-            fleet.replace(account.images[1], Rolling(), limits=LIMITS).end()
-        )
-        while not driving.done():
-            await look()
-            await asyncio.sleep(0.2)
-        await driving
-        assert (await look()).verdict is OK
-        assert looks >= 8
-
-    play(account, story, 4)
+    no_alarm_around_a_rollout(account, LIMITS)
 
 
 def test_the_page_has_a_line_for_each_mutation():
-    page = (Path(__file__).parents[4] / "docs" / "drift.md").read_text()
-    rows = page.partition("## What others do on Google Cloud")[2].splitlines()
-    told = [row.split("|")[2:4] for row in rows if row.startswith("| ")][2 : 2 + len(MATRIX)]
-    due = {None: ("unknown", ""), "": ("ok", "can't be seen")}
-    for (verdict, words), (*_, code) in zip(told, MATRIX.values(), strict=True):
-        expected = due.get(code, ("drifted", code))
-        assert verdict.strip() == f"`{expected[0]}`"
-        assert words.strip().startswith(expected[1] or "")
+    page_tells("Google Cloud", (code for *_, code in MATRIX.values()))
