@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from attrs import evolve, frozen
@@ -13,7 +14,8 @@ from immutable.engine.admitting import hearing
 from immutable.engine.retrying import patiently
 from immutable.errors import FleetBusy, JournalError, NothingToRecover, PlanRefused, PlanStale
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Clock, Plan, Record, Resize, Status
+from immutable.model import Clock, FleetState, Plan, Problem, Record, Resize, Status
+from immutable.model.quantities import duration
 from immutable.model.records import Claimed, Ended, Started
 from immutable.model.serial import digest
 from immutable.planning.compile import staleness
@@ -69,7 +71,8 @@ async def begin(
 
     Raises:
         FleetBusy: Another rollout runs on the fleet.
-        PlanRefused: Its image is revoked, or the fleet's policy does not let it pass.
+        PlanRefused: Its image is revoked, the fleet's policy does not let it pass, or a rollout
+            that has ended holds a group still.
         PlanStale: The fleet is no longer what the plan was made for.
     """
     heard = await hearing(journal, clock.now(), plan, actor=actor, starting=True)
@@ -80,7 +83,7 @@ async def begin(
         raise FleetBusy(plan.fleet, running[0].rollout)
     entry = new_entry(plan, clock, rollout=rollout, actor=actor, reason=reason)
     entry = evolve(entry, controller=controller, fence=1)
-    started, *over = await first_records(backend, fleet, plan)
+    started, *over = await first_records(backend, fleet, plan, journal)
     return Turn(entry, await journal.begin(entry, [started, Claimed(controller, 1), *over]))
 
 
@@ -100,13 +103,16 @@ def new_entry(plan: Plan, clock: Clock, *, rollout: str, actor: str, reason: str
     )
 
 
-async def first_records(backend: Backend, fleet: str, plan: Plan) -> list[Record]:
+async def first_records(backend: Backend, fleet: str, plan: Plan, journal: Journal) -> list[Record]:
     """Return what is to be known of the fleet before the first action.
 
     Raises:
+        PlanRefused: A rollout that has ended holds a group still.
         PlanStale: The fleet is no longer what the plan was made for.
     """
     state = await patiently(lambda: backend.observe(fleet), attempts=_ATTEMPTS)
+    if held := _held(state, await journal.entries(fleet=plan.fleet)):
+        raise PlanRefused(held)
     changed = staleness(plan, state)
     if changed:
         raise PlanStale(changed)
@@ -119,6 +125,21 @@ async def first_records(backend: Backend, fleet: str, plan: Plan) -> list[Record
     )
     # A plan without steps is over before it begins; the record says that it was asked for.
     return [started] if plan.steps else [started, Ended(Status.SUCCEEDED, "nothing to do")]
+
+
+# It would be refused the first hold that it asks for, until that time is over.
+def _held(state: FleetState, known: Sequence[Entry]) -> tuple[Problem, ...]:
+    """Return which groups are held by rollouts that have ended: nobody will let go of them."""
+    ended = {each.rollout: each.status for each in known if each.status.ended}
+    problems = []
+    for group in state.groups:
+        hold = group.hold
+        if hold is not None and hold.until > state.at and hold.rollout in ended:
+            status, left = ended[hold.rollout].name.lower(), duration(round(hold.until - state.at))
+            what = f"r{group.number} is held by rollout {hold.rollout}, which ended as {status}"
+            way_out = f"let go of it with sweep; else its time is over in {left}"
+            problems.append(Problem(what, way_out))
+    return tuple(problems)
 
 
 async def take_over(journal: Journal, fleet: str, controller: str) -> Turn:

@@ -20,7 +20,7 @@ from immutable.engine.pacing import LONGEST, Pace, pause
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
 from immutable.engine.watch import Watch
-from immutable.errors import LeaseLost, PlanStale
+from immutable.errors import LeaseLost, PlanRefused, PlanStale
 from immutable.model import (
     Clock,
     Create,
@@ -96,6 +96,7 @@ class _Driver:
         self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
         self._admitted = False
         self._look_soon = False
+        self._repelled = 0
         self._looked = 0.0
 
     async def run(self) -> Result:
@@ -130,9 +131,10 @@ class _Driver:
         if heard.problems:
             return [*heard.records, Ended(Status.FAILED, "; ".join(map(str, heard.problems)))]
         try:
-            return await first_records(self._backend, self._fleet, self._session.plan)
-        except PlanStale as stale:
-            return [Ended(Status.FAILED, str(stale))]
+            session = self._session
+            return await first_records(self._backend, self._fleet, session.plan, session.journal)
+        except (PlanRefused, PlanStale) as error:
+            return [Ended(Status.FAILED, str(error))]
 
     def _recall(self, events: list[Event]) -> None:
         """Count those as leaving whom a predecessor sent to retire, or may have sent."""
@@ -287,6 +289,8 @@ class _Driver:
         # Whose group has been made is the winner: the hold of one who isn't will be over soon.
         elif rivals and not (self._session.ledger.back or self._session.ledger.created):
             await self._give_up(f"rollout {rivals.pop()} owns the fleet: {ends[-1].detail}")
+        # Who goes back needs what a rival holds: there is nothing to do but to wait for it.
+        self._repelled = self._repelled + 1 if rivals else 0
         # A new group must be seen beside any rival's; one that has no size to lower may show
         # members that an old look did not.
         done = all(each.outcome is Outcome.DONE for each in ends)
@@ -354,7 +358,7 @@ class _Driver:
         """Return the seconds until the next look: few while something is about to change."""
         watch, ledger = self._watch, self._session.ledger
         if self._look_soon or ledger.blind or ledger.pending:
-            return self._poll
+            return max(self._poll, min(LONGEST, self._poll * 2.0 ** min(self._repelled, 9) / 2))
         timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
         timers += [self._hands.advances_in(), self._mind.crossed_for(_now())]
         soonest = min(timer for timer in timers if timer is not None)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from attrs import evolve
 
-from immutable import BlueGreen, Rolling, Status
+from immutable import BlueGreen, PlanRefused, Rolling, Status
 from immutable.backend import Conflict, Context, Group, InstanceState, Origin, Pool
 from immutable.gates import Approval
 from immutable.memory import Behaviour, Fault
@@ -101,6 +101,34 @@ def test_what_a_rollout_that_was_cancelled_still_holds_is_restored_at_once():
             assert asyncio.get_running_loop().time() - began < 600
             assert w.truth.groups[1].shown == evolve(before, weight=None)
             assert await w.fleet.sweep() == ()
+
+    run(main())
+
+
+def test_who_is_refused_a_hold_asks_less_often_and_what_it_holds_itself_is_told_to_the_next():
+    async def main():
+        async with world(3) as w:
+            rollout = w.fleet.replace("v2", BlueGreen(bake=10_000))
+            task = asyncio.ensure_future(rollout.end())
+            await asyncio.sleep(200)
+            await rollout.cancel()
+            await task
+            await held(w, rollout="rival", lasts=2000, number=1)
+            back = w.fleet.rollback(to=1)
+            result = await back.end()
+            assert result.status is Status.FAILED
+            refused = [
+                each async for each in back.events() if getattr(each.record, "owner", "") == "rival"
+            ]
+            assert 2 < len(refused) < 60
+            await asyncio.sleep(2000)
+            held_by = rf"r2 is held by rollout {result.rollout}, which ended as failed.*with sweep"
+            calls = w.cloud.calls.copy()
+            with pytest.raises(PlanRefused, match=held_by):
+                await w.fleet.rollback(to=1)
+            assert "hold" not in w.cloud.calls - calls
+            await w.fleet.sweep()
+            assert (await w.fleet.rollback(to=1)).status is Status.SUCCEEDED
 
     run(main())
 
