@@ -78,6 +78,7 @@ from immutable.model import (
 )
 from immutable.model.drift import DriftCode, DriftReason, Evidence, Inspected, Inspection, Stray
 from immutable.model.serial import from_json, to_json
+from immutable.plugins import CONTRACT
 from immutable.secrets.resolving import SecretResolver
 
 __all__ = [
@@ -141,9 +142,6 @@ __all__ = [
     "from_json",
     "to_json",
 ]
-
-CONTRACT = 1
-"""The version of this contract. A backend states the one that it was written for."""
 
 
 @frozen

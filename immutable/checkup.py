@@ -29,7 +29,7 @@ from immutable.registry import (
     plugins,
 )
 from immutable.secrets.resolving import GROUP as SECRETS
-from immutable.secrets.resolving import resolver_for
+from immutable.secrets.resolving import resolver_class
 
 __all__ = ["Condition", "Finding", "installation", "journal_at", "place_at"]
 
@@ -116,7 +116,7 @@ def _plugins() -> Iterator[Finding]:
         (GROUP, "backend", backend_class),
         (METRICS, "metric source", metric_class),
         (BUILDERS, "builder", builder_class),
-        (SECRETS, "secret resolver", _resolver_class),
+        (SECRETS, "secret resolver", resolver_class),
     )
     for group, kind, load in kinds:
         for name in plugins(group):
@@ -128,12 +128,6 @@ def _plugins() -> Iterator[Finding]:
             yield Finding(f"{kind} {name}", Condition.WORKS, found.__module__)
             for program in getattr(found, "programs", ()):
                 yield _program(program, f"the {kind} {name} drives it")
-
-
-def _resolver_class(scheme: str) -> type:
-    resolver = resolver_for(scheme)
-    resolver.close()
-    return type(resolver)
 
 
 def _program(name: str, use: str) -> Finding:

@@ -7,13 +7,11 @@ for is loaded, so a broken one hurts nobody else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from immutable.backend import CONTRACT, Backend, MetricSource
+from immutable.backend import Backend, MetricSource
 from immutable.errors import RegistryError
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint, EntryPoints
+from immutable.plugins import installed, load, origin, plugin_class, same_contract
 
 __all__ = [
     "BUILDERS",
@@ -40,30 +38,6 @@ BUILDERS = "immutable.builders"
 _registered: dict[str, type[Backend]] = {}
 
 
-def _installed(group: str = GROUP) -> EntryPoints:
-    # Imported on first use: an eighth of the time that `import immutable` may take.
-    from importlib.metadata import entry_points
-
-    try:
-        return entry_points(group=group)
-    except Exception:  # noqa: BLE001  # One distribution's garbled list stops that call for all.
-        return _readable(group)
-
-
-def _readable(group: str) -> EntryPoints:
-    """Return the entry points of those distributions whose lists can be read."""
-    from importlib.metadata import EntryPoints, distributions
-
-    found: dict[tuple[str, str], EntryPoint] = {}
-    for each in distributions():
-        try:
-            points = each.entry_points.select(group=group)
-        except Exception:  # noqa: BLE001, S112  # Its own tools complain of it.
-            continue
-        found |= {(each.name, point.name): point for point in points}
-    return EntryPoints(found.values())
-
-
 def register(name: str, backend: type[Backend]) -> None:
     """Make *backend* known under a scheme in this process, before any installed one."""
     _registered[name] = backend
@@ -71,12 +45,12 @@ def register(name: str, backend: type[Backend]) -> None:
 
 def names() -> tuple[str, ...]:
     """Return the schemes that can be used, without loading anything."""
-    return tuple(sorted({*_registered, *_installed().names}))
+    return tuple(sorted({*_registered, *installed(GROUP).names}))
 
 
 def plugins(group: str) -> tuple[str, ...]:
     """Return the names that are installed in an entry-point group, without loading anything."""
-    return tuple(sorted({*_installed(group).names}))
+    return tuple(sorted({*installed(group).names}))
 
 
 def backend_class(name: str) -> type[Backend]:
@@ -91,63 +65,21 @@ def backend_class(name: str) -> type[Backend]:
 
 
 def _backend(name: str) -> type[Backend]:
-    found = _installed().select(name=name)
+    found = installed(GROUP).select(name=name)
     if not found:
         known = ", ".join(names()) or "none"
         raise RegistryError(
             f"no backend for {name}:// is installed (there are: {known});"
             f" try: pip install immutable-{name}"
         )
-    what, loaded = f"the backend for {name}://", _load(found, f"{name}://")
+    what, loaded = f"the backend for {name}://", load(found, f"{name}://")
     if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
         raise RegistryError(f"{what} is {loaded!r}, not a Backend class")
-    _same_contract(getattr(loaded, "contract", None), "the backend", what, _origin(found[name]))
+    same_contract(getattr(loaded, "contract", None), "the backend", what, origin(found[name]))
     lacking = sorted(getattr(loaded, "__abstractmethods__", ()))
     if lacking:
         raise RegistryError(f"{what}, {loaded.__qualname__}, lacks {', '.join(lacking)}")
     return loaded
-
-
-def _load(found: EntryPoints, claim: str) -> Any:
-    """Return what the one entry point names.
-
-    Raises:
-        RegistryError: There are several, or it can't be imported.
-    """
-    origins = {(point.value, _origin(point)): point for point in found}
-    if len(origins) > 1:
-        both = " and ".join(sorted(origin or value for value, origin in origins))
-        raise RegistryError(f"{both} both claim {claim}; uninstall one of them")
-    point = next(iter(found))
-    try:
-        return point.load()
-    except KeyboardInterrupt:
-        raise  # The user's, who waits for a slow import.
-    except BaseException as error:
-        # Also SystemExit and the like: no plugin ends the process of somebody else.
-        source = _origin(point) or point.value
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise RegistryError(
-            f"{claim} can't be used: {source} can't be imported: {reason};"
-            " reinstall it, or tell its authors"
-        ) from error
-
-
-def _origin(point: EntryPoint) -> str:
-    """Return the distribution that an entry point came with; empty where nobody knows."""
-    return (point.dist.name if point.dist else "") or ""
-
-
-def _same_contract(contract: object, kind: str, what: str, origin: str) -> None:
-    if not isinstance(contract, int):
-        raise RegistryError(f"{what} states no contract; write contract = {CONTRACT}")
-    if contract == CONTRACT:
-        return
-    older, name = ("the SDK", "immutable-sdk") if contract > CONTRACT else (kind, origin)
-    raise RegistryError(
-        f"{what} is written for contract {contract}, this SDK has {CONTRACT}; upgrade {older}"
-        f"{f': pip install --upgrade {name}' if name else ''}"
-    )
 
 
 def metric_source(source: str) -> MetricSource:
@@ -168,8 +100,8 @@ def metric_class(name: str) -> type[MetricSource]:
         RegistryError: Not installed, installed twice, broken, or for another contract.
     """
     needed = ("from_address", "read", "close")
-    kind: type[MetricSource] = _plugin(
-        METRICS, name, "metric source", "MetricSource", needed, also=("backend",)
+    kind: type[MetricSource] = plugin_class(
+        METRICS, name, f"metric source {name}", "MetricSource", needed, also=("backend",)
     )
     return kind
 
@@ -181,30 +113,4 @@ def builder_class(name: str) -> Any:
         RegistryError: Not installed, installed twice, broken, or for another contract.
     """
     needed = ("for_backend", "plan", "build", "present", "cleanup")
-    return _plugin(BUILDERS, name, "builder", "Builder", needed)
-
-
-def _plugin(
-    group: str,
-    name: str,
-    kind: str,
-    protocol: str,
-    needed: tuple[str, ...],
-    *,
-    also: tuple[str, ...] = (),
-) -> Any:
-    """Return the class of a plug-in by its name, importing it on first use."""
-    installed = _installed(group)
-    found = installed.select(name=name)
-    if not found:
-        known = ", ".join(sorted({*also, *installed.names})) or "none"
-        raise RegistryError(f"no {kind} {name} is installed (there are: {known})")
-    what = f"the {kind} {name}"
-    loaded = _load(found, what)
-    lacking = [each for each in needed if not hasattr(loaded, each)]
-    if not isinstance(loaded, type) or lacking:
-        reason = f"it has no {', '.join(lacking)}" if lacking else "it is no class"
-        raise RegistryError(f"{what} is {loaded!r}, not a {protocol}: {reason}")
-    contract = getattr(loaded, "contract", CONTRACT)
-    _same_contract(contract, f"the {kind}", what, _origin(found[name]))
-    return loaded
+    return plugin_class(BUILDERS, name, f"builder {name}", "Builder", needed)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from immutable.errors import RegistryError
+from immutable.plugins import plugin_class
 from immutable.secrets.references import SecretRef
 from immutable.secrets.value import Secret
 
-__all__ = ["GROUP", "SecretResolver", "resolver_for"]
+__all__ = ["GROUP", "SecretResolver", "resolver_class", "resolver_for"]
 
 GROUP = "immutable.secrets"
 """The entry-point group of resolvers; each is named as the scheme that it is for."""
@@ -27,7 +28,8 @@ class SecretResolver(Protocol):
     thread, the guest has nothing else to do. One thread at a time. They give up within seconds and
     don't try again: whoever calls does. They raise subclasses of `BackendError`, which name
     the reference and never a value. A class whose answers depend on the machine that asks says
-    ``local = True``: the controller, on another one, asks it nothing.
+    ``local = True``: the controller, on another one, asks it nothing. One that was written for
+    another contract than the first states it, ``contract = 2``.
     """
 
     def check(self, ref: SecretRef) -> str:
@@ -62,49 +64,40 @@ class SecretResolver(Protocol):
         ...
 
 
+def resolver_class(scheme: str) -> type[SecretResolver]:
+    """Return the class that reads secrets of a scheme, importing it on first use. Blocks.
+
+    Raises:
+        RegistryError: None is installed, two are, it can't be imported, it is for another contract.
+    """
+    if scheme in _OWN:
+        return _own(scheme)
+    kind: type[SecretResolver] = plugin_class(
+        GROUP, scheme, f"resolver for {scheme}://", "SecretResolver", _NEEDED, also=_OWN
+    )
+    return kind
+
+
 def resolver_for(scheme: str) -> SecretResolver:
     """Return the resolver of a scheme, importing it on first use. Blocks.
 
     Raises:
-        RegistryError: None is installed, two are, or it can't be used.
+        RegistryError: As for `resolver_class`; or it can't be made, as without its library.
     """
-    if scheme in _OWN:
-        return _own(scheme)
-    # Imported on first use: it takes as long as all else that the guest needs.
-    from importlib.metadata import entry_points
-
-    found = {point.value: point for point in entry_points(group=GROUP, name=scheme)}
-    if not found:
-        known = ", ".join(sorted({*_OWN, *entry_points(group=GROUP).names}))
-        raise RegistryError(f"no resolver for {scheme}:// is installed (there are: {known})")
-    if len(found) > 1:
-        both = " and ".join(sorted(found))
-        raise RegistryError(f"{both} both claim secrets of {scheme}://; uninstall one of them")
-    (point,) = found.values()
-    return _made(scheme, point.value, point)
+    kind = resolver_class(scheme)
+    try:
+        return kind()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, RegistryError) else reason
+        raise RegistryError(f"secrets of {scheme}:// can't be read here: {reason}") from error
 
 
-def _own(scheme: str) -> SecretResolver:
+def _own(scheme: str) -> type[SecretResolver]:
     if scheme == "env":
         from immutable.secrets.env import EnvResolver
 
-        return EnvResolver()
+        return EnvResolver
     from immutable.secrets.file import FileResolver
 
-    return FileResolver()
-
-
-def _made(scheme: str, source: str, point: Any) -> SecretResolver:
-    try:
-        kind = point.load()
-        made = kind()
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise RegistryError(
-            f"secrets of {scheme}:// can't be read: {source} can't be used: {reason}"
-        ) from error
-    lacking = [name for name in _NEEDED if not callable(getattr(made, name, None))]
-    if lacking:
-        raise RegistryError(f"{source} is no SecretResolver: it has no {', '.join(lacking)}")
-    resolver: SecretResolver = made
-    return resolver
+    return FileResolver

@@ -67,12 +67,12 @@ def test_programs_that_plugins_drive_are_looked_for(monkeypatch, where):
 
 def test_a_plugin_that_cannot_be_loaded_is_broken_and_hides_no_other(monkeypatch):
     point = metadata.EntryPoint("bad", "no_such_module_anywhere:Backend", registry.GROUP)
-    real = registry._installed
+    real = registry.installed
 
-    def installed(group=registry.GROUP):
+    def installed(group):
         return metadata.EntryPoints([*real(group), *([point] if group == registry.GROUP else [])])
 
-    monkeypatch.setattr(registry, "_installed", installed)
+    monkeypatch.setattr(registry, "installed", installed)
     found = {each.subject: each for each in installation()}
     assert found["backend bad"].condition is Condition.BROKEN
     assert "No module named 'no_such_module_anywhere'" in found["backend bad"].detail

@@ -30,6 +30,17 @@ class Lacking:
         return "1"
 
 
+class Later(Sound):
+    contract = 2
+
+
+class Older(Sound):
+    contract = 0
+
+
+made = Sound()
+
+
 class Broken(Sound):
     def __init__(self):
         raise OSError("no such library")
@@ -64,9 +75,13 @@ def test_a_plugin_is_found_by_its_scheme(plugins):
     ("claims", "told"),
     [
         ((), "no resolver for ours:// is installed (there are: env, file)"),
-        (("Sound", "Lacking"), "both claim secrets of ours://"),
+        (("Sound", "Lacking"), "both claim the resolver for ours://"),
         (("Lacking",), "it has no resolve, close"),
-        (("Broken",), "no such library"),
+        (("Broken",), "secrets of ours:// can't be read here: OSError: no such library"),
+        (("Later",), "written for contract 2, this SDK has 1; upgrade the SDK"),
+        (("Older",), "written for contract 0, this SDK has 1; upgrade the resolver for ours://"),
+        (("made",), "it is no class"),
+        (("nothing",), "can't be imported: KeyError: 'nothing'"),
     ],
 )
 def test_why_there_is_none(plugins, claims, told):
@@ -74,6 +89,18 @@ def test_why_there_is_none(plugins, claims, told):
     with pytest.raises(RegistryError) as caught:
         resolver_for("ours")
     assert told in str(caught.value)
+
+
+def test_a_garbled_list_of_entry_points_hurts_no_other_plugin(tmp_path, monkeypatch):
+    for name, lines in (("garbled", "no equals sign"), ("ours", "ours = immutable_ours:Ours")):
+        info = tmp_path / f"immutable_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: immutable-{name}\n")
+        (info / "entry_points.txt").write_text(f"[immutable.secrets]\n{lines}\n")
+    code = "from immutable.secrets.env import EnvResolver\nclass Ours(EnvResolver): pass\n"
+    (tmp_path / "immutable_ours.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert type(resolver_for("ours")).__module__ == "immutable_ours"
 
 
 def test_variables(monkeypatch):
