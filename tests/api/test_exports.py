@@ -45,7 +45,7 @@ def test_importing_loads_no_extra_and_no_cloud():
     )
     loaded = set(json.loads(found.stdout))
     heavy = {"click", "rich", "tenacity", "sqlite3", "cattrs", "rfc8785", "importlib.metadata",
-             "boto3", "google", "azure", "httpx", "cryptography", "jinja2",
+             "boto3", "google", "azure", "httpx", "hvac", "cryptography", "jinja2",
              "immutable.admission",
              "immutable.audit",
              "immutable.catalog",
