@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from attrs import evolve, frozen
 
@@ -24,6 +25,7 @@ from immutable.backend import (
     Transient,
 )
 from immutable.engine.retrying import patiently
+from immutable.engine.telling import Teller
 from immutable.model import (
     Action,
     Create,
@@ -41,6 +43,18 @@ from immutable.model.records import Done, Outcome
 __all__ = ["Answer", "Calls"]
 
 _ATTEMPTS = 4
+_METHODS: dict[type[Action], str] = {
+    HoldGroup: "hold",
+    Create: "create_revision",
+    Grow: "grow",
+    Retire: "retire",
+    Settle: "settle",
+    Release: "release",
+    Delete: "delete_revision",
+    Reroute: "route",
+    Snapshot: "snapshot",
+}
+"""What each action is called in the contract."""
 
 
 @frozen
@@ -67,12 +81,14 @@ class Calls:
         backend: Whom to call.
         fleet: The fleet's name there.
         plan: What is carried out.
+        teller: Who tells the hooks.
     """
 
-    def __init__(self, backend: Backend, fleet: str, plan: Plan) -> None:
+    def __init__(self, backend: Backend, fleet: str, plan: Plan, teller: Teller) -> None:
         self._backend = backend
         self._fleet = fleet
         self._plan = plan
+        self._calling = teller.calling
 
     async def observe(self, since: int | None, *, patience: float) -> FleetState:
         """Look at the fleet, for as long as *patience* when the backend can't answer.
@@ -80,9 +96,11 @@ class Calls:
         Raises:
             BackendError: It can't be seen.
         """
-        return await patiently(
-            lambda: self._backend.observe(self._fleet, since=since), patience=patience
-        )
+
+        async def look() -> FleetState:
+            return await self._backend.observe(self._fleet, since=since)
+
+        return await patiently(lambda: self._calling("observe", None, look), patience=patience)
 
     async def perform(
         self, action: Action, ctx: Context, own: Callable[[], Awaitable[None]]
@@ -100,7 +118,9 @@ class Calls:
             nonlocal lost
             await own()
             try:
-                return await self._call(action, ctx)
+                name = _METHODS[type(action)]
+                call = partial(self._call, action, ctx)
+                return await self._calling(name, action.revision, call)
             except Transient:
                 lost = True
                 raise
@@ -127,9 +147,10 @@ class Calls:
         A failure is left to the next time: what has begun stays begun.
         """
         try:
-            return await self._backend.retire(
-                self._fleet, revision, ids, drain_timeout=self._plan.limits.drain_timeout, ctx=ctx
-            )
+            drain = self._plan.limits.drain_timeout
+            retire = partial(self._backend.retire, self._fleet, revision, ids)
+            call = partial(retire, drain_timeout=drain, ctx=ctx)
+            return await self._calling("retire", revision, call)
         except BackendError:
             return None
 

@@ -19,8 +19,10 @@ from immutable.engine.mind import Mind
 from immutable.engine.pacing import LONGEST, Pace, pause
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
+from immutable.engine.telling import Teller, cause
 from immutable.engine.watch import Watch
 from immutable.errors import LeaseLost, PlanRefused, PlanStale
+from immutable.hooks import Cause
 from immutable.model import (
     Clock,
     Create,
@@ -72,9 +74,11 @@ async def drive(backend: Backend, fleet: str, turn: Turn, keeper: Keeper, clock:
         JournalError: The journal failed; the rollout can be recovered.
         BackendError: The fleet can't be seen; the rollout can be recovered.
     """
-    session = Session(turn.entry, keeper.journal, turn.lease)
+    teller = Teller(keeper.hooks, turn.entry, turn.lease, clock)
+    session = Session(turn.entry, keeper.journal, turn.lease, teller)
     async with keeper.keeping(session), Sources(backend, fleet, session.plan) as sources:
-        return await _Driver(backend, fleet, session, clock, sources).run()
+        with teller.driving():
+            return await _Driver(backend, fleet, session, clock, sources).run()
 
 
 class _Driver:
@@ -91,7 +95,7 @@ class _Driver:
         self._poll, self._pace = able.poll, Pace(able.poll)
         self._watch = Watch(session.plan, able, _now())
         self._mind = Mind(session, self._watch, able)
-        self._calls = Calls(backend, fleet, session.plan)
+        self._calls = Calls(backend, fleet, session.plan, session.teller)
         self._hands = Hands(session, self._calls, self._watch, able.poll, self._barred)
         self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
         self._admitted = False
@@ -121,9 +125,18 @@ class _Driver:
                 seconds = await self._pass()
                 if session.over():
                     return session.result()
-                await session.rest(seconds)
+                with session.teller.waiting(self._cause):
+                    await session.rest(seconds)
         finally:
             await self._gates.close()
+
+    def _cause(self) -> Cause:
+        """Return what the next wait is for."""
+        groups, counts = self._watch.census.groups, self._watch.census.counts
+        kept = self._session.ledger.committed and self._mind.ends_in() is not None
+        seen = [counts(number) for number in groups]
+        ledger, steps = self._session.ledger, self._session.plan.steps
+        return cause(ledger, steps[ledger.step], seen, kept=kept, short=self._hands.short)
 
     async def _first_records(self) -> list[Record]:
         """Begin a rollout that was submitted: nobody has looked at the fleet yet."""

@@ -12,6 +12,7 @@ from attrs import define
 
 from immutable.engine.session import Session
 from immutable.errors import JournalError, LeaseLost
+from immutable.hooks import installed
 from immutable.journal import Journal
 
 __all__ = ["Keeper", "controller_name"]
@@ -38,11 +39,13 @@ class Keeper:
     Attributes:
         journal: Where the leases are.
         name: The controller's name.
+        hooks: Who is told what its rollouts do: those that were installed where it was made.
     """
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.name = controller_name()
+        self.hooks = installed()
         self._kept: dict[str, _Kept] = {}
         self._beating: asyncio.Task[None] | None = None
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from immutable.backend import Context
 from immutable.engine.ledger import Ledger, fold
 from immutable.engine.retrying import CALL_SECONDS
+from immutable.engine.telling import Teller
 from immutable.engine.tokens import derived
 from immutable.journal import Entry, Journal, Lease
 from immutable.model import Action, Event, Grow, PlanKind, Record, Result
@@ -24,6 +25,7 @@ class Session:
         entry: The rollout as the journal lists it.
         journal: Where everything is written down.
         lease: The right to do so.
+        teller: Who tells the hooks.
 
     Attributes:
         entry: The rollout as the journal lists it.
@@ -34,9 +36,10 @@ class Session:
         renewed_at: The loop's time when the lease was last renewed.
         writes: How often something was written.
         bell: Set when there may be an order that the ledger doesn't know.
+        teller: Who tells the hooks.
     """
 
-    def __init__(self, entry: Entry, journal: Journal, lease: Lease) -> None:
+    def __init__(self, entry: Entry, journal: Journal, lease: Lease, teller: Teller) -> None:
         self.entry = entry
         self.plan = entry.plan
         self.journal = journal
@@ -47,7 +50,8 @@ class Session:
         self.writes = 0
         self.bell = journal.bell(lease.rollout)
         self.bell.set()  # A predecessor may have left orders unheard.
-        self._unwritten: list[Record] = []
+        self.teller = teller
+        self._unwritten: list[tuple[Record, float]] = []
 
     def over(self) -> bool:
         """Whether the rollout has ended."""
@@ -58,6 +62,7 @@ class Session:
         events = await self.journal.events(self.lease.rollout)
         for event in events:
             self.ledger = fold(event.record, self.ledger)
+        self.teller.begun(events)
         return events
 
     def unanswered_for(self, events: Sequence[Event]) -> float:
@@ -85,7 +90,7 @@ class Session:
         """
         for record in records:
             self.ledger = fold(record, self.ledger)
-            self._unwritten.append(record)
+            self._unwritten.append((record, self.teller.now()))
 
     async def write(self, *records: Record) -> None:
         """Write records down, with those noted before; only then does this return.
@@ -98,8 +103,10 @@ class Session:
         if self._unwritten:
             unwritten, self._unwritten = self._unwritten, []
             began = asyncio.get_running_loop().time()
-            self.renewed(began, await self.journal.append(self.lease, unwritten))
+            told = [record for record, _ in unwritten]
+            self.renewed(began, await self.journal.append(self.lease, told))
             self.writes += 1
+            self.teller.written(unwritten)
 
     async def renew(self) -> None:
         """Make sure that the lease is still the newest.

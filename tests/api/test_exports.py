@@ -26,10 +26,10 @@ def test_public_names_exist_are_sorted_and_documented(module):
 def test_nothing_else_is_public_at_the_top():
     modules = {"abilities", "admission", "audit", "backend", "builders", "catalog", "checkup",
                "cli", "connecting", "controller", "drift", "engine", "errors", "fleet", "following",
-               "gates", "guest", "images", "journal", "memory", "metrics", "model", "planner",
-               "planning", "plugins", "registry", "report", "rollout", "runner", "scanning",
-               "scripting", "secrets",
-               "simulation", "strategies", "testing", "toolkit", "trust", "view", "virtual",
+               "gates", "guest", "hooks", "images", "journal", "memory", "metrics", "model",
+               "planner", "planning", "plugins", "registry", "report", "rollout", "runner",
+               "scanning", "scripting", "secrets", "simulation", "strategies",
+               "telemetry", "testing", "toolkit", "trust", "view", "virtual",
                "volumes"}  # fmt: skip
     # "@…" is pytest's own: it rewrites the asserts of whatever was installed with a plugin.
     public = {name for name in dir(immutable) if not name.startswith(("_", "@"))}
@@ -51,5 +51,6 @@ def test_importing_loads_no_extra_and_no_cloud():
              "immutable.catalog",
              "immutable.memory", "immutable.metrics", "immutable.builders", "immutable.cli",
              "immutable.images", "immutable.simulation",
-             "immutable.toolkit", "immutable.trust", "pytest", "securesystemslib"}  # fmt: skip
+             "immutable.telemetry", "immutable.toolkit", "immutable.trust", "opentelemetry",
+             "pytest", "securesystemslib"}  # fmt: skip
     assert loaded & heavy == set()
