@@ -28,6 +28,8 @@ __all__ = ["Teller", "cause"]
 T = TypeVar("T")
 
 _log = logging.getLogger("immutable.hooks")
+# A library is quiet until somebody says where its log goes.
+logging.getLogger("immutable").addHandler(logging.NullHandler())
 
 
 class Teller:

@@ -1,10 +1,11 @@
-"""What rollouts do, told to others: traces and metrics.
+"""What rollouts do, told to others: traces, metrics, log records.
 
-`OpenTelemetry` is a hook (`immutable.hooks`): install it and every rollout that is driven here has
-spans and metrics. Nothing of this is loaded, or costs anything, unless it is asked for. It is no
-record: what is sampled or lost is lost; the journal is the record.
+`OpenTelemetry` and `Logs` are hooks (`immutable.hooks`): install one, and it is told of every
+rollout that is driven here. Nothing of this is loaded, or costs anything, unless it is asked for.
+It is no record: what is sampled or lost is lost; the journal is the record.
 """
 
+from immutable.telemetry.logs import JsonFormatter, Logs
 from immutable.telemetry.opentelemetry import OpenTelemetry
 
-__all__ = ["OpenTelemetry"]
+__all__ = ["JsonFormatter", "Logs", "OpenTelemetry"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -49,14 +50,29 @@ def test_every_cause_of_a_wait_stands_on_the_page():
 def test_the_programs_of_the_page_are_right(name):
     compile(PROGRAMS[name], name, "exec")
     space = {"__name__": name}
-    exec(PROGRAMS[name], space)
+    exec(PROGRAMS[name].replace("logging.basicConfig", "dict"), space)
     assert asyncio.iscoroutinefunction(space["main"])
 
 
-def test_the_traced_program_prints_its_spans():
-    program = PROGRAMS["traced.py"] + "\nfrom immutable.testing import run\nrun(main())\n"
+def printed(name):
+    program = PROGRAMS[name] + "\nfrom immutable.testing import run\nrun(main())\n"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert '"name": "immutable.rollout"' in done.stdout
-    assert '"name": "immutable.call grow"' in done.stdout
+    return done.stdout
+
+
+def test_the_traced_program_prints_its_spans():
+    spans = printed("traced.py")
+    assert '"name": "immutable.rollout"' in spans
+    assert '"name": "immutable.call grow"' in spans
+
+
+def test_the_logged_program_prints_lines_of_json():
+    lines = [json.loads(line) for line in printed("logged.py").splitlines()]
+    assert {"driving", "intended", "committed", "ended"} <= {line["event"] for line in lines}
+    section = PAGE[PAGE.index("## Logs") :]
+    own = {"time", "level", "logger", "message", "trace_id", "span_id"}
+    common = {"rollout_id", "fleet", "event", "seq", "operation", "revision", "outcome", "reason"}
+    assert common <= {name for line in lines for name in line}
+    assert all(f"`{name}`" in section for name in common - own)
