@@ -31,8 +31,12 @@ def make_slots(fleet: SimulatedFleet, wanted: int, zones: tuple[str, ...]) -> No
 
 
 def free_slot(fleet: SimulatedFleet) -> SimulatedSlot | None:
-    """Return the first slot that nobody holds; None when there is none."""
-    return next((slot for slot in fleet.slots.values() if not slot.holder), None)
+    """Return the first slot that nobody holds and that lacks no volume; None when there is none."""
+    wanted = {each.name for each in fleet.volumes}
+    return next(
+        (slot for slot in fleet.slots.values() if not slot.holder and set(slot.volumes) == wanted),
+        None,
+    )
 
 
 def take(slot: SimulatedSlot, instance: str) -> None:

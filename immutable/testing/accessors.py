@@ -12,7 +12,7 @@ from enum import StrEnum
 from secrets import token_hex
 from typing import ClassVar
 
-from immutable.backend import Backend, Context, Revision, SupportsCreate
+from immutable.backend import Backend, Context, Revision, SupportsCreate, Volume
 from immutable.testing.outcome import NotDeclared
 
 __all__ = ["Accessors", "Mishap", "undeclared"]
@@ -52,6 +52,7 @@ class Accessors:
         images: References of two images that servers can be started from.
         missing: A reference of an image that isn't there.
         template: How the servers of revision 1 are launched, in the backend's words.
+        volumes: What each slot has of a fleet that is made for the checks of volumes.
         patience: Seconds within which whatever goes on by itself comes to its end; None reckons
             from the backend's capabilities.
         poll: Seconds between two looks while something is waited for; None takes the backend's.
@@ -67,6 +68,7 @@ class Accessors:
     images: tuple[str, str] = ("v1", "v2")
     missing: str = "no-such-image"
     template: Mapping[str, str] = {}  # Nobody changes it in place.
+    volumes: tuple[Volume, ...] = (Volume("data", "/data"),)
     patience: float | None = None
     poll: float | None = None
     drain_timeout: float = 30.0
@@ -125,6 +127,10 @@ class Accessors:
         """Return the size of the group that *fleet* was adopted from; None when it is deleted."""
         raise _not_declared("raw_kept")
 
+    async def raw_writers(self, fleet: str) -> Mapping[str, AbstractSet[str]]:
+        """Return, by slot, the ids of all members that could write to its volumes now."""
+        raise _not_declared("raw_writers")
+
     async def send(self, fleet: str, count: int) -> Mapping[str, int]:
         """Send *count* requests to a fleet; return how many each member answered, by id."""
         raise _not_declared("send")
@@ -161,6 +167,10 @@ class Accessors:
         """Give a group settings of automatic scaling that ``Group.settings`` tells."""
         raise _not_declared("raw_scaling")
 
+    async def raw_lose_volume(self, fleet: str, slot: str, volume: str) -> None:
+        """Let a volume of a slot that nobody has vanish, with its data."""
+        raise _not_declared("raw_lose_volume")
+
     async def raw_foreign_group(self, name: str, size: int) -> None:
         """Make a group of *size* servers that is nobody's fleet, for ``adopt_fleet``."""
         raise _not_declared("raw_foreign_group")
@@ -193,12 +203,14 @@ _PURPOSES = {
     "raw_foreign_group": "makes a group that can be adopted",
     "raw_kept": "tells the size of an adopted group, or that it is deleted",
     "raw_kill": "lets a server die",
+    "raw_lose_volume": "lets a volume vanish",
     "raw_members": "lists a group's servers as the cloud has them",
     "raw_protect": "protects a server as its owner would",
     "raw_resize": "sets a group's size as somebody else would",
     "raw_scale_in": "lets automatic scaling try to take a member",
     "raw_scaling": "gives a group settings of automatic scaling",
     "raw_serving": "lists the servers that the cloud sends requests to",
+    "raw_writers": "lists who could write to each slot's volumes",
     "second": "makes another backend on the same cloud",
     "send": "sends requests and counts who answers",
     "slow_drains": "keeps something in flight on each server",

@@ -12,7 +12,7 @@ from immutable.testing.rules import described
 
 __all__ = ["EVERY_LOOK", "Scrutiny", "breach"]
 
-EVERY_LOOK = ("C1", "O5", "R2", "V1", "V2", "V3", "V4", "V5", "W1")
+EVERY_LOOK = ("B1", "B2", "C1", "O5", "R2", "V1", "V2", "V3", "V4", "V5", "W1")
 """The rules that every look of every check is held against."""
 
 _LIVE = (InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY)
@@ -31,11 +31,15 @@ class Scrutiny:
     Attributes:
         lagging: Whether looks may be old: then sizes and members need not fit.
         known: Every instance that was ever seen, as it was seen first.
+        slots: Which slot an instance was seen in first, by its id.
+        volumes: The identity of each volume that was ever seen, by slot and name.
         at: When the newest look was true.
     """
 
     lagging: bool = False
     known: dict[str, Instance] = field(factory=dict)
+    slots: dict[str, str] = field(factory=dict)
+    volumes: dict[tuple[str, str], str] = field(factory=dict)
     at: float = float("-inf")
 
     def hold(self, state: FleetState) -> FleetState:
@@ -54,7 +58,26 @@ class Scrutiny:
         for each in state.instances:
             self._instance(state, each)
         self._groups(state)
+        self._slots(state)
         return state
+
+    def _slots(self, state: FleetState) -> None:
+        holders: dict[str, str] = {}
+        for each in state.instances:
+            if not each.slot or each.state is InstanceState.GONE:
+                continue
+            other = holders.setdefault(each.slot, each.id)
+            if other != each.id:
+                raise breach(f"slot {each.slot} has two holders: {other}, {each.id}", "B2")
+            first = self.slots.setdefault(each.id, each.slot)
+            if first != each.slot:
+                raise breach(f"{each.id} had slot {first}, and now has {each.slot}", "B2")
+        for slot in state.slots:
+            for name, identity in slot.volumes.items():
+                was = self.volumes.setdefault((slot.name, name), identity)
+                if was != identity:
+                    what = f"slot {slot.name}'s {name} was {was}, and now is {identity}"
+                    raise breach(what, "B1", "B5")
 
     def _instance(self, state: FleetState, each: Instance) -> None:
         if not each.id:

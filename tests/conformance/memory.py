@@ -74,6 +74,13 @@ class MemoryAuthor(Accessors):
     async def raw_kept(self, fleet):
         return next((group.size for group in self.cloud.fleets[fleet].retired), None)
 
+    async def raw_writers(self, fleet):
+        self.cloud.advance()
+        found = {}
+        for server in self.cloud.fleets[fleet].servers.values():
+            found.setdefault(server.seen.slot, set()).add(server.seen.id)
+        return found
+
     async def send(self, fleet, count):
         self.cloud.advance()
         place, before = self.cloud.fleets[fleet], self._answered(fleet)
@@ -116,6 +123,11 @@ class MemoryAuthor(Accessors):
     async def raw_foreign_group(self, name, size):
         group = Group(Revision(1, Image.of_artifact("memory", "v1")), 0, origin=Origin.ADOPTED)
         self.cloud.add_fleet(name, group, size=size)
+
+    async def raw_lose_volume(self, fleet, slot, volume):
+        self.cloud.advance()
+        del self.cloud.fleets[fleet].slots[slot].volumes[volume]
+        self.cloud._remember(self.cloud.fleets[fleet])  # Late looks show it, late.
 
     # -- what goes wrong -----------------------------------------------------------------------
 

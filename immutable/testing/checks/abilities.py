@@ -21,6 +21,7 @@ from immutable.backend import (
     SupportsCreate,
     SupportsImages,
     SupportsTraffic,
+    SupportsVolumes,
     SystemClock,
 )
 from immutable.errors import InvalidValue
@@ -39,6 +40,7 @@ async def abilities_are_offered_as_they_are(s: Stage) -> None:
     offered = {
         "create_fleet": isinstance(s.backend, SupportsCreate),
         "traffic_stats": isinstance(s.backend, SupportsTraffic),
+        "volumes": isinstance(s.backend, SupportsVolumes),
         "weighted_traffic": kind.route is not Backend.route,
     }
     for name, implemented in offered.items():

@@ -133,6 +133,18 @@ class TestLocal(BackendConformance):
     async def raw_members(self, fleet, revision):
         return {name for name, number in self.applications(fleet).values() if number == revision}
 
+    async def raw_writers(self, fleet):
+        found = {}
+        for pid in self.applications(fleet):
+            with suppress(OSError, KeyError):
+                lines = (Path("/proc") / str(pid) / "environ").read_bytes().split(b"\0")
+                told = dict(line.decode().partition("=")[::2] for line in lines)
+                found.setdefault(told["IMMUTABLE_SLOT"], set()).add(told["IMMUTABLE_ID"])
+        return found
+
+    async def raw_lose_volume(self, fleet, slot, volume):
+        shutil.rmtree(self.home.places.fleet(fleet).volumes / slot / volume)
+
     async def raw_serving(self, fleet):
         return set(await self.send(fleet, 24))
 
