@@ -37,6 +37,7 @@ from immutable.model import (
     Status,
     Strategy,
 )
+from immutable.model.preview import Findings
 from immutable.model.quantities import Count
 from immutable.planning.compile import (
     only_group,
@@ -134,8 +135,15 @@ class Planner:
         Raises:
             PlanRefused: Something would; with every problem that was found.
         """
+        found = await self.findings(plan, starting=starting)
+        if found.problems:
+            raise PlanRefused(found.problems)
+        return found.notes
+
+    async def findings(self, plan: Plan, *, starting: bool = False) -> Findings:
+        """Return what a look at a plan finds; arguments are as for `check`."""
         if not plan.steps:
-            return ()
+            return Findings()
         problems = await self._ask(lambda: self._backend.preflight(self._name, plan))
         problems += await unreadable(self._backend, plan)
         now, actor = self._clock.now(), self._actor
@@ -143,9 +151,7 @@ class Planner:
         replaces = plan.kind is PlanKind.REPLACE
         secrets = await known(plan.candidate.config.secrets if replaces else {})
         problems += (*heard.problems, *secrets.problems)
-        if problems:
-            raise PlanRefused(problems)
-        return (*heard.notes, *secrets.notes)
+        return Findings(problems, (*heard.notes, *secrets.notes), heard.rulings)
 
     async def check_first(self, revision: Revision, size: int) -> tuple[Revision, tuple[str, ...]]:
         """Make sure that a fleet that is not there yet may launch what it is to run.
@@ -194,14 +200,21 @@ class Planner:
             plan: The plan.
             found: What a scan of its settings has found.
         """
-        try:
-            notes = await self.check(plan, starting=False)
-        except PlanRefused as refused:
-            also = found.problems if found is not None else ()
-            raise PlanRefused(refused.problems + also) from None
-        if found is not None and found.problems:
-            raise PlanRefused(found.problems)
-        return evolve(plan, notes=plan.notes + notes + (found.notes if found is not None else ()))
+        looked, made = await self._looked_at(plan, found)
+        if looked.problems:
+            raise PlanRefused(looked.problems)
+        return made
+
+    async def _looked_at(self, plan: Plan, settled: Settled | None) -> tuple[Findings, Plan]:
+        """Return what was found about a plan that was made, and the plan with the notes of it."""
+        found = await self.findings(plan)
+        if settled is not None:
+            found = evolve(
+                found,
+                problems=found.problems + settled.problems,
+                notes=found.notes + settled.notes,
+            )
+        return found, evolve(plan, notes=plan.notes + found.notes)
 
     async def _running(self) -> Rollout | None:
         running = await self._journal.entries(fleet=self._address, unfinished=True)
@@ -239,6 +252,41 @@ class Planner:
             FleetBusy: A rollout runs on the fleet.
             PlanRefused: It can't be done; with every problem that was found.
         """
+        found, plan = await self._replacing(
+            image, strategy, limits, config, stateful, vouched=vouched
+        )
+        return await self._checked(plan, found)
+
+    async def previewed(
+        self,
+        image: ImageLike | None,
+        strategy: Strategy,
+        limits: Limits | None,
+        config: RuntimeConfig | None,
+        stateful: Stateful | None = None,
+    ) -> tuple[Findings, Plan]:
+        """Return the plan of a replacement, and what was found about it: also what stops it.
+
+        Arguments are as for `replacement`.
+
+        Raises:
+            FleetBusy: A rollout runs on the fleet.
+            PlanRefused: There is no such plan at all.
+        """
+        settled, plan = await self._replacing(image, strategy, limits, config, stateful)
+        return await self._looked_at(plan, settled)
+
+    async def _replacing(
+        self,
+        image: ImageLike | None,
+        strategy: Strategy,
+        limits: Limits | None,
+        config: RuntimeConfig | None,
+        stateful: Stateful | None,
+        *,
+        vouched: bool = False,
+    ) -> tuple[Settled | None, Plan]:
+        """Return the plan of a replacement, and what a scan of its settings has found."""
         await self._idle()
         state = await self.state()
         stable = only_group(state).revision
@@ -257,7 +305,7 @@ class Planner:
             self._backend.capabilities,
             stateful,
         )
-        return await self._checked(evolve(plan, notes=(*plan.notes, *named)), found)
+        return found, evolve(plan, notes=(*plan.notes, *named))
 
     async def resizing(self, size: int, limits: Limits | None) -> Plan:
         """Return the plan of a change of size.

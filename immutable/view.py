@@ -29,6 +29,7 @@ from immutable.strategies import Rolling
 
 if TYPE_CHECKING:
     from immutable.model.drift import DriftReport
+    from immutable.model.preview import Preview
     from immutable.simulation import Rehearsal, Rehearsing
 
 __all__ = ["ROLLING", "FleetView"]
@@ -217,6 +218,56 @@ class FleetView:
             PlanRefused: It can't be done; with every problem that was found.
         """
         return await self._planner.replacement(image, strategy, limits, config, stateful)
+
+    async def preview(
+        self,
+        image: ImageLike | Plan | None = None,
+        strategy: Strategy = ROLLING,
+        *,
+        limits: Limits | None = None,
+        config: RuntimeConfig | None = None,
+        stateful: Stateful | None = None,
+    ) -> Preview:
+        """Return what a replacement would come to: `plan`, with all that its approver may ask.
+
+        What it changes, where each step leads, how long it will take and what it costs, what the
+        fleet's policy says. What stops it is told and not raised. Touches nothing.
+
+        Args:
+            image: As for `plan`; or a plan that was made before, which is looked at as it is.
+            strategy: As for `plan`.
+            limits: As for `plan`.
+            config: As for `plan`.
+            stateful: As for `plan`.
+
+        Raises:
+            FleetBusy: A rollout runs on the fleet.
+            PlanRefused: There is no such plan: the fleet isn't whole, or the strategy can't be
+                carried out on it.
+        """
+        from immutable.model.preview import Preview
+        from immutable.model.serial import digest
+        from immutable.planning.previewing import changes, rates, steps_ahead
+        from immutable.simulation.forecasting import forecast
+
+        if isinstance(image, Plan):
+            plan, found = image, await self._planner.findings(image)
+        else:
+            found, plan = await self._planner.previewed(image, strategy, limits, config, stateful)
+        state, able = await self.state(), self.backend.capabilities
+        ahead, unforeseen = await forecast(able, self._journal, plan, state)
+        return Preview(
+            plan,
+            digest(plan),
+            changes(plan.stable, plan.candidate),
+            steps_ahead(plan),
+            ahead,
+            unforeseen,
+            rates(plan, able),
+            tuple(str(each) for each in state.volumes),
+            found.rulings,
+            found.problems,
+        )
 
     async def rehearse(
         self,

@@ -94,7 +94,8 @@ async def repair(
         limits = limits_from(default, options) if limits_given(options) else None
         wanted: dict[str, Any] = {"max_age": max_age, "budget": budget, "limits": limits}
         if out is not None:
-            await show_plan(await fleet.plan_repair(**wanted), out, as_json=as_json)
+            made = await fleet.preview(await fleet.plan_repair(**wanted))
+            await show_plan(made, out, as_json=as_json)
             return
         result = await follow(fleet, fleet.repair(**wanted, reason=reason), as_json=as_json)
     if as_json:

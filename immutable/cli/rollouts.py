@@ -24,10 +24,11 @@ from immutable.cli.running import REFUSED, command, console, fail, show_json
 from immutable.cli.strategies import check_strategy, strategy_from, strategy_options
 from immutable.cli.tables import history_table
 from immutable.cli.volumes import stateful_from, stateful_options
-from immutable.errors import Conflict
+from immutable.errors import Conflict, PlanRefused
 from immutable.fleet import Fleet
-from immutable.model import Capabilities, Limits, Plan, Result, RolledBack, RuntimeConfig
-from immutable.model.serial import digest, dump_plan, load_plan
+from immutable.model import Capabilities, Limits, Result, RolledBack, RuntimeConfig
+from immutable.model.preview import Preview
+from immutable.model.serial import dump_plan, load_plan
 from immutable.report import documents
 from immutable.rollout import Rollout
 
@@ -112,22 +113,33 @@ async def plan(
     """Show what a replacement of the fleet at URL by IMAGE would do. Touches nothing."""
     check_strategy(options)
     async with Fleet.connect(url, journal=journal, actor=actor) as fleet:
-        made = await fleet.plan(image, **await ways(fleet, env, options))
+        made = await fleet.preview(image, **await ways(fleet, env, options))
     await show_plan(made, out, as_json=as_json)
 
 
-async def show_plan(made: Plan, out: Path | None, *, as_json: bool) -> None:
-    """Show a plan, and write it to a file if there is one to write to."""
-    if out is not None:
-        await asyncio.to_thread(out.write_text, dump_plan(made), encoding="utf-8")
+async def show_plan(made: Preview, out: Path | None, *, as_json: bool) -> None:
+    """Show a plan, and write it to a file if there is one to write to and nothing stops it.
+
+    Raises:
+        PlanRefused: Something does; it has been shown all the same.
+    """
+    from immutable.report import previewing
+
+    kept = out if not made.problems else None
+    if kept is not None:
+        await asyncio.to_thread(kept.write_text, dump_plan(made.plan), encoding="utf-8")
     if as_json:
-        show_json(documents.plan(made))
-        return
-    screen = console()
-    screen.print(str(made), markup=False)
-    screen.print(f"{'digest':<12} {digest(made)}", markup=False)
-    if out is not None:
-        screen.print(f"written to {out}; carry it out with: immutable apply {out}", markup=False)
+        show_json(previewing.preview(made))
+    else:
+        screen = console()
+        screen.print(str(made.plan), markup=False)
+        for name, words in previewing.rows(made):
+            screen.print(f"{name:<12} {words}", markup=False)
+        if kept is not None:
+            way = f"carry it out with: immutable apply {kept}"
+            screen.print(f"written to {kept}; {way}", markup=False)
+    if made.problems:
+        raise PlanRefused(made.problems)
 
 
 @click.command()

@@ -11,7 +11,6 @@ from immutable.model import (
     Image,
     InstanceState,
     Order,
-    Plan,
     Record,
     Result,
     RolloutStatus,
@@ -28,7 +27,6 @@ __all__ = [
     "fleet",
     "image",
     "order",
-    "plan",
     "result",
     "scan",
     "status",
@@ -53,11 +51,6 @@ def fleet(address: str, state: FleetState) -> dict[str, Any]:
         "groups": [to_json(group) for group in state.groups],
         "instances": [to_json(instance) for instance in state.instances],
     }
-
-
-def plan(made: Plan) -> dict[str, Any]:
-    """Return a plan: ``digest``, to approve it by, and ``plan`` as `immutable.Plan`."""
-    return {"digest": digest(made), "plan": to_json(made)}
 
 
 def event(happened: Event, said: str | None = None) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from immutable.model.quantities import duration
 from immutable.model.serial import digest, to_json
 from immutable.report.drawing import Frame, area, document, ticks
+from immutable.report.previewing import capacity_words, duration_words
 from immutable.simulation import Point, Rehearsal, spelled
 
 __all__ = ["comparison_rows", "course_rows", "length_rows", "picture", "rehearsal", "summary_rows"]
@@ -104,17 +104,6 @@ def summary_rows(made: Rehearsal) -> Iterator[tuple[str, str]]:
 
 def _spread(of: Any, words: Any) -> str:
     return f"{words(of(0.5))} (p50), {words(of(0.95))} (p95), {words(of(1))} (worst)"
-
-
-def duration_words(seconds: float) -> str:
-    """Return a length of time, to the second above a minute."""
-    return duration(round(seconds) if seconds >= 60 else round(seconds, 1))
-
-
-def capacity_words(hours: float) -> str:
-    """Return an amount of instance-hours, smaller ones in minutes."""
-    minutes = hours * 60
-    return f"{hours:,.1f} instance-hours" if hours >= 1 else f"{minutes:,.1f} instance-minutes"
 
 
 def comparison_rows(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, ...]]:

@@ -27,8 +27,8 @@ def test_nothing_else_is_public_at_the_top():
     modules = {"abilities", "admission", "audit", "backend", "builders", "catalog", "checkup",
                "cli", "connecting", "controller", "drift", "engine", "errors", "fleet", "following",
                "gates", "guest", "hooks", "images", "journal", "memory", "metrics", "model",
-               "planner", "planning", "plugins", "registry", "report", "rollout", "runner",
-               "scanning", "scripting", "secrets", "simulation", "strategies",
+               "planner", "planning", "plugins", "preview", "registry", "report", "rollout",
+               "runner", "scanning", "scripting", "secrets", "simulation", "strategies",
                "telemetry", "testing", "toolkit", "trust", "view", "virtual",
                "volumes"}  # fmt: skip
     # "@…" is pytest's own: it rewrites the asserts of whatever was installed with a plugin.

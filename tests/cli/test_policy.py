@@ -60,6 +60,9 @@ def test_a_fleet_carries_a_policy_until_it_is_cleared(run, guarded):
 def test_a_plan_needs_what_the_policy_asks_for(run, guarded):
     assert "signed by 1 of ada: FAIL" not in run("plan", URL, "web-2.0", "--out", "plan").stdout
     assert "web-9.0 is not in the catalog" in run("plan", URL, "web-9.0", code=5).stderr
+    for version, code, said in (("web-2.0", 0, "pass"), ("web-9.0", 5, "unknown")):
+        told = json.loads(run("plan", URL, version, "--json", code=code).stdout)
+        assert {each["admission"] for each in told["rulings"] if not each["pending"]} == {said}
     assert "nobody has approved sha256:" in run("apply", "plan", code=5).stderr
     run("approve", "plan", "--key", "eve.pem")
     assert "FAIL" in run("apply", "plan", code=5).stderr
