@@ -14,6 +14,7 @@ from immutable.engine.driver import drive
 from immutable.engine.keeper import Keeper
 from immutable.engine.retrying import jitter
 from immutable.errors import BackendError, LeaseLost
+from immutable.hooks import Hooks
 from immutable.memory import Behaviour, Cloud, Fault, MemoryBackend, When
 from immutable.memory.laws import LATENCY
 from immutable.model import LoopClock, Plan, Status
@@ -228,6 +229,7 @@ class _Attempt:
     ) -> tuple[str, str]:
         plan, name = self._job.plan, self._job.twin.state.fleet
         keeper = Keeper(book)
+        keeper.hooks = Hooks()  # Nothing of a trial is anybody's news.
         keeper.name = "first" if first else "second"
         try:
             if first:

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from immutable import BlueGreen, Canary, FleetBusy, Limits, PlanRefused, Rolling, digest
 from immutable.backend import Group
+from immutable.hooks import hooked
 from immutable.memory import Laws, fixed
 from immutable.model import Analysis, Approval, Health
 from immutable.simulation.forecasting import MOST, forecast
@@ -154,5 +155,20 @@ def test_what_makes_no_plan_at_all_is_refused_as_ever():
             with pytest.raises(FleetBusy):
                 await w.fleet.preview("v3", limits=LIMITS)
             await rollout.stop()
+
+    run(main())
+
+
+def test_hooks_hear_nothing_of_what_is_only_tried_out():
+    heard = []
+
+    async def main():
+        with hooked(heard.append):
+            async with world(3, laws=LAWS) as w:
+                await w.fleet.preview("v2", limits=LIMITS)
+                await w.fleet.rehearse("v2", limits=LIMITS, trials=1, workers=0, traffic=0)
+                assert heard == []
+                await w.fleet.replace("v2", limits=LIMITS)
+                assert heard != []
 
     run(main())
