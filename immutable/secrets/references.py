@@ -47,7 +47,8 @@ def _parameter(path: str) -> bool:
 
 
 def _of_google(path: str) -> bool:
-    return re.fullmatch(r"projects/[^/]+/secrets/[^/]+", path) is not None
+    # With a location it is a regional secret, which is kept there alone.
+    return re.fullmatch(r"projects/[^/]+(/locations/[^/]+)?/secrets/[^/]+", path) is not None
 
 
 def _of_two(path: str) -> bool:

@@ -43,6 +43,7 @@ def test_what_a_reference_says(uri):
     [
         ("vault://", "write vault://MOUNT/PATH"),
         ("vault://kv", "write vault://MOUNT/PATH"),
+        ("gcp-sm://projects/p/locations/secrets/s", "write gcp-sm://projects/PROJECT/secrets/NAME"),
         ("gcp-sm://projects/p/s", "write gcp-sm://projects/PROJECT/secrets/NAME"),
         ("azure-kv://safe", "write azure-kv://VAULT/NAME"),
         ("aws-ssm://prod/db", "write aws-ssm:///PATH/NAME"),
@@ -113,3 +114,8 @@ def test_names_become_files_or_variables():
     assert not any(map(name_flaw, ("DB", "db.password", "_x", "a-b")))
     assert all(map(name_flaw, ("", "../x", "a/b", ".x", "1a", "a b", "a\n", "a" * 200)))
     assert set(FORMS) == {"aws-sm", "aws-ssm", "gcp-sm", "azure-kv", "vault", "env", "file"}
+
+
+def test_a_regional_secret_of_google():
+    ref = SecretRef.parse("gcp-sm://projects/p/locations/l/secrets/s?version=7")
+    assert (ref.path, ref.version) == ("projects/p/locations/l/secrets/s", "7")

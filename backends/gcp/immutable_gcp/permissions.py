@@ -8,7 +8,15 @@ from typing import Any
 from immutable.backend import Denied, Gone, Invalid, Problem
 from immutable_gcp.calls import Calls
 
-__all__ = ["LOOK", "REPLACE", "WEIGHTS", "WITHDRAW", "permission_problems"]
+__all__ = [
+    "CHECK_SECRETS",
+    "LOOK",
+    "READ_SECRETS",
+    "REPLACE",
+    "WEIGHTS",
+    "WITHDRAW",
+    "permission_problems",
+]
 
 LOOK = (
     "compute.autoscalers.get",
@@ -66,6 +74,12 @@ WEIGHTS = (
 
 WITHDRAW = ("compute.images.deprecate",)
 """What withdrawing and restoring images needs besides looking, in the project of the images."""
+
+CHECK_SECRETS = ("secretmanager.versions.get",)
+"""What whoever makes plans needs to check and pin secrets of ``gcp-sm://``; it tells no value."""
+
+READ_SECRETS = ("secretmanager.versions.access",)
+"""What the service account of instances needs to read theirs."""
 
 
 def _of_kind(names: Sequence[str], *kinds: str) -> list[str]:
