@@ -7,12 +7,14 @@ sent to retire counts as leaving from then on, whatever a stale observation says
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from attrs import evolve, frozen
 
+from immutable.engine.holders import Holders
 from immutable.engine.members import Members
 from immutable.engine.pacing import Awaited, Span
 from immutable.model import FleetState, Group, Instance, InstanceState, Slot
@@ -22,8 +24,6 @@ from immutable.planning.kernel import Which
 __all__ = ["Census", "Changes"]
 
 _KEPT = 100
-
-_LIVE = (InstanceState.UNREADY, InstanceState.STARTING, InstanceState.READY)
 
 
 @frozen
@@ -48,20 +48,31 @@ class Census:
         staleness: Seconds by which an observation may be out of date: for so long a member must
             be missing before it counts as dead, since reads can go back in time. One that was sent
             to retire is gone as soon as a look that can't be older than it leaves it out.
+        named: Members that are counted apart as well: those that a repair replaces.
 
     Attributes:
         at: The time of the last observation, by the backend's clock.
         groups: The groups by revision number.
         slots: The slots of a stateful fleet, as they were seen last.
         last_revision: The highest revision number given out.
+        holders: Who is seen to exist in which slot.
+        retiring: Members that were sent to retire and aren't gone.
     """
 
-    def __init__(self, min_ready: float, boot_timeout: float, staleness: float = 0.0) -> None:
+    def __init__(
+        self,
+        min_ready: float,
+        boot_timeout: float,
+        staleness: float = 0.0,
+        named: frozenset[str] = frozenset(),
+    ) -> None:
         self.at = 0.0
         self.groups: dict[int, Group] = {}
         self.slots: tuple[Slot, ...] = ()
         self.last_revision = 0
+        self.holders = Holders()
         self.retiring: set[str] = set()
+        self._named = named
         self._min_ready = min_ready
         self._boot_timeout = boot_timeout
         self._staleness = staleness
@@ -70,10 +81,11 @@ class Census:
         self._buried: set[str] = set()
         self._vanished: dict[str, tuple[float, Instance]] = {}
         self._members: defaultdict[int, Members] = defaultdict(Members)
+        self._apart: defaultdict[int, Members] = defaultdict(Members)
         self._serving: Counter[str] = Counter()
         self._timers: list[tuple[float, str, InstanceState]] = []
         self._sent: dict[str, float] = {}
-        self._goings: list[float] = []
+        self._goings = array("d")
         self._boots: defaultdict[int, Span] = defaultdict(Span)
         self._leaves = Span()
 
@@ -121,8 +133,9 @@ class Census:
         if state is InstanceState.GONE:
             self._lose(name)
             return
-        if self._vanished:
-            self._vanished.pop(name, None)
+        if name in self._vanished:
+            del self._vanished[name]
+            self.holders.take(new.slot, name)  # It was only left out by an old look.
         if old is new:
             return
         if state is InstanceState.READY and new.ready_since is None:
@@ -132,13 +145,19 @@ class Census:
         if old is not None and old.state is InstanceState.STARTING and new.ready_since is not None:
             self._boots[new.revision].ended(new.ready_since - new.launched_at)
         self._seen[name] = new
+        self.holders.move(name, old.slot if old else "", new.slot)
         self._count(new, InstanceState.DRAINING if name in self.retiring else state)
         if old is None or old.state is not state:
             if state is not InstanceState.DRAINING:
                 self._wind(new)
         elif old.ready_since != new.ready_since:
-            self._members[new.revision].doubt(name)  # It flapped between two looks.
+            self._doubt(new)  # It flapped between two looks.
             self._wind(new)
+
+    def _doubt(self, instance: Instance) -> None:
+        if self._counted[instance.id] is InstanceState.READY:
+            for members in self._lists(instance):
+                members.doubt(instance.id)
 
     def _lose(self, name: str) -> None:
         """Note that a member isn't listed any more.
@@ -151,6 +170,7 @@ class Census:
         if known is None or name in self._vanished:
             return
         self._vanished[name] = (self.at, known)
+        self.holders.leave(known.slot, name)
         if self._counted[name] is not InstanceState.DRAINING:
             self._forget(known)
 
@@ -185,12 +205,20 @@ class Census:
         old = self._counted.get(instance.id)
         if old is new:
             return
-        self._members[instance.revision].move(instance.id, instance.zone, old, new)
+        for members in self._lists(instance):
+            members.move(instance.id, instance.zone, old, new)
         if new is InstanceState.READY:
             self._serving[instance.zone] += 1
         elif old is InstanceState.READY:
             self._serving[instance.zone] -= 1
         self._counted[instance.id] = new
+
+    def _lists(self, instance: Instance) -> tuple[Members, ...]:
+        """Return where an instance is counted."""
+        members = self._members[instance.revision]
+        if instance.id not in self._named:
+            return (members,)
+        return members, self._apart[instance.revision]
 
     # -- timers --------------------------------------------------------------------------------
 
@@ -211,11 +239,11 @@ class Census:
             instance = self._seen.get(name)
             if instance is None or self._counted[name] is not state:
                 continue
-            members = self._members[instance.revision]
             if state is not InstanceState.READY:
-                members.overdue[name] = None
+                self._members[instance.revision].overdue[name] = None
             elif instance.ready_since is not None and instance.ready_since + self._min_ready <= due:
-                members.prove(name)
+                for members in self._lists(instance):
+                    members.prove(name)
                 yield instance
 
     def next_timer(self) -> float | None:
@@ -243,10 +271,6 @@ class Census:
 
     # -- asking --------------------------------------------------------------------------------
 
-    def existing(self) -> Iterator[Instance]:
-        """Yield the members that are seen to exist, those that leave too."""
-        return (each for name, each in self._seen.items() if name not in self._vanished)
-
     def serving(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return those of *ids* that are there and not seen to leave."""
         there = (self._seen[name] for name in ids if name in self._seen)
@@ -261,24 +285,23 @@ class Census:
         """Yield those of *ids* that are there, as they were seen last."""
         return (self._seen[name] for name in ids if name in self._seen)
 
-    def part(self, revision: int, ids: Iterable[str]) -> Counts:
-        """Return those of *ids* that are members of a group, counted."""
-        there = [each.id for each in self.instances(ids) if each.revision == revision]
-        states = Counter(self._counted[name] for name in there)
-        live = sum(states[each] for each in _LIVE)
-        return Counts(
-            size=live,
-            starting=states[InstanceState.STARTING],
-            ready=states[InstanceState.READY],
-            proven=sum(name in self._members[revision].proven for name in there),
-            unready=states[InstanceState.UNREADY],
-            leaving=states[InstanceState.DRAINING],
-        )
+    def part(self, revision: int) -> Counts:
+        """Return the named members of a group, counted."""
+        there = self._apart[revision]
+        return there.counts(there.live)
+
+    def witnessed(self, revision: int) -> int:
+        """Return how many different members were proven so far, the named ones left out."""
+        return self._members[revision].witnessed - self._apart[revision].witnessed
 
     def without(self, counts: Counts, ids: tuple[str, ...]) -> Counts:
         """Return *counts* as they will be when members begin to leave."""
         states = Counter(self._counted.get(name) for name in ids)
-        proven = sum(name in self._members[self._seen[name].revision].proven for name in ids)
+        proven = sum(
+            self._members[self._seen[name].revision].has_proven(name)
+            for name in ids
+            if self._counted[name] is InstanceState.READY
+        )
         return Counts(
             size=max(0, counts.size - len(ids)),
             starting=counts.starting - states[InstanceState.STARTING],

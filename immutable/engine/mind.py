@@ -81,7 +81,7 @@ class Mind:
         if isinstance(self._step, Resize):
             return Goals(stable=0, candidate=ledger.wanted)
         if self._renews:
-            left = self._watch.census.part(self._session.plan.stable.number, self._renews).live
+            left = self._watch.census.part(self._session.plan.stable.number).live
             return renewal_goals(ledger.wanted, left, back=ledger.back)
         if ledger.back:
             # What serves stays until its traffic has moved.
@@ -129,7 +129,7 @@ class Mind:
             probing=probe,
             deficit=self._deficit(giving),
             overdue=len(watch.overdue(target, ledger)),
-            witnessed=watch.witnessed(target, self._renews),
+            witnessed=watch.census.witnessed(target),
             unsure=ledger.blind or bool(ledger.pending),
             short=short,
         )
@@ -145,7 +145,7 @@ class Mind:
         pending = tuple(self._session.ledger.pending.values())
         getting = self._counts(target, pending)
         if self._renews:
-            return parts(getting, self._watch.census.part(target, self._renews))
+            return parts(getting, self._watch.census.part(target))
         return (self._counts(source, pending) if source != target else Counts()), getting
 
     def _counts(self, number: int, pending: tuple[Action, ...]) -> Counts:

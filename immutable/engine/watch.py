@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from math import inf
 
@@ -25,7 +24,8 @@ from immutable.model import (
 from immutable.model.records import Failed, Proved, Resized, Resynced
 from immutable.planning.arithmetic import Counts, wanted_after
 from immutable.planning.kernel import Situation
-from immutable.planning.stateful import lost, two_writers
+from immutable.planning.renewing import named
+from immutable.planning.stateful import lost
 
 __all__ = ["Watch"]
 
@@ -50,7 +50,8 @@ class Watch:
     """
 
     def __init__(self, plan: Plan, able: Capabilities, now: float) -> None:
-        self.census = Census(plan.limits.min_ready, plan.limits.boot_timeout, able.staleness)
+        limits = plan.limits
+        self.census = Census(limits.min_ready, limits.boot_timeout, able.staleness, named(plan))
         self.cursor: int | None = None
         self.settled = False
         self._plan = plan
@@ -62,7 +63,6 @@ class Watch:
         self._doubt_since = now
         self._echo_until = -inf
         self._deficit = Lasting(plan.limits.boot_timeout)
-        self._witnessed: defaultdict[int, set[str]] = defaultdict(set)
         self._most_ready = -1
         self._least_source: float = inf
         self._least_gap: float = inf
@@ -138,8 +138,6 @@ class Watch:
 
     def _judge(self, changes: Changes, ledger: Ledger) -> Iterator[Record]:
         """Say which candidate instances failed, and whether the first has proven the image."""
-        for each in changes.proven:
-            self._witnessed[each.revision].add(each.id)
         candidate = self._plan.candidate.number
         if self._plan.kind is PlanKind.SCALE or ledger.back or ledger.committed:
             return
@@ -219,11 +217,7 @@ class Watch:
         """Return what is wrong with the volumes: lost ones, and slots that two may write to."""
         if not ledger.slots:
             return ()
-        return lost(ledger.slots, self.census.slots) + two_writers(self.census.existing())
-
-    def witnessed(self, revision: int, besides: frozenset[str] = frozenset()) -> int:
-        """Return how many different members of a group, *besides* some, have been proven so far."""
-        return len(self._witnessed[revision] - besides)
+        return lost(ledger.slots, self.census.slots) + self.census.holders.two_writers()
 
     def progress(self, situation: Situation, now: float) -> None:
         """Note what got better than ever: more READY, less to give up, nearer to the goal."""

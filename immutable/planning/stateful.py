@@ -6,7 +6,7 @@ surge is 0, and replacement is "retire, then start" by the arithmetic of any rol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import evolve
 
@@ -28,7 +28,15 @@ from immutable.model import (
 )
 from immutable.model.quantities import rounded_down
 
-__all__ = ["approved_first", "lost", "one_writer", "steps_of", "treatment", "two_writers"]
+__all__ = [
+    "approved_first",
+    "crowded",
+    "lost",
+    "one_writer",
+    "steps_of",
+    "treatment",
+    "two_writers",
+]
 
 _WRITER = "a volume has one writer, so an instance can't start beside the one that it replaces"
 _SEALING = "whoever may let the data change for good"
@@ -125,10 +133,14 @@ def two_writers(instances: Iterable[Instance]) -> tuple[str, ...]:
     for each in instances:
         if each.slot and each.state is not InstanceState.GONE:
             holders.setdefault(each.slot, []).append(each.id)
-    return tuple(_crowded(holders))
+    return crowded(holders)
 
 
-def _crowded(holders: dict[str, list[str]]) -> Iterator[str]:
-    for slot in sorted(holders):
-        if len(holders[slot]) > 1:
-            yield f"slot {slot} has {len(holders[slot])} holders: {', '.join(holders[slot])}"
+# {"0": ("i-1", "i-2"), "1": ("i-3",)}: ("slot 0 has 2 holders: i-1, i-2",).
+def crowded(holders: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return which slots have more than one of their *holders*, by slot."""
+    return tuple(
+        f"slot {slot} has {len(holders[slot])} holders: {', '.join(sorted(holders[slot]))}"
+        for slot in sorted(holders)
+        if len(holders[slot]) > 1
+    )
