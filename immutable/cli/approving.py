@@ -25,7 +25,7 @@ __all__ = ["approvals", "approve"]
 async def approve(
     plan_file: Path, reason: str, key: str, public: Path | None, out: Path | None, as_json: bool
 ) -> None:
-    """Sign the plan in PLAN_FILE, as written by `immutable plan --out`: it may be carried out.
+    """Sign the plan in PLAN_FILE, as `plan --out` wrote it: it may be carried out.
 
     A signature is for this plan only: one that is changed or made again has another digest. Several
     people sign into the same file, and `immutable approvals` says whether they are enough.

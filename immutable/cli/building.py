@@ -70,7 +70,7 @@ async def build(
     as_json: bool,
     **wanted: Any,
 ) -> None:
-    """Build an image of SOURCE, such as a directory with an immutable.toml, or a Packer template.
+    """Build an image of SOURCE: a directory with an immutable.toml, a Packer template.
 
     The same specification is not built twice: what an earlier build has made is found in the
     journal. What goes in is scanned for secrets first (extra `scan`); what has some is not built.

@@ -162,7 +162,7 @@ async def revoke(
     actor: str | None,
     as_json: bool,
 ) -> None:
-    """Revoke an IMAGE, and with it all that were built on it: none is to be launched any more.
+    """Revoke an IMAGE and all that were built on it: none is launched any more.
 
     IMAGE is web:1.4.2 or a digest, also of an image that is not in the catalog, if one in it was
     built on it. The fleets and instances that run it are listed, rollouts to it are told to go
@@ -230,7 +230,7 @@ async def restore(
     actor: str | None,
     as_json: bool,
 ) -> None:
-    """Take the revocation of an IMAGE back: it, and what was built on it, can be launched again."""
+    """Take the revocation of an IMAGE, and of what was built on it, back."""
     who = actor or default_actor()
 
     def decide(catalog: Catalog, _: float) -> tuple[CatalogRecord, ...]:

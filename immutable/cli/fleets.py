@@ -94,7 +94,7 @@ async def create(
 async def adopt(
     url: str, on_replace: str, journal: str | None, actor: str | None, as_json: bool
 ) -> None:
-    """Take the group at URL, which was there before, as a fleet; nothing but its marks changes."""
+    """Take the group at URL, which was there before, as a fleet; only its marks change."""
     async with Fleet.adopt(url, on_replace=on_replace, journal=journal, actor=actor) as taken:
         state = await taken.state()
     if as_json:
@@ -178,16 +178,22 @@ async def scale(
 @click.argument("url")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @where
+@as_json
 @command
-async def delete(url: str, yes: bool, journal: str | None, actor: str | None) -> None:
+async def delete(
+    url: str, yes: bool, journal: str | None, actor: str | None, as_json: bool
+) -> None:
     """Drain and end all instances of the fleet at URL, and remove it."""
     async with Fleet.connect(url, journal=journal, actor=actor) as found:
         size = sum(group.size for group in (await found.state()).groups)
         question = f"Delete {found.address} with its {size} instances?"
-        if not yes and not click.confirm(question):
+        if not yes and not click.confirm(question, err=as_json):
             raise click.Abort
         await found.delete()
-    console().print(f"{found.address} is deleted", markup=False)
+    if as_json:
+        show_json({"fleet": found.address, "deleted": True})
+    else:
+        console().print(f"{found.address} is deleted", markup=False)
 
 
 fleet.add_command(slots)

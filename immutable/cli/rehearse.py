@@ -77,7 +77,7 @@ async def rehearse(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Show how a replacement of the fleet at URL by IMAGE would go: how long, how safe, how dear.
+    """Show how a replacement of the fleet at URL would go: how long, how safe, how dear.
 
     The real plan is carried out many times by the real engine, on a simulated twin of the fleet, in
     virtual time. Touches nothing.

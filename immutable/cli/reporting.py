@@ -50,7 +50,7 @@ async def report(
     actor: str | None,
     as_json: bool,
 ) -> None:
-    """Tell how a rollout of the fleet at URL went, or goes: the one named, else the newest.
+    """Tell how a rollout of the fleet at URL went: the one named, else the newest.
 
     It is read from the journal; the fleet itself is asked with --fleet only.
     """

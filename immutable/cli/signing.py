@@ -29,7 +29,7 @@ __all__ = ["keygen", "sign", "verify"]
 @as_json
 @command
 async def keygen(file: Path, as_json: bool) -> None:
-    """Make a key: the private half in FILE, for its owner's eyes only, the public one in FILE.pub.
+    """Make a key: the private half in FILE, for its owner only, the other in FILE.pub.
 
     Nothing is overwritten. What is printed can be put into a file for --trust.
     """

@@ -34,7 +34,7 @@ NOT_RUN = 126
 NOT_FOUND = 127
 """The command isn't there."""
 
-HELP = """Read the secrets that this instance refers to, with its own identity, and run COMMAND.
+HELP = """Run COMMAND with the secrets that this instance refers to, read as itself.
 
 The references are the JSON object in $IMMUTABLE_SECRETS, else in the file that
 $IMMUTABLE_SECRETS_FILE names, else in /etc/immutable/secrets.json. As files they lie, each under

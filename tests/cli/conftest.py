@@ -17,6 +17,7 @@ from immutable.controller import Controller
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed
 from immutable.registry import _registered, register
 from immutable.testing import LoopClock, VirtualLoop
+from tests.support.shape import held
 from tests.support.world import revision
 
 LIMITS = Limits(1, min_ready=0, boot_timeout=0.3, drain_timeout=1)
@@ -77,6 +78,8 @@ def run(cloud):
     def go(*words, code=0):
         result = CliRunner().invoke(cli, [str(word) for word in words])
         assert result.exit_code == code, result.output + repr(result.exception)
+        if "--json" in words:
+            held([str(word) for word in words], result.stdout)
         return result
 
     return go
@@ -153,6 +156,8 @@ class Lab:
                 patch.setenv("TERM", "xterm-256color")
             result = CliRunner().invoke(cli, [str(word) for word in words])
         assert result.exit_code == code, result.output + repr(result.exception)
+        if "--json" in words:
+            held([str(word) for word in words], result.stdout)
         return result
 
     @property
