@@ -388,7 +388,7 @@ def spelled(shape: dict[str, Any]) -> str:
     """Return a shape in words, with links to what is defined."""
     if "$ref" in shape:
         name = shape["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
+        return f"[{name}](#json-{name.lower()})"
     if "anyOf" in shape:
         return " or ".join(spelled(each) for each in shape["anyOf"])
     if "enum" in shape:
@@ -406,7 +406,7 @@ def spelled(shape: dict[str, Any]) -> str:
 
 
 def _defined(name: str, shape: dict[str, Any]) -> list[str]:
-    rows = [f"({name.lower()})=", f"### {name}", "", shape.get("description", ""), ""]
+    rows = [f"(json-{name.lower()})=", f"### {name}", "", shape.get("description", ""), ""]
     if "properties" not in shape:
         return [*rows, f"One of: {spelled(shape)}", ""]
     rows += ["| member | what | meaning |", "| --- | --- | --- |"]
