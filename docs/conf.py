@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sphinx.util import logging
 
 import immutable
 import immutable.backend
 import immutable.drift
+import immutable.errors
 import immutable.volumes
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from reference import missing  # Beside this file, which is no package.
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 project = "immutable"
 author = "The immutable authors"
@@ -38,13 +48,26 @@ _OF_USERS = {
     for name in module.__all__
 }
 
+_OF_AUTHORS = {id(getattr(immutable.backend, name)) for name in immutable.backend.__all__}
+
 
 def left_out(app: Sphinx, _what: str, name: str, found: Any, *_: Any) -> bool | None:
-    """Leave out of the backend's page what is on the users' page; None for Sphinx's decision."""
-    of_backend = app.env.docname == "api/backend" and name in immutable.backend.__all__
-    return True if of_backend and id(found) in _OF_USERS else None
+    """Leave out what an earlier page has; None for Sphinx's decision."""
+    elsewhere = {
+        "api/backend": (immutable.backend, _OF_USERS),
+        "api/errors": (immutable.errors, _OF_USERS | _OF_AUTHORS),
+    }
+    module, told = elsewhere.get(app.env.docname, (None, ()))
+    return True if module and name in module.__all__ and id(found) in told else None
+
+
+def complete(_: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of what the reference should have and has not; `make docs` takes warnings as errors."""
+    for name in missing(env.domaindata["py"]["objects"]):
+        logging.getLogger(__name__).warning("%s is nowhere in docs/api", name)
 
 
 def setup(app: Sphinx) -> None:
-    """Let Sphinx ask `left_out`."""
+    """Let Sphinx ask `left_out` and `complete`."""
     app.connect("autodoc-skip-member", left_out)
+    app.connect("env-check-consistency", complete)

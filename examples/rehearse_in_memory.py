@@ -6,10 +6,9 @@ python examples/rehearse_in_memory.py
 from immutable import BlueGreen, Canary, Fleet, Image, Revision, Rolling
 from immutable.backend import Group
 from immutable.memory import Cloud, MemoryBackend
-from immutable.model import LoopClock
 from immutable.report.rehearsing import summary_rows
 from immutable.simulation import BadImage, NoRoom, Rehearsal, compare
-from immutable.testing import run
+from immutable.testing import LoopClock, run
 
 CANARY = Canary(stages=("5%", "25%", "100%"), bake=300)
 

@@ -51,7 +51,7 @@ class Entry:
         actor: On whose behalf it runs, as claimed.
         reason: Why, in the actor's words.
         started_at: When it was begun.
-        status: `Status.RUNNING` until it ends.
+        status: ``Status.RUNNING`` until it ends.
         controller: Who drives it, or drove it last.
         fence: The number of the newest lease.
         expires_at: When that lease ends unless renewed, by the journal's clock; 0 when it was given
@@ -89,7 +89,7 @@ class Build:
         reason: Why, in the actor's words.
         place: Where the builder works; empty where nobody said.
         started_at: When it was begun.
-        status: `Status.RUNNING` until it ends.
+        status: ``Status.RUNNING`` until it ends.
         controller: Who does it, or did it last.
         fence: The number of the newest lease.
         expires_at: As an `Entry`'s.

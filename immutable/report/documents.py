@@ -38,9 +38,9 @@ def fleet(address: str, state: FleetState) -> dict[str, Any]:
     """Return a fleet: its groups, how many instances are in which state, and each instance.
 
     ``fleet`` is its address, ``at`` the backend's time, ``size`` of all groups together, ``states``
-    the number of instances by state, ``groups`` and ``instances`` each as `immutable.Group` and
-    `immutable.Instance`: a group's ``weight`` is its percentage of the traffic, null where all
-    share one pool.
+    the number of instances by state, ``groups`` and ``instances`` each as
+    `immutable.backend.Group` and `immutable.Instance`: a group's ``weight`` is its percentage of
+    the traffic, null where all share one pool.
     """
     states = [each.state for each in state.instances]
     return {
