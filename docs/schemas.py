@@ -216,6 +216,7 @@ def shapes() -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
                                strays=many(of(Stray)), checked=TEXTS, unseen=TEXTS,
                                max_age=maybe(NUMBER)))],
         "sweep": [by_name(many({"anyOf": [TEXT, of(Leftover)]}))],
+        "config": [by_name(record(value={"anyOf": [TEXT, COUNT]}, source=TEXT))],
         "doctor": [record(findings=many(of(CheckedThing)))],
         "approve": [signed], "image sign": [signed],
         "approvals": [record(digest=TEXT, by=TEXTS, approvals=many(ANY))],

@@ -17,6 +17,7 @@ from immutable.audit.export import export as lines_of
 from immutable.audit.finding import Report
 from immutable.audit.keys import PrivateKey, PublicKey
 from immutable.audit.verify import verify as check
+from immutable.cli.grouping import Commands
 from immutable.cli.options import as_json
 from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console, fail, show_json
@@ -50,7 +51,7 @@ _UNSIGNED = (
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def audit() -> None:
     """Prove that the record is as it was written; hand it to an auditor."""
 

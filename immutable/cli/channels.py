@@ -9,6 +9,7 @@ import click
 from immutable import catalog as deciding
 from immutable.catalog import Assignment, Catalog
 from immutable.catalog.state import channel_name
+from immutable.cli.grouping import Commands
 from immutable.cli.options import as_json, journal, where
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import plain_table, stamp
@@ -20,7 +21,7 @@ from immutable.report import cataloguing as documents
 __all__ = ["channel"]
 
 
-@click.group()
+@click.group(cls=Commands)
 def channel() -> None:
     """Point names such as web@production at versions, and back."""
 

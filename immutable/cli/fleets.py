@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from immutable.cli.configuring import configured, secret_option
+from immutable.cli.grouping import Commands
 from immutable.cli.options import (
     as_json,
     environment,
@@ -28,7 +29,7 @@ from immutable.report import documents
 __all__ = ["fleet", "visible"]
 
 
-@click.group()
+@click.group(cls=Commands)
 def fleet() -> None:
     """Make, adopt, list, look at, resize and delete fleets."""
 

@@ -11,6 +11,7 @@ import click
 
 from immutable.admission import Weekly
 from immutable.catalog import Catalog
+from immutable.cli.grouping import Commands
 from immutable.cli.options import COUNT, as_json, journal, limits_options, where
 from immutable.cli.rollouts import ways
 from immutable.cli.running import command, console, show_json
@@ -27,7 +28,7 @@ __all__ = ["follow_"]
 _WINDOW = re.compile(r"([a-z,]+)(?:\s+(\d\d:\d\d)-(\d\d:\d\d))?(?:\s+(\S+))?")
 
 
-@click.group(name="follow")
+@click.group(name="follow", cls=Commands)
 def follow_() -> None:
     """Let fleets follow channels: when one moves, controllers make plans to go there."""
 

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 import click
 
 from immutable.backend import Backend, SupportsImages
+from immutable.cli.grouping import Commands
 from immutable.cli.options import as_json
+from immutable.cli.places import IMAGES
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import image_table
 from immutable.connecting import opened_backend, place_of
@@ -50,7 +52,7 @@ def keeping(backend: Backend, name: str) -> SupportsImages:
     return backend
 
 
-@click.group()
+@click.group(cls=Commands, places=IMAGES)
 def image() -> None:
     """Build, test, list and clear away images."""
 

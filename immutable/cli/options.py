@@ -125,7 +125,9 @@ def where(function: F) -> F:
 
 def as_json(function: F) -> F:
     """Add ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+    return click.option(
+        "--json/--no-json", "as_json", default=False, help="Print JSON. [env: IMMUTABLE_OUTPUT]"
+    )(function)
 
 
 def settings_options(function: F) -> F:

@@ -12,6 +12,7 @@ import click
 from immutable.admission import Policy, break_glass, set_policy
 from immutable.catalog import Catalog
 from immutable.cli.bundles import FILE, read
+from immutable.cli.grouping import Commands
 from immutable.cli.options import DURATION, as_json, where
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import stamp
@@ -27,7 +28,7 @@ _Change = Callable[[Fleet, Catalog, float], Sequence[CatalogRecord]]
 _REASON = click.option("--reason", required=True, help="Why; goes into the record.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def policy() -> None:
     """Say which images may be launched on a fleet, and who has to approve that."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from attrs import evolve
+from click.core import ParameterSource
 
 from immutable.cli.bundles import FILE, attestations_of
 from immutable.cli.configuring import asked, configured, secret_option, unset_option
@@ -74,8 +75,14 @@ def _limits(options: dict[str, Any], able: Capabilities, *, doubles: bool) -> Li
     if not limits_given(options):
         return None
     chosen = limits_from(able.limits, options)
-    room = doubles and options["max_surge"] is None
+    room = doubles and (options["max_surge"] is None or _by_default("max_surge"))
     return evolve(chosen, max_surge="100%") if room else chosen
+
+
+def _by_default(name: str) -> bool:
+    """Whether an option's value is configured, and not asked for."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
 
 
 async def _config(

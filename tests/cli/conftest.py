@@ -61,6 +61,7 @@ def surroundings(monkeypatch, tmp_path):
     monkeypatch.setenv("IMMUTABLE_JOURNAL", str(tmp_path / "journal.db"))
     monkeypatch.setenv("IMMUTABLE_ACTOR", "ada")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     yield
     _registered.clear()
     _registered.update(before)

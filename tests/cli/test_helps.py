@@ -14,8 +14,9 @@ from tests.cli.helps import FILE, commands, text
 from tests.support.shape import command_schema, wrong
 
 DOCS = Path(__file__).parents[2] / "docs"
-UNSPOKEN = {"immutable exec", "immutable controller", "immutable audit export"}
-"""What has no document to print: it becomes another program, logs, or writes JSON Lines anyway."""
+UNSPOKEN = {f"immutable {name}" for name in ("exec", "controller", "audit export", "completion")}
+"""What has no document to print: it becomes another program, logs, writes JSON Lines anyway, or a
+script."""
 
 
 def leaves() -> list[click.Context]:
@@ -26,6 +27,14 @@ def test_the_helps_are_those_that_were_reviewed(monkeypatch):
     for name in ("IMMUTABLE_JOURNAL", "IMMUTABLE_ACTOR"):
         monkeypatch.delenv(name, raising=False)
     assert text() == FILE.read_text(encoding="utf-8"), "run: python -m tests.cli.helps"
+
+
+def test_what_a_list_says_of_a_command_is_what_the_command_says():
+    for each in commands():
+        places = getattr(each.command, "places", {})
+        for name, place in places.items():
+            command = each.command.commands[name]
+            assert (command.name, place.said) == (name, command.get_short_help_str(95))
 
 
 def test_no_line_of_a_list_of_commands_is_cut():
