@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["ACTIONS", "METRICS", "SWITCHING", "WITHDRAWING", "missing"]
+__all__ = [
+    "ACTIONS",
+    "CHECK_SECRETS",
+    "METRICS",
+    "READ_SECRETS",
+    "SWITCHING",
+    "WITHDRAWING",
+    "missing",
+]
 
 ACTIONS: tuple[str, ...] = (
     "Microsoft.Compute/virtualMachineScaleSets/read",
@@ -50,6 +58,14 @@ METRICS: tuple[str, ...] = (
     "Microsoft.Insights/metrics/read",
 )
 """What the metric source needs, in the resource group of the fleet."""
+
+CHECK_SECRETS: tuple[str, ...] = ("Microsoft.KeyVault/vaults/secrets/readMetadata/action",)
+"""The data action that whoever makes plans needs to check and pin secrets of ``azure-kv://``, as
+"Key Vault Reader" has it; in an access policy ``list``. It tells no value."""
+
+READ_SECRETS: tuple[str, ...] = ("Microsoft.KeyVault/vaults/secrets/getSecret/action",)
+"""The data action that the identity of instances needs to read theirs, as "Key Vault Secrets User"
+has it; in an access policy ``get``."""
 
 
 def _matches(pattern: str, action: str) -> bool:
