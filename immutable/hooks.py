@@ -22,6 +22,7 @@ has to hand its work on to somebody else.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,6 +36,7 @@ __all__ = [
     "Called",
     "Calling",
     "Cause",
+    "Drifted",
     "Driving",
     "Hooks",
     "LetGo",
@@ -43,7 +45,12 @@ __all__ = [
     "Waited",
     "hooked",
     "installed",
+    "tell",
 ]
+
+_log = logging.getLogger(__name__)
+# A library is quiet until somebody says where its log goes.
+logging.getLogger("immutable").addHandler(logging.NullHandler())
 
 
 class Cause(StrEnum):
@@ -141,11 +148,24 @@ class Waited:
 
 
 @frozen(eq=False)
-class Notice:
-    """Something that a rollout does.
+class Drifted:
+    """Somebody looked for drift, and found some.
 
     Attributes:
-        rollout: The rollout's identifier.
+        instances: Which instances have drifted.
+        strays: What looks like a member of the fleet and is none.
+    """
+
+    instances: tuple[str, ...]
+    strays: tuple[str, ...]
+
+
+@frozen(eq=False)
+class Notice:
+    """Something that a rollout does, or that was found of a fleet.
+
+    Attributes:
+        rollout: The rollout's identifier; empty for what belongs to none.
         fleet: The fleet's address.
         at: When it happened, in seconds since 1970, by the controller's clock.
         what: What it is. An `Event` is told once it is in the journal, with the time at which it
@@ -155,7 +175,7 @@ class Notice:
     rollout: str
     fleet: str
     at: float
-    what: Driving | Event | Calling | Called | Waited | LetGo
+    what: Driving | Event | Calling | Called | Waited | LetGo | Drifted
 
 
 OnEvent = Callable[[Notice], object]
@@ -179,6 +199,16 @@ _installed: ContextVar[Hooks] = ContextVar("hooks", default=Hooks())  # noqa: B0
 def installed() -> Hooks:
     """Return the hooks that are installed here."""
     return _installed.get()
+
+
+def tell(notice: Notice, hooks: tuple[OnEvent, ...]) -> None:
+    """Tell *hooks*; what one raises is logged, by its class: nobody knows what its text holds."""
+    for hook in hooks:
+        try:
+            hook(notice)
+        except Exception as error:  # noqa: BLE001  # A user's function, which may raise anything.
+            kind = type(notice.what).__name__
+            _log.warning("a hook failed at %s: %s", kind, type(error).__name__)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from immutable.errors import (
     InvalidValue,
     PlanRefused,
 )
+from immutable.hooks import Drifted, Notice, installed, tell
 from immutable.journal import Entry
 from immutable.model import (
     FleetState,
@@ -341,9 +342,16 @@ class Planner:
             FleetNotFound: It is gone.
         """
         await self.state()
-        return await look_for_drift(
+        report = await look_for_drift(
             self._backend, self._name, self._address, self._journal, max_age
         )
+        drifted = [each for each in report.findings if each.verdict.value == "drifted"]
+        if drifted or report.strays:
+            names = tuple(each.instance for each in drifted)
+            found = Drifted(names, tuple(each.id for each in report.strays))
+            notice = Notice("", self._address, self._clock.now(), found)
+            tell(notice, installed().on_event)
+        return report
 
     async def going_back(self, to: int | None, limits: Limits | None) -> Plan:
         """Return the plan back to an earlier revision, whose group may still be there.

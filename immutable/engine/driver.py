@@ -136,7 +136,9 @@ class _Driver:
         kept = self._session.ledger.committed and self._mind.ends_in() is not None
         seen = [counts(number) for number in groups]
         ledger, steps = self._session.ledger, self._session.plan.steps
-        return cause(ledger, steps[ledger.step], seen, kept=kept, short=self._hands.short)
+        asked = bool(self._gates.stance(over=self._gates.over()).freeze)
+        short = self._hands.short
+        return cause(ledger, steps[ledger.step], seen, asked=asked, kept=kept, short=short)
 
     async def _first_records(self) -> list[Record]:
         """Begin a rollout that was submitted: nobody has looked at the fleet yet."""

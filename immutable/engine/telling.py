@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -18,6 +17,7 @@ from immutable.hooks import (
     LetGo,
     Notice,
     Waited,
+    tell,
 )
 from immutable.journal import Entry, Lease
 from immutable.model import Bake, Clock, Event, Record, Step
@@ -26,10 +26,6 @@ from immutable.planning.arithmetic import Counts
 __all__ = ["Teller", "cause"]
 
 T = TypeVar("T")
-
-_log = logging.getLogger("immutable.hooks")
-# A library is quiet until somebody says where its log goes.
-logging.getLogger("immutable").addHandler(logging.NullHandler())
 
 
 class Teller:
@@ -112,18 +108,11 @@ class Teller:
         if not self._hooks:
             return
         at = at or self._clock.now()
-        notice = Notice(self._lease.rollout, self._entry.fleet, at, what)
-        for hook in self._hooks:
-            try:
-                hook(notice)
-            except Exception as error:  # noqa: BLE001  # A user's function, which may raise anything.
-                # Only the class: nobody knows what its text holds.
-                kind = type(what).__name__
-                _log.warning("a hook failed at %s: %s", kind, type(error).__name__)
+        tell(Notice(self._lease.rollout, self._entry.fleet, at, what), self._hooks)
 
 
 def cause(
-    ledger: Ledger, step: Step, groups: Sequence[Counts], *, kept: bool, short: bool
+    ledger: Ledger, step: Step, groups: Sequence[Counts], *, asked: bool, kept: bool, short: bool
 ) -> Cause:
     """Return what a rollout waits for.
 
@@ -131,11 +120,12 @@ def cause(
         ledger: What the records say so far.
         step: The step that it works on.
         groups: All groups of the fleet, counted.
+        asked: Whether a gate waits for somebody's word, or for itself.
         kept: Whether stable is kept for a while after the point of no return.
         short: Whether launches wait for room.
     """
     causes = (
-        (Cause.PAUSE, bool(ledger.paused) and not ledger.back),
+        (Cause.PAUSE, (bool(ledger.paused) or asked) and not ledger.back),
         (Cause.ANSWER, bool(ledger.pending) or ledger.blind),
         (Cause.BAKE, isinstance(step, Bake) and not ledger.back),
         (Cause.KEEP, kept),

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from immutable.hooks import Called, Calling, Driving, LetGo, Notice, Waited
+from immutable.hooks import Called, Calling, Drifted, Driving, LetGo, Notice, Waited
 from immutable.model import Event, Plan
 from immutable.model.records import Done, Ended, Failed, Intended, Judged, Outcome, Paused, Turned
 from immutable.telemetry.attributes import of_record
@@ -41,6 +41,9 @@ class Logs:
         what = notice.what
         if isinstance(what, Driving):
             self._plans[notice.rollout] = what.plan
+        if isinstance(what, Drifted):
+            self._drifted(notice, what)
+            return
         plan = self._plans.get(notice.rollout)
         if isinstance(what, LetGo):
             self._plans.pop(notice.rollout, None)
@@ -53,6 +56,13 @@ class Logs:
             text = "rollout %s of %s: %s%s"
             args = (notice.rollout, notice.fleet, event, f" ({said})" if said else "")
             self._logger.log(level, text, *args, extra=about | fields | _span())
+
+    def _drifted(self, notice: Notice, found: Drifted) -> None:
+        about: dict[str, Any] = {"fleet": notice.fleet, "event": "drifted", "rollout_id": ""}
+        about |= {"instances": len(found.instances), "strays": len(found.strays)}
+        text = "%s has drifted: %d instances, %d strays"
+        args = (notice.fleet, len(found.instances), len(found.strays))
+        self._logger.warning(text, *args, extra=about)
 
 
 def _said(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from immutable.errors import ImmutableError
 from immutable.hooks import Called, Calling, Driving, LetGo, Notice, Waited
+from immutable.model import Event
 from immutable.telemetry.attributes import backend_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class OpenTelemetry:
             self._meters.driving(backend, 1)
             return
         trace = self._traces.get(notice.rollout)
-        if trace is None:  # It ended before it was begun with.
+        if trace is None:  # It ended before it was begun with, or is no rollout.
             return
         match what:
             case Calling():
@@ -84,7 +85,7 @@ class OpenTelemetry:
                 del self._traces[notice.rollout]
                 trace.let_go(what, notice.at)
                 self._meters.driving(backend, -1)
-            case _:
+            case Event():
                 self._meters.happened(backend, trace.plan, what.record, trace.judged)
                 over = trace.happened(what)
                 if over is not None:

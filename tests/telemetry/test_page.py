@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from immutable.hooks import Cause
+from immutable.telemetry.messages import TYPES
 from tests.support.collected import CANARY, ROOM, told
 
 PAGE = (Path(__file__).parents[2] / "docs/telemetry.md").read_text(encoding="utf-8")
@@ -34,12 +35,19 @@ def test_every_metric_and_attribute_stands_on_the_page_and_no_other():
         for metric in scope.metrics
     }
     table = PAGE[PAGE.index("| metric |") :]
-    listed = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `immutable.")}
+    rows = [line for line in table.splitlines() if line.startswith("| `immutable.")]
+    listed = {line.split("`")[1] for line in rows}
     # These two are counted when something fails only.
     assert listed == metrics | {"immutable.call.throttled", "immutable.instances.failed"}
     said = {key for span in collected.exporter.get_finished_spans() for key in span.attributes}
     spans = PAGE[PAGE.index("| span |") : PAGE.index("| metric |")]
     assert names(spans) - {"immutable.rollout", "immutable.step"} == said
+
+
+def test_every_type_of_message_stands_on_the_page_and_no_other():
+    table = PAGE[PAGE.index("| type |") :]
+    listed = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert listed == list(TYPES)
 
 
 def test_every_cause_of_a_wait_stands_on_the_page():
