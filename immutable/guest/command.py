@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from immutable.errors import ImmutableError
@@ -37,7 +38,8 @@ NOT_FOUND = 127
 HELP = """Run COMMAND with the secrets that this instance refers to, read as itself.
 
 The references are the JSON object in $IMMUTABLE_SECRETS, else in the file that
-$IMMUTABLE_SECRETS_FILE names, else in /etc/immutable/secrets.json. As files they lie, each under
+$IMMUTABLE_SECRETS_FILE names, else in /etc/immutable/secrets.json; metadata://gcp and
+metadata://azure in place of a file ask the cloud for them. As files they lie, each under
 its name and for this user only, in a directory in memory, $IMMUTABLE_SECRETS_DIR, which
 $CREDENTIALS_DIRECTORY names too unless systemd has set it."""
 
@@ -70,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         "--deadline", type=_seconds, default=60.0, metavar="DURATION",
         help="How long to wait for what can't be had yet: 90s, 5m. Default 60s.",
     )  # fmt: skip
-    parser.add_argument("--references", metavar="FILE", help="Where the references are instead.")
+    parser.add_argument(
+        "--references", metavar="FILE",
+        help="Where the references are instead; metadata://gcp or metadata://azure asks the cloud.",
+    )  # fmt: skip
     parser.add_argument(
         "--require", action="append", default=[], metavar="NAME",
         help="Fail unless there is a reference of this name; repeatable.",
@@ -124,13 +129,15 @@ def _cut(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _values(options: argparse.Namespace, own: Mapping[str, str]) -> dict[str, Secret] | None:
+    begun = time.monotonic()
     refs = _references(options, own)
     if refs is None:
         return None
     if options.way == "environment" and (wrong := wrong_variable(refs)):
         _tell(f"{wrong}: no name of an environment variable; use --as files, or another name")
         return None
-    fetched = fetch(refs, resolver_for, deadline=options.deadline, tell=_tell)
+    left = max(0.0, options.deadline - (time.monotonic() - begun))
+    fetched = fetch(refs, resolver_for, deadline=left, tell=_tell)
     for name, reason in sorted(fetched.reasons.items()):
         _tell(f"{name} ({refs[name]}) can't be had: {reason}")
     return None if fetched.reasons else fetched.values
@@ -139,7 +146,7 @@ def _values(options: argparse.Namespace, own: Mapping[str, str]) -> dict[str, Se
 def _references(
     options: argparse.Namespace, own: Mapping[str, str]
 ) -> Mapping[str, SecretRef] | None:
-    there = found(options.references, own)
+    there = found(options.references, own, deadline=options.deadline, tell=_tell)
     lacking = sorted(set(options.require) - set(there.refs))
     if not there.where and (options.references or lacking):
         _tell(f"there is no {there.sought}, where references of secrets should be")

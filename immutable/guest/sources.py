@@ -1,10 +1,10 @@
-"""Where an instance finds its references: in its environment, or in a file that its start wrote."""
+"""Where an instance finds its references: in its environment, in a file, or told by its cloud."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
@@ -16,7 +16,7 @@ __all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "VARIABLE", "Found", "found"]
 VARIABLE = "IMMUTABLE_SECRETS"
 """The environment variable that holds the references themselves, as JSON."""
 FILE_VARIABLE = "IMMUTABLE_SECRETS_FILE"
-"""The environment variable that names a file with them."""
+"""The environment variable that names a file with them, or a metadata service."""
 DEFAULT_FILE = "/etc/immutable/secrets.json"
 """Where the backends' user data puts them."""
 
@@ -36,21 +36,39 @@ class Found:
     sought: str
 
 
-def found(file: str | None, environ: Mapping[str, str]) -> Found:
+def found(
+    file: str | None,
+    environ: Mapping[str, str],
+    *,
+    deadline: float,
+    tell: Callable[[str], None],
+) -> Found:
     """Return the references of this instance; none when there is no place that has any.
 
     Args:
-        file: The file that the user named; None for the variables, then the default file.
+        file: The file that the user named, or ``metadata://`` and a cloud; None for the variables,
+            then the default file.
         environ: The environment.
+        deadline: Seconds for which a metadata service is waited for.
+        tell: Is told what is waited for, and that a metadata service has none.
 
     Raises:
         InvalidValue: What is there is no JSON object of names and references; nothing of it is
             repeated.
         OSError: The file can't be read, but not because it isn't there.
+        Transient: The metadata service doesn't answer.
     """
     if file is None and VARIABLE in environ:
         return Found(_refs(environ[VARIABLE], f"${VARIABLE}"), f"${VARIABLE}", f"${VARIABLE}")
     place = file or environ.get(FILE_VARIABLE) or DEFAULT_FILE
+    if place.startswith("metadata://"):
+        # Imported on first use: it takes as long as all else that the guest needs.
+        from immutable.guest.metadata import told
+
+        text = told(place, environ, deadline=deadline, tell=tell)
+        if not text.strip():
+            tell(f"{place} has no references of secrets: none given")
+        return Found(_refs(text, place), place, place)
     if not os.path.exists(place):
         return Found({}, "", place)
     with open(place, encoding="utf-8") as opened:

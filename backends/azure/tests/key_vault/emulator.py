@@ -72,6 +72,7 @@ class KeyVault(ThreadingHTTPServer):
     def begin_anew(self):
         self.secrets, self.deleted, self.failures, self.asked, self.faults = {}, {}, [], [], []
         self.grants = {"admin": {"get", "list", "set", "delete", "recover"}, self.token: set()}
+        self.user_data = ""
         self.now, self.step, self.challenges, self.identity = 1_700_000_000, 1, 0, "resource"
 
     def stop(self):
@@ -200,6 +201,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Metadata") != "true":
             self._send(400, {"error": "invalid_request"})
             return
+        if parts.path == "/metadata/instance/compute/userData":
+            assert (query["format"], query["api-version"]) == (["text"], ["2021-01-01"])
+            self._send(200, server.user_data, {"Server": "IMDS"})
+            return
         if parts.path != "/metadata/identity/oauth2/token" or not server.identity:
             self._send(400, {"error": "invalid_request", "error_description": "Identity not found"})
             return
@@ -252,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
             assert set(each["attributes"]) <= _fields(models.SecretAttributes)
 
     def _send(self, status, told, headers=()):
-        data = json.dumps(told).encode()
+        data = told.encode() if isinstance(told, str) else json.dumps(told).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(data)))

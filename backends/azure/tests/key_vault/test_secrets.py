@@ -11,8 +11,20 @@ import sys
 import pytest
 
 from backends.azure.tests.key_vault.emulator import Refused
-from immutable.backend import Denied, Gone, Invalid, SecretRef, SecretResolver, Throttled, Transient
+from immutable.backend import (
+    Denied,
+    Gone,
+    Image,
+    Invalid,
+    Revision,
+    RuntimeConfig,
+    SecretRef,
+    SecretResolver,
+    Throttled,
+    Transient,
+)
 from immutable.secrets.resolving import resolver_for
+from immutable_azure.copying import user_data_of
 from immutable_azure.secrets import KeyVaultResolver, _parts
 
 SEEN, OLDER = "canary-azure-e3a1", "canary-azure-0d55"
@@ -180,6 +192,20 @@ def test_immutable_exec_reads_it(instance, keeper):
     keeper.set_secret("db", json.dumps({"password": SEEN}))
     refs = json.dumps({"DB": f"{DB}#password"})
     environ = {**os.environ, "IMMUTABLE_SECRETS": refs, "XDG_RUNTIME_DIR": "/dev/shm"}
+    show = 'base64 < "$IMMUTABLE_SECRETS_DIR/DB"'
+    words = [sys.executable, "-m", "immutable", "exec", "--", "sh", "-c", show]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert base64.b64decode(done.stdout).decode() == SEEN
+
+
+@pytest.mark.parametrize("theirs", ["", "I2Nsb3VkLWNvbmZpZwo="])
+def test_an_instance_is_told_its_references_by_its_sets_user_data(azure, instance, keeper, theirs):
+    keeper.set_secret("db", SEEN)
+    config = RuntimeConfig({"LEVEL": "info"}, {"DB": DB})
+    azure.user_data = user_data_of(Revision(2, Image("web", "v2"), config), theirs)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("IMMUTABLE_")}
+    environ |= {"XDG_RUNTIME_DIR": "/dev/shm", "IMMUTABLE_SECRETS_FILE": "metadata://azure"}
     show = 'base64 < "$IMMUTABLE_SECRETS_DIR/DB"'
     words = [sys.executable, "-m", "immutable", "exec", "--", "sh", "-c", show]
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)

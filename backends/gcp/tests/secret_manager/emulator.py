@@ -75,7 +75,7 @@ class SecretManager(ThreadingHTTPServer):
     def begin_anew(self):
         self.secrets, self.failures, self.asked, self.faults = {}, [], [], []
         self.grants = {"admin": None, self.token: set()}
-        self.scopes = ""
+        self.scopes, self.attributes = "", {}
 
     def stop(self):
         self.shutdown()
@@ -200,7 +200,11 @@ class _Handler(BaseHTTPRequestHandler):
             told = {"aliases": ["default"], "email": "web@p.iam.gserviceaccount.com", "scopes": []}
             self._send(200, json.dumps(told).encode())
         else:
-            known = {"/computeMetadata/v1/project/project-id": b"p", "/": b"computeMetadata/"}
+            attributes = "/computeMetadata/v1/instance/attributes/"
+            known = {
+                attributes + name: value.encode() for name, value in self.server.attributes.items()
+            }
+            known |= {"/computeMetadata/v1/project/project-id": b"p", "/": b"computeMetadata/"}
             found = known.get(parts.path)
             self._send(404 if found is None else 200, found or b"", "text/plain")
 

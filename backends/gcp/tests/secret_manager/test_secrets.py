@@ -11,8 +11,20 @@ import sys
 import pytest
 
 from backends.gcp.tests.secret_manager.emulator import Refused
-from immutable.backend import Denied, Gone, Invalid, SecretRef, SecretResolver, Throttled, Transient
+from immutable.backend import (
+    Denied,
+    Gone,
+    Image,
+    Invalid,
+    Revision,
+    RuntimeConfig,
+    SecretRef,
+    SecretResolver,
+    Throttled,
+    Transient,
+)
 from immutable.secrets.resolving import resolver_for
+from immutable_gcp.copying import template_properties
 from immutable_gcp.secrets import ENDPOINT, SecretManagerResolver, _address
 
 SEEN, OLDER = b"canary-gcp-40be", b"canary-gcp-\xff\0\n"
@@ -187,3 +199,19 @@ def test_immutable_exec_reads_it_and_loads_no_client_of_google(instance, kept):
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_instance_is_told_its_references_by_its_templates_metadata(google, instance, kept):
+    name = kept("db", SEEN)
+    config = RuntimeConfig({"LEVEL": "info"}, {"DB": f"gcp-sm://{name}"})
+    revision = Revision(2, Image("web", "v2"), config)
+    disk = {"boot": True, "initialize_params": {"source_image": "v1"}}
+    properties = template_properties({"disks": [disk]}, "web", revision)
+    google.attributes = {each["key"]: each["value"] for each in properties["metadata"]["items"]}
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("IMMUTABLE_")}
+    environ |= {"XDG_RUNTIME_DIR": "/dev/shm", "IMMUTABLE_SECRETS_FILE": "metadata://gcp"}
+    show = 'base64 < "$IMMUTABLE_SECRETS_DIR/DB"'
+    words = [sys.executable, "-m", "immutable", "exec", "--", "sh", "-c", show]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert base64.b64decode(done.stdout) == SEEN
