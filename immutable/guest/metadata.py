@@ -117,7 +117,7 @@ def _once(say: Callable[[str], None]) -> Callable[[tenacity.RetryCallState], Non
 
 
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "reason", "") or error or type(error).__name__)
+    return str(getattr(error, "reason", "") or error) or type(error).__name__
 
 
 def _asked(service: _Service, environ: Mapping[str, str]) -> str:
