@@ -46,7 +46,7 @@ class Webhook:
         url: Where to send, ``https://…``; without encryption only on this machine, unless
             *plain* is set.
         secret: What to sign with, or where it is kept; several while it is being changed.
-        types: Which messages to send, of `immutable.telemetry.messages.TYPES`; default all.
+        types: Which messages to send, of ``immutable.telemetry.messages.TYPES``; default all.
         patience: How long to try.
         most: How many messages may wait; the oldest is dropped for one more.
         linger: Seconds to send what waits at the end.
