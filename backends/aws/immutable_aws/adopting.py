@@ -27,8 +27,21 @@ _LEAST_ROOM = 14
 _MOST_TAGS = 50
 
 
-async def create_fleet(hands: Hands, fleet: str, revision: Revision) -> None:
+async def create_fleet(
+    hands: Hands,
+    fleet: str,
+    revision: Revision,
+    marks: Marks | None = None,
+    hooks: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """Make an empty fleet: a launch template and a group, as its settings say.
+
+    Args:
+        hands: What changes things.
+        fleet: Its name.
+        revision: Its one revision.
+        marks: What is written on the group, where that is more than whose it is.
+        hooks: The group's lifecycle hooks.
 
     Raises:
         Conflict: There is one of that name, or a group or template that has ours' name.
@@ -38,11 +51,14 @@ async def create_fleet(hands: Hands, fleet: str, revision: Revision) -> None:
     if fleet in await hands.eyes.fleets():
         raise Conflict(f"there is a fleet {fleet} already")
     name = group_name(fleet, revision.number)
-    made = await make_template(
-        hands, fleet, revision, template.launch(), "", token("create", fleet)
-    )
-    marks = Marks(fleet, revision.number)
+    # A token of its own each time: one of before would answer with a template that was deleted.
+    # What a lost answer has left is found by its name.
+    call = token("create", fleet, f"{hands.calls.now():.3f}")
+    made = await make_template(hands, fleet, revision, template.launch(), "", call)
+    marks = marks or Marks(fleet, revision.number)
     request = template.group(name, made)
+    if hooks:
+        request["LifecycleHookSpecificationList"] = list(hooks)
     theirs = [{**tag, "PropagateAtLaunch": True} for tag in tag_list(name, template.tags)]
     await hands.change(
         "autoscaling",

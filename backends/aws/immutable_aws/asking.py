@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from immutable.backend import Slot
 from immutable.toolkit.requests import parts_of, together
 from immutable.toolkit.sights import Sight
 from immutable_aws.calls import Answer, Calls
+from immutable_aws.marks import FLEET
+from immutable_aws.slots import SLOT, slots_of
 
-__all__ = ["FILTER", "healths_of", "instances_of", "launched", "passing", "terminated"]
+__all__ = [
+    "FILTER",
+    "healths_of",
+    "instances_of",
+    "launched",
+    "passing",
+    "slots_seen",
+    "snapshots_of_fleet",
+    "terminated",
+    "volumes_of",
+]
 
 FILTER = 200
 """How many values a filter of EC2 may have."""
@@ -84,3 +97,29 @@ async def passing(calls: Calls, names: Sequence[str]) -> set[str]:
         for each in told
         if each["InstanceStatus"]["Status"] == each["SystemStatus"]["Status"] == "ok"
     }
+
+
+async def volumes_of(calls: Calls, fleet: str) -> list[Answer]:
+    """Return the volumes of a fleet's slots."""
+    return await calls.pages("ec2", "DescribeVolumes", "Volumes", Filters=_of_slots(fleet))
+
+
+async def snapshots_of_fleet(calls: Calls, fleet: str) -> list[Answer]:
+    """Return the snapshots of a fleet's slots."""
+    filters = _of_slots(fleet)
+    return await calls.pages(
+        "ec2", "DescribeSnapshots", "Snapshots", Filters=filters, OwnerIds=["self"]
+    )
+
+
+def _of_slots(fleet: str) -> list[dict[str, Any]]:
+    return [{"Name": f"tag:{FLEET}", "Values": [fleet]}, {"Name": "tag-key", "Values": [SLOT]}]
+
+
+async def slots_seen(calls: Calls, fleet: str, names: Iterable[str]) -> tuple[Slot, ...]:
+    """Return slots of a fleet as they are; snapshots are asked for only while one is free."""
+    wanted, volumes = tuple(names), await volumes_of(calls, fleet)
+    slots = slots_of(wanted, volumes, ())
+    if all(slot.holder for slot in slots):
+        return slots
+    return slots_of(wanted, volumes, await snapshots_of_fleet(calls, fleet))

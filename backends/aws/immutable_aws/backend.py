@@ -28,7 +28,9 @@ from immutable.backend import (
     Rate,
     Retiring,
     Revision,
+    Slot,
     SystemClock,
+    Volume,
 )
 from immutable.toolkit.address import EVERY, Shares
 from immutable.toolkit.drains import Drains
@@ -41,6 +43,12 @@ from immutable_aws.hands import Hands
 from immutable_aws.holding import hold, release
 from immutable_aws.images import resolve
 from immutable_aws.inspecting import inspect
+from immutable_aws.keeping import (
+    create_stateful_fleet,
+    kept_slots,
+    remove_slots,
+    snapshot,
+)
 from immutable_aws.looking import Eyes
 from immutable_aws.preflight import preflight
 from immutable_aws.reading import Described
@@ -59,6 +67,8 @@ __all__ = ["CAPABILITIES", "AwsBackend"]
 
 CAPABILITIES = Capabilities(
     create_fleet=True,
+    volumes=True,
+    snapshots=True,
     weighted_traffic=True,
     weight_step=STEP,
     poll=3.0,
@@ -284,6 +294,29 @@ class AwsBackend(Backend):
         """Take the group of that name as revision 1; only its tags change."""
         async with self._deed(fleet) as hands:
             await adopt_fleet(hands, fleet, delete_when_replaced)
+
+    # -- volumes -------------------------------------------------------------------------------
+
+    async def create_stateful_fleet(
+        self, fleet: str, revision: Revision, volumes: tuple[Volume, ...]
+    ) -> None:
+        """Make an empty fleet in one zone, whose members wait for a slot's volumes."""
+        async with self._deed(fleet) as hands:
+            await create_stateful_fleet(hands, fleet, revision, volumes)
+
+    async def snapshot(self, fleet: str, slot: str, ctx: Context) -> str:
+        """Take a snapshot of each volume of a slot that nobody has."""
+        async with self._deed(fleet) as hands:
+            return await snapshot(hands, fleet, slot, ctx)
+
+    async def kept_slots(self, fleet: str) -> tuple[Slot, ...]:
+        """Return the slots of a fleet, or of one that was deleted."""
+        return await kept_slots(self._hands(), fleet)
+
+    async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
+        """Delete volumes and snapshots that a deleted fleet has left."""
+        async with self._deed(fleet) as hands:
+            await remove_slots(hands, fleet, names)
 
     # -- images --------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from attrs import frozen
 from immutable.backend import DriftCode, DriftReason, Inspected
 from immutable_aws.images import root_snapshot
 from immutable_aws.marks import FLEET, PREFIX, REVISION, tags_of
+from immutable_aws.slots import SLOT
 
 __all__ = ["CHECKED", "TAINTED", "Expected", "compared"]
 
@@ -164,9 +165,18 @@ def _disks(found: Description, volumes: Mapping[str, Description], due: Expected
     else:
         yield from _root(attached[root], volumes, born, due)
     known = {root, *_devices(due.described), *_devices(due.data)}
+    slots = {name for name, each in volumes.items() if _is_of_a_slot(each, found)}
     for device in sorted(attached.keys() - known):
+        if attached[device].get("VolumeId") in slots:
+            continue
         more = f"{attached[device].get('VolumeId', 'a volume')} at {device}"
         yield DriftReason(DriftCode.DISK, "no further volume", more)
+
+
+def _is_of_a_slot(volume: Description, found: Description) -> bool:
+    """Whether a volume is one of the fleet's own slots, which members attach by themselves."""
+    tags, fleet = tags_of(volume), tags_of(found).get(FLEET)
+    return bool(fleet) and tags.get(FLEET) == fleet and SLOT in tags
 
 
 def _root(

@@ -45,8 +45,9 @@ async def create_revision(
     if pool is Pool.OWN:
         targets, rules = await _own_pool(hands, fleet, revision.number, pattern, ctx)
     marks = Marks(
-        fleet, revision.number, ctx.rollout, ctx.plan, Origin.OURS, pool=pool, rules=rules
-    )
+        fleet, revision.number, ctx.rollout, ctx.plan, Origin.OURS, pool=pool, rules=rules,
+        volumes=pattern.marks.volumes, slots=pattern.marks.slots,
+    )  # fmt: skip
     hooks = await hands.calls.ask(
         "autoscaling",
         "DescribeLifecycleHooks",

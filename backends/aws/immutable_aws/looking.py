@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from immutable.backend import (
     FleetState,
@@ -25,7 +25,7 @@ from immutable.toolkit.packing import unpack
 from immutable.toolkit.requests import read_listed, together
 from immutable.toolkit.sights import Sight, remembered
 from immutable.toolkit.weights import shares
-from immutable_aws.asking import healths_of, launched, passing, terminated
+from immutable_aws.asking import healths_of, launched, passing, slots_seen, terminated
 from immutable_aws.calls import Answer, Calls
 from immutable_aws.marks import FLEET, PREFIX, Marks, Rule, tags_of
 from immutable_aws.moving import NOBODY, moved, names_of
@@ -178,7 +178,7 @@ class Eyes:
             )
             for group, scaling, trouble in zip(groups, scalings, troubles, strict=True)
         ]
-        return FleetState(
+        state = FleetState(
             fleet=fleet,
             at=at,
             groups=tuple(told),
@@ -189,6 +189,22 @@ class Eyes:
             ),
             last_revision=max(max(g.marks.last[0], g.marks.revision) for g in groups),
         )
+        return await self._with_slots(state, groups)
+
+    async def _with_slots(self, state: FleetState, groups: Sequence[Described]) -> FleetState:
+        """Return a look with who has which slot; asked after the members, so all holders are known.
+
+        Who got a slot in between is told with it, and who let go of one is without it: no slot is
+        ever told of two.
+        """
+        volumes = next((g.marks.volumes for g in groups if g.marks.volumes), ())
+        if not volumes:
+            return state
+        names = {name for group in groups for name in group.marks.slots}
+        slots = await slots_seen(self._calls, state.fleet, names)
+        held = {slot.holder: slot.name for slot in slots if slot.holder}
+        members = tuple(evolve(each, slot=held.get(each.id, "")) for each in state.instances)
+        return evolve(state, instances=members, volumes=volumes, slots=slots)
 
     async def _at_one_time(
         self, fleet: str, groups: list[Described]

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from immutable.backend import Hold, Origin, Pool
+from immutable.backend import Hold, Origin, Pool, Volume
 from immutable.toolkit.marks import hold_of, hold_text, last_of, last_text, origin_of, origin_text
 from immutable.toolkit.packing import pack, packed_keys, unpack
 
@@ -22,6 +22,8 @@ __all__ = [
     "REVISION",
     "ROLLOUT",
     "RULES",
+    "SLOTS",
+    "VOLUMES",
     "Marks",
     "Rule",
     "Saved",
@@ -31,6 +33,7 @@ __all__ = [
     "last_tag",
     "rules_tags",
     "saved_tags",
+    "slots_tag",
     "tag_list",
     "tags_of",
 ]
@@ -49,6 +52,8 @@ RETIRED = f"{PREFIX}retired"
 SAVED = f"{PREFIX}saved"
 RULES = f"{PREFIX}rules"
 IMAGE = f"{PREFIX}image"
+VOLUMES = f"{PREFIX}volumes"
+SLOTS = f"{PREFIX}slots"
 
 _LAUNCHED = (FLEET, REVISION)
 """What members carry too."""
@@ -127,6 +132,8 @@ class Marks:
         paused: Processes that a call in progress has suspended, and resumes at its end.
         rules: What divides the fleet's traffic.
         image: The revision of an adopted group, as plain data.
+        volumes: What each slot of a stateful fleet has.
+        slots: The slots that were made so far.
     """
 
     fleet: str = ""
@@ -142,6 +149,8 @@ class Marks:
     paused: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     image: Any = None
+    volumes: tuple[Volume, ...] = ()
+    slots: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, tags: Mapping[str, str]) -> Marks:
@@ -164,6 +173,8 @@ class Marks:
             paused=tuple(tags.get(PAUSED, "").split()),
             rules=tuple(Rule(*each) for each in unpack(RULES, tags) or ()),
             image=unpack(IMAGE, tags),
+            volumes=tuple(Volume(*each) for each in unpack(VOLUMES, tags) or ()),
+            slots=tuple(tags.get(SLOTS, "").split()),
         )
 
     def birth(self, hold: Hold, saved: Saved) -> dict[str, str]:
@@ -178,6 +189,7 @@ class Marks:
             **last_tag(self.revision, self.rollout),
             **hold_tags(hold, saved),
             **(rules_tags(self.rules) if self.rules else {}),
+            **self._stateful(),
         }
 
     def first(self) -> dict[str, str]:
@@ -190,12 +202,24 @@ class Marks:
             POOL: self.pool.value,
             **last_tag(self.revision, ""),
             **image,
+            **self._stateful(),
         }
+
+    def _stateful(self) -> dict[str, str]:
+        if not self.volumes:
+            return {}
+        volumes = [[each.name, each.path, each.size] for each in self.volumes]
+        return {**pack(VOLUMES, volumes), **slots_tag(self.slots)}
 
 
 def last_tag(number: int, rollout: str) -> dict[str, str]:
     """Return the tag that says that a number was given out."""
     return {LAST: last_text(number, rollout)}
+
+
+def slots_tag(slots: Iterable[str]) -> dict[str, str]:
+    """Return the tag that says which slots were made."""
+    return {SLOTS: " ".join(slots)}
 
 
 def rules_tags(rules: Iterable[Rule]) -> dict[str, str]:

@@ -131,6 +131,26 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
         "ec2:EnableImage",
         "ec2:EnableImageDeprecation",
     ),
+    "volumes": (
+        "autoscaling:CreateOrUpdateTags",
+        "autoscaling:DescribeLifecycleHooks",
+        "ec2:CreateSnapshot",
+        "ec2:CreateVolume",
+        "ec2:DeleteSnapshot",
+        "ec2:DeleteVolume",
+        "ec2:DescribeSnapshots",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVolumes",
+    ),
+    "members": (
+        "autoscaling:CompleteLifecycleAction",
+        "autoscaling:DescribeAutoScalingInstances",
+        "ec2:AttachVolume",
+        "ec2:CreateTags",
+        "ec2:DescribeInstances",
+        "ec2:DescribeSnapshots",
+        "ec2:DescribeVolumes",
+    ),
     "account": ("sts:GetCallerIdentity",),
     "metrics": (
         "cloudwatch:GetMetricData",
@@ -151,7 +171,8 @@ SPARED = frozenset(
 """Actions without which a plan knows less, and can be carried out all the same."""
 
 IMPLIED: Mapping[str, str] = {
-    "ec2:CreateTags": "CreateLaunchTemplate with tags, and launches from templates that tag",
+    "ec2:CreateTags": "launch templates, volumes and snapshots that are made with tags; launches"
+    " from templates that tag",
     "iam:PassRole": "a launch template with an instance profile; a lifecycle hook with a role",
     "iam:CreateServiceLinkedRole": "the first Auto Scaling group of an account",
 }
@@ -178,6 +199,11 @@ _ABOUT = {
     "baking": "`image sweep`, and a build that ends early: what Packer left is removed. What Packer"
     " itself needs is in its own documentation.",
     "withdraw": "`image revoke --withdraw`, `image restore --withdrawn`. An image's owner only.",
+    "volumes": "Fleets with volumes: slots, snapshots, `fleet slots --remove`; beside `create` and"
+    " `replace`.",
+    "members": "**Not the controller's**: the instance profile of a fleet with volumes, for"
+    " `immutable-aws-slot`. Narrow `ec2:AttachVolume` and `ec2:CreateTags` to volumes and instances"
+    " with the tag `immutable:fleet`.",
     "account": "`?account=` in an address.",
     "metrics": "The metric source `cloudwatch`.",
 }
@@ -191,8 +217,8 @@ def document() -> str:
         parts.append(f"## {name}\n\n{_ABOUT[name]}\n\n{lines}")
     beside = "".join(f"- `{each}`: {why}\n" for each, why in IMPLIED.items())
     parts.append(f"## What AWS asks for beside these\n\n{beside}")
-    whole = json.dumps(policy(FEATURES), indent=2)
-    parts.append(f"## All of it, as a policy\n\n```json\n{whole}\n```\n")
+    whole = json.dumps(policy(name for name in FEATURES if name != "members"), indent=2)
+    parts.append(f"## All of it but for members, as a policy\n\n```json\n{whole}\n```\n")
     return "\n".join(parts)
 
 

@@ -25,6 +25,7 @@ from immutable_aws.reading import STANDBY, Described, pattern_of
 from immutable_aws.retiring import drain_delay
 from immutable_aws.room import address_problems, quota_problems
 from immutable_aws.routing import check_undivided, find_rules
+from immutable_aws.slotting import slot_problems
 from immutable_aws.targets import (
     describe_target_group,
     find_target_group,
@@ -62,6 +63,7 @@ async def preflight(hands: Hands, fleet: str, plan: Plan) -> tuple[Problem, ...]
         quota_problems(hands.calls, types, more),
         _subnet_problems(hands.calls, group, more),
         _permissions(hands.calls, group, data, ids[0], there=ids[0] in images, weighted=weighted),
+        slot_problems(hands.calls, groups, group, data),
     )
     told = (_template_problems(group, version), _image_problems(ids, images, types), *found)
     return tuple(problem for part in told for problem in part)
@@ -320,5 +322,6 @@ async def _permissions(
         ids = [group.members[0]["InstanceId"]]
         dry.append(dry_run(calls, "TerminateInstances", name, InstanceIds=ids))
     found = [problem for problem in await together(*dry) if problem is not None]
-    features = ("look", "replace", "weights") if weighted else ("look", "replace")
+    features = ["look", "replace", *(["weights"] * weighted)]
+    features += ["volumes"] * bool(group.marks.volumes)
     return found + await permission_problems(calls, features)

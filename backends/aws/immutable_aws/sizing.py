@@ -5,6 +5,7 @@ from __future__ import annotations
 from immutable.backend import Conflict, Context, Invalid
 from immutable_aws.hands import Hands
 from immutable_aws.holding import is_still, keep_still
+from immutable_aws.keeping import make_slots
 from immutable_aws.marks import PAUSED
 from immutable_aws.reading import Described, live, size_of, standby
 
@@ -39,10 +40,22 @@ async def grow(
         )
     if found != expected:
         raise Conflict(f"{group.name} has size {found}, not {expected}")
+    if group.marks.volumes:
+        group = await _with_slots(hands, fleet, revision, size, ctx)
     await hands.scale(
         "SetDesiredCapacity", group, DesiredCapacity=size - aside, HonorCooldown=False
     )
     return size
+
+
+async def _with_slots(
+    hands: Hands, fleet: str, revision: int, size: int, ctx: Context
+) -> Described:
+    """Make the slots that a larger size needs; return the group, its holder read after that."""
+    groups, group = await hands.owned_beside(fleet, revision, ctx)
+    wanted = size + sum(size_of(each) for each in groups if each is not group)
+    made = await make_slots(hands, groups, group, wanted)
+    return await hands.owned(fleet, revision, ctx) if made else group
 
 
 # Size 5, 3 live, one more on its way: with Launch suspended nothing more begins, with Terminate

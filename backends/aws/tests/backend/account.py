@@ -12,10 +12,13 @@ from immutable_aws.address import Place
 from tests.emulators import adopted
 from tests.emulators.adopted import LIMITS
 
-__all__ = ["DOUBLE", "LIMITS", "Account", "marks", "without_marks"]
+__all__ = ["DOUBLE", "LIMITS", "ONE_BY_ONE", "Account", "marks", "without_marks"]
 
 DOUBLE = evolve(LIMITS, max_surge="100%")
 """What strategies with weights need: the candidate comes up beside all of stable."""
+
+ONE_BY_ONE = evolve(LIMITS, max_surge=0, max_unavailable=1)
+"""What fleets with volumes need: nobody starts beside who has the slot."""
 
 
 class Account(adopted.Account):

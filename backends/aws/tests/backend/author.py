@@ -13,6 +13,8 @@ from tests.emulators.authoring import EmulatorAuthor
 
 QUICK = Capabilities(
     create_fleet=True,
+    volumes=True,
+    snapshots=True,
     weighted_traffic=True,
     weight_step=STEP,
     poll=0.05,
@@ -44,6 +46,7 @@ REQUESTS = {
     "create_revision": "autoscaling:CreateAutoScalingGroup",
     "delete_revision": "autoscaling:DeleteAutoScalingGroup",
     "route": "elbv2:ModifyListener",
+    "snapshot": "ec2:CreateSnapshot",
     "observe": "autoscaling:DescribeAutoScalingGroups",
 }
 """The request of each call that does what it is for."""
@@ -80,8 +83,11 @@ class AwsAuthor(EmulatorAuthor):
         self.images = (stage.image("web-1"), stage.image("web-2"))
         self.pool = stage.target_group("pool", delay=2) if stage.kind else ""
         pool = {"target_group": self.pool} if self.pool else {}
+        profile = {"instance_profile": stage.profile("web")} if self.zones == 1 else {}
         subnets = ",".join(stage.subnets[: self.zones])
-        self.template = FrozenMap({"subnets": subnets, "instance_type": "t3.micro", **pool})
+        self.template = FrozenMap(
+            {"subnets": subnets, "instance_type": "t3.micro", **profile, **pool}
+        )
         return self.second()
 
     def second(self):
@@ -100,6 +106,22 @@ class AwsAuthor(EmulatorAuthor):
         adopted = bool(named["AutoScalingGroups"]) and revision == 1
         group = fleet if adopted else f"{fleet}-r{revision}"
         return {each["id"] for each in self._truth(group)}
+
+    async def raw_writers(self, fleet):
+        filters = [{"Name": "tag:immutable:fleet", "Values": [fleet]}]
+        found = {}
+        for volume in self.cloud.ec2.describe_volumes(Filters=filters)["Volumes"]:
+            tags = {tag["Key"]: tag["Value"] for tag in volume.get("Tags", ())}
+            if slot := tags.get("immutable:slot"):
+                names = {each["InstanceId"] for each in volume["Attachments"]}
+                found.setdefault(slot, set()).update(names)
+        return found
+
+    async def raw_lose_volume(self, fleet, slot, volume):
+        names = {"fleet": fleet, "slot": slot, "volume": volume}
+        filters = [{"Name": f"tag:immutable:{k}", "Values": [v]} for k, v in names.items()]
+        (found,) = self.cloud.ec2.describe_volumes(Filters=filters)["Volumes"]
+        self.cloud.ec2.delete_volume(VolumeId=found["VolumeId"])
 
     async def raw_serving(self, fleet):
         return {

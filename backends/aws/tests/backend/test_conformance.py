@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from backends.aws.tests.backend.author import AwsAuthor
+from backends.aws.tests.backend.guests import Guests
 from backends.aws.tests.emulator import Stage
 from immutable.testing import Accessors, BackendConformance
 
@@ -15,10 +16,14 @@ class TestBehindALoadBalancer(AwsAuthor, BackendConformance):
     @pytest.fixture
     def backend(self, emulator, stage, monkeypatch, request):
         # One check wants a group of whose processes its owner has stopped none: it has one zone.
-        self.zones = 1 if "settings_here" in request.node.name else 3
+        # A fleet with volumes has one zone, and something runs on its instances.
+        words = ("settings_here", "slot", "volume", "snapshot", "stateful")
+        self.zones = 1 if any(word in request.node.name for word in words) else 3
         # Only who sends requests that arrive late gives up on them soon.
         self.timeout = self.hasty if "late" in request.node.name else 10.0
-        return self.make(emulator, stage, monkeypatch)
+        made = self.make(emulator, stage, monkeypatch)
+        with Guests(emulator):
+            yield made
 
 
 @pytest.mark.slow
@@ -44,4 +49,6 @@ class TestWithoutALoadBalancer(AwsAuthor, BackendConformance):
     @pytest.fixture
     def backend(self, emulator, monkeypatch, request):
         self.timeout = self.hasty if "late" in request.node.name else 10.0
-        return self.make(emulator, Stage(emulator, None), monkeypatch)
+        made = self.make(emulator, Stage(emulator, None), monkeypatch)
+        with Guests(emulator):
+            yield made

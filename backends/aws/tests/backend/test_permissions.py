@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.aws.tests.backend.account import DOUBLE, LIMITS
+from backends.aws.tests.backend.account import DOUBLE, LIMITS, ONE_BY_ONE
+from backends.aws.tests.backend.guests import Guests
 from backends.aws.tests.backend.leavings import leave
+from backends.aws.tests.backend.ledger import Ledger
 from backends.aws.tests.emulator import Stage
 from immutable import Canary, RolledBack, Rolling
 from immutable.backend import Context, Image, Limits, Revision
@@ -243,6 +245,29 @@ async def withdraw(account, notes):
     await backend.close()
 
 
+async def volumes(account, notes):
+    ledger = Ledger(account)
+    ctx = Context("r", "p", 1, "t", 60)
+    with Guests(account.emulator):
+        async with ledger.fleet(1) as fleet:
+            notes.of(fleet.backend.calls.made)
+            fleet.backend.calls.made.clear()
+            await fleet.replace(account.images[1], limits=ONE_BY_ONE)
+            await fleet.scale(0)
+            await fleet.backend.snapshot("db", "0", ctx)
+            await fleet.delete()
+            await fleet.backend.remove_slots("db", ("0",))
+            notes.of(fleet.backend.calls.made)
+
+
+async def members(account, notes):
+    """What the program on the instances asks for, all else left out."""
+    ledger = Ledger(account)
+    with Guests(account.emulator) as guests:
+        async with ledger.fleet(1):
+            notes.of(guests.made)
+
+
 USES = {
     "baking": (baking,),
     "look": (look, look_without_balancer),
@@ -254,6 +279,8 @@ USES = {
     "images": (images,),
     "drift": (drift,),
     "withdraw": (withdraw,),
+    "volumes": (volumes,),
+    "members": (members,),
     "account": (account_check,),
     "metrics": (metrics,),
 }
@@ -262,6 +289,8 @@ USES = {
 def needed_beside(feature):
     """What a feature is used with: looking, and whatever replaces."""
     base = set(FEATURES["look"]) if feature != "look" else set()
+    if feature == "volumes":
+        return base | set(FEATURES["replace"]) | set(FEATURES["create"]) | set(FEATURES["images"])
     return base | (set(FEATURES["replace"]) if feature in ("weights", "extras") else set())
 
 

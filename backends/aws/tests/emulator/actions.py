@@ -12,6 +12,7 @@ from . import (
     asg_settings,
     asg_tags,
     door,
+    ebs,
     ec2_instances,
     elb_actions,
     hooks,
@@ -29,7 +30,7 @@ from .wire import model, operation
 
 MODULES = (
     alarms, asg_attachments, asg_groups, asg_launching, asg_members, asg_policies, asg_settings,
-    asg_tags, ec2_instances, elb_actions, hooks, identity, images, metrics, notifications,
+    asg_tags, ebs, ec2_instances, elb_actions, hooks, identity, images, metrics, notifications,
     parameters, quotas, quotas_elb, templates,
 )  # fmt: skip
 

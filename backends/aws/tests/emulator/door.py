@@ -33,6 +33,12 @@ NAMES: dict[str, dict[str, str | None]] = {
         "StateReason.__init__": "self message code",
         "MetadataOptions.__init__": "self options",
     },
+    "moto.ec2.models.elastic_block_store": {
+        "EBSBackend.attach_volume": "self volume_id instance_id device_path delete_on_termination",
+        "EBSBackend.create_snapshot": "self volume_id description owner_id from_ami",
+        "EBSBackend.create_volume": None,
+        "Volume.status": "property",
+    },
     "moto.ec2.models.tags": {"TagBackend.describe_tags": "self filters"},
     "moto.ec2.models.core": {"TaggedEC2Resource.get_tags": "self"},
     "moto.ec2.models.amis": {
@@ -194,6 +200,24 @@ def reason(instance: Any, code: str, message: str) -> None:
     instance.state_reason = StateReason(f"{code}: {message}", code)
 
 
+def volume_state(volume: Any, name: str | None) -> None:
+    """Put a volume into a state, by EC2's name for it; None for what its attachment says."""
+    volume.told = name
+
+
+def _patch_volumes() -> None:
+    """Let a volume's state be told that moto doesn't know."""
+    from moto.ec2.models.elastic_block_store import Volume
+
+    known = Volume.status.fget
+    assert known is not None
+
+    def status(self: Any) -> str:
+        return getattr(self, "told", None) or str(known(self))
+
+    Volume.status = property(status)  # type: ignore[assignment,method-assign]
+
+
 def patch(born: Born, find: Callable[[str], Any], status: Callable[[Any], Any]) -> None:
     """Put the overlay into moto: once a process.
 
@@ -207,6 +231,7 @@ def patch(born: Born, find: Callable[[str], Any], status: Callable[[Any], Any]) 
 
     _patch_launching(born)
     _patch_finding(find)
+    _patch_volumes()
     Instance.instance_status = property(status)  # type: ignore[assignment]
     TaggedEC2Resource.get_tags = _tags  # type: ignore[method-assign]
     assert InstanceBackend.run_instances.__module__ == __name__

@@ -19,7 +19,7 @@ motos(
     "CreateTags", "DeleteTags", "DescribeTags", "CreateSecurityGroup", "DescribeSecurityGroups",
     "DeleteSecurityGroup", "AuthorizeSecurityGroupIngress", "CreateInternetGateway",
     "AttachInternetGateway", "DescribeRegions", "DescribeVolumes", "DescribeNetworkInterfaces",
-    "CreateKeyPair", "DescribeKeyPairs", "DeleteKeyPair", "CreateVolume", "DeleteVolume", "DeleteSnapshot", "ModifySubnetAttribute", "DescribeSnapshots",
+    "CreateKeyPair", "DescribeKeyPairs", "DeleteKeyPair", "DeleteVolume", "DeleteSnapshot", "ModifySubnetAttribute", "DescribeSnapshots",
     "DescribeRouteTables", "DescribeInternetGateways", "GetConsoleOutput", "RunInstances",
 )  # fmt: skip
 

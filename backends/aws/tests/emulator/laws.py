@@ -23,6 +23,8 @@ class Laws(Knobs):
         status_checks: from `running` until the status checks of EC2 are passed.
         scale: factor on every duration that was *told to* AWS: deregistration delays, grace
             periods, heartbeats, cooldowns. 1 is honest; 0.01 makes 300 s three.
+        volume: from `creating` to `available`, and from `attaching` to `attached`.
+        snapshot: from `pending` to `completed`.
         latency: of every call, before it is carried out.
         lingers: whether a member that drains stays in its group for the rest of the deregistration
             delay when EC2 terminates its instance meanwhile.
@@ -37,6 +39,8 @@ class Laws(Knobs):
     patrol: float = 0.1
     retry: float = 0.5
     status_checks: float = 0.0
+    volume: float = 0.05
+    snapshot: float = 0.05
     scale: float = 1.0
     latency: float = 0.0
     lingers: bool = True

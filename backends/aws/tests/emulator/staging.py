@@ -41,6 +41,12 @@ class Stage:
         }
         return str(self.ec2.register_image(**(given | fields))["ImageId"])
 
+    def profile(self, name: str) -> str:
+        """An instance profile, with a role."""
+        iam = self.emulator.client("iam")
+        iam.create_instance_profile(InstanceProfileName=name)
+        return name
+
     def template(self, name: str, image: str, **data: Any) -> dict[str, str]:
         """A launch template, as groups name it: version 1."""
         made = self.ec2.create_launch_template(

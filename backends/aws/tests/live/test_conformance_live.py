@@ -29,8 +29,12 @@ class TestLive(BackendConformance):
     missing = "ami-0123456789abcdef0"
 
     @pytest.fixture
-    def backend(self):
+    def backend(self, request):
         import boto3
+
+        # A member attaches its volumes itself, and these images have nothing that does.
+        if any(word in request.node.name for word in ("slot", "volume", "snapshot", "stateful")):
+            pytest.skip("the images don't run immutable-aws-slot")
 
         given = {
             name: os.environ[f"IMMUTABLE_LIVE_{name}"]
