@@ -46,7 +46,7 @@ def service():
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://127.0.0.1:{made.server_port}",
         "http_proxy": "http://127.0.0.1:9",
     }
-    thread = threading.Thread(target=made.serve_forever)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
     yield made
     made.shutdown()

@@ -36,7 +36,7 @@ def server(monkeypatch, tmp_path):
     made = ThreadingHTTPServer(("127.0.0.1", 0), Told)
     made.daemon_threads = True
     made.asked, made.answers = [], []
-    thread = threading.Thread(target=made.serve_forever)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
     for name in ("VAULT_NAMESPACE", "VAULT_AGENT_ADDR", "VAULT_CACERT"):
         monkeypatch.delenv(name, raising=False)

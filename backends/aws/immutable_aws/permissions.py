@@ -9,7 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-__all__ = ["FEATURES", "IMPLIED", "SPARED", "action", "document", "policy"]
+__all__ = [
+    "CHECK_SECRETS",
+    "FEATURES",
+    "IMPLIED",
+    "READ_SECRETS",
+    "SPARED",
+    "action",
+    "document",
+    "policy",
+]
 
 _PREFIX = {
     "elbv2": "elasticloadbalancing",
@@ -178,6 +187,12 @@ IMPLIED: Mapping[str, str] = {
 }
 """Actions that AWS asks for beside the request's own, each with the reason."""
 
+CHECK_SECRETS: tuple[str, ...] = ("secretsmanager:DescribeSecret", "ssm:DescribeParameters")
+"""What whoever makes plans needs to check and pin secrets; it tells no value."""
+
+READ_SECRETS: tuple[str, ...] = ("secretsmanager:GetSecretValue", "ssm:GetParameter")
+"""What the instance profile needs to read the instance's own secrets; no controller does."""
+
 
 def policy(features: Iterable[str]) -> dict[str, object]:
     """Return the least policy document for some features."""
@@ -213,14 +228,32 @@ def document() -> str:
     """Return the page ``docs/aws-iam.md``."""
     parts = [_HEAD]
     for name, actions in FEATURES.items():
-        lines = "".join(f"- `{each}`\n" for each in actions)
-        parts.append(f"## {name}\n\n{_ABOUT[name]}\n\n{lines}")
+        parts.append(f"## {name}\n\n{_ABOUT[name]}\n\n{_listed(actions)}")
     beside = "".join(f"- `{each}`: {why}\n" for each, why in IMPLIED.items())
     parts.append(f"## What AWS asks for beside these\n\n{beside}")
+    parts.append(_SECRETS.format(*map(_listed, (CHECK_SECRETS, READ_SECRETS))))
     whole = json.dumps(policy(name for name in FEATURES if name != "members"), indent=2)
     parts.append(f"## All of it but for members, as a policy\n\n```json\n{whole}\n```\n")
     return "\n".join(parts)
 
+
+def _listed(actions: Iterable[str]) -> str:
+    return "".join(f"- `{each}`\n" for each in actions)
+
+
+_SECRETS = """## Secrets
+
+Whoever makes plans, to check `aws-sm://` and `aws-ssm://` and to pin their versions; without it a
+plan says that it could not look. No value is told by these, and none is decrypted:
+
+{}
+The instance profile, to read them at the instance's start; narrow it to the secrets' own names:
+
+{}
+Where a secret's key is one of yours, the instance profile needs `kms:Decrypt` of that key, too. No
+controller reads secrets: `ssm:GetParameter` in the policy below is for images that are named by a
+parameter, and better narrowed to those, or left out.
+"""
 
 _HEAD = """# What the AWS backend has to be permitted
 

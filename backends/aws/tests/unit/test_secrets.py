@@ -10,6 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from immutable.backend import Gone, Invalid, SecretRef, SecretResolver, Transient
+from immutable_aws.permissions import CHECK_SECRETS, FEATURES, READ_SECRETS, action
 from immutable_aws.secrets import ParameterResolver, SecretsManagerResolver
 
 CANARY = "canary-aws-7d10"
@@ -101,3 +102,25 @@ def test_nobody_who_answers_is_transient(uri, monkeypatch):
         with pytest.raises(Transient, match="aws-"):
             call(ref(uri))
     ours.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "permitted"), [("check", CHECK_SECRETS), ("resolve", READ_SECRETS)]
+)
+def test_checking_and_reading_need_what_the_table_has(call, permitted, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    asked = []
+    for ours, uri in (
+        (SecretsManagerResolver(), "aws-sm://a"), (ParameterResolver(), "aws-ssm:///a"),
+    ):  # fmt: skip
+        events = ours._client(ref(uri)).meta.events
+        events.register("before-call", lambda model, **_: asked.append(
+            action(model.service_model.service_name, model.name)))  # fmt: skip
+        with pytest.raises(Transient):
+            getattr(ours, call)(ref(uri))
+        ours.close()
+    assert asked == list(permitted)
+
+
+def test_no_feature_of_a_controller_reads_secrets():
+    assert not any("secretsmanager:GetSecretValue" in actions for actions in FEATURES.values())

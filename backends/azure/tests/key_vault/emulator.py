@@ -66,7 +66,7 @@ class KeyVault(ThreadingHTTPServer):
         self.token, self.address = token, f"http://127.0.0.1:{self.server_port}"
         self.lock = threading.Lock()
         self.begin_anew()
-        self.thread = threading.Thread(target=self.serve_forever)
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
         self.thread.start()
 
     def begin_anew(self):

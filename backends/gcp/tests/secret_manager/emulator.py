@@ -69,7 +69,7 @@ class SecretManager(ThreadingHTTPServer):
         self.address = f"127.0.0.1:{self.server_port}"
         self.lock = threading.Lock()
         self.begin_anew()
-        self.thread = threading.Thread(target=self.serve_forever)
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
         self.thread.start()
 
     def begin_anew(self):
