@@ -166,11 +166,14 @@ class Backend(ABC):
             ``contract = 1``.
         capabilities: What it can do.
         identifying: The URL options that tell two fleets of one name apart.
+        checks_secrets: Schemes of secrets that only instances can see, and that ``preflight`` and
+            ``create_fleet`` look for themselves, since those are on the same machine.
     """
 
     contract: ClassVar[int]
     capabilities: Capabilities
     identifying: ClassVar[tuple[str, ...]] = ()
+    checks_secrets: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod

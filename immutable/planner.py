@@ -150,7 +150,8 @@ class Planner:
         now, actor = self._clock.now(), self._actor
         heard = await hearing(self._journal, now, plan, actor=actor, starting=starting)
         replaces = plan.kind is PlanKind.REPLACE
-        secrets = await known(plan.candidate.config.secrets if replaces else {})
+        asked = plan.candidate.config.secrets if replaces else {}
+        secrets = await known(asked, self._backend.checks_secrets)
         problems += (*heard.problems, *secrets.problems)
         return Findings(problems, (*heard.notes, *secrets.notes), heard.rulings)
 
@@ -172,7 +173,7 @@ class Planner:
             self._journal, now, plan, actor=self._actor, starting=True, fresh=True
         )
         found = await _settled({**revision.template, **revision.config.environment})
-        secrets = await known(revision.config.secrets)
+        secrets = await known(revision.config.secrets, self._backend.checks_secrets)
         if problems := (*heard.problems, *found.problems, *secrets.problems):
             raise PlanRefused(problems)
         config = pinned(_plain(revision.config), secrets.current)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from attrs import define, field
 
@@ -30,15 +30,21 @@ class Known:
     current: dict[str, str] = field(factory=dict)
 
 
-async def known(secrets: Mapping[str, SecretRef]) -> Known:
-    """Return what resolvers that are installed here tell of secrets; reads no value."""
+async def known(secrets: Mapping[str, SecretRef], looked: Collection[str] = ()) -> Known:
+    """Return what resolvers that are installed here tell of secrets; reads no value.
+
+    Args:
+        secrets: The references, by name.
+        looked: Schemes of which a resolver can't tell anything here, and the backend can: it is
+            not said of them that nobody looked.
+    """
     found = Known()
     if secrets:
-        await asyncio.to_thread(_look, dict(secrets), found)
+        await asyncio.to_thread(_look, dict(secrets), looked, found)
     return found
 
 
-def _look(secrets: dict[str, SecretRef], found: Known) -> None:
+def _look(secrets: dict[str, SecretRef], looked: Collection[str], found: Known) -> None:
     for scheme in sorted({ref.scheme for ref in secrets.values()}):
         mine = {name: ref for name, ref in secrets.items() if ref.scheme == scheme}
         sound = {name: ref for name, ref in mine.items() if _is_sound(name, ref, found)}
@@ -49,7 +55,10 @@ def _look(secrets: dict[str, SecretRef], found: Known) -> None:
             continue
         try:
             for name, ref in sound.items():
-                _ask(resolver, name, ref, found)
+                if not getattr(resolver, "local", False):
+                    _ask(resolver, name, ref, found)
+                elif scheme not in looked:
+                    found.notes.append(f"secret {name} ({ref}) can be checked in an instance only")
         finally:
             resolver.close()
 
@@ -66,9 +75,6 @@ def _is_sound(name: str, ref: SecretRef, found: Known) -> bool:
 
 
 def _ask(resolver: SecretResolver, name: str, ref: SecretRef, found: Known) -> None:
-    if getattr(resolver, "local", False):
-        found.notes.append(f"secret {name} ({ref}) can be checked in an instance only")
-        return
     try:
         found.current[name] = resolver.check(ref)
     except (Gone, Invalid) as error:

@@ -14,7 +14,8 @@ from immutable.scanning.scanner import scanned
 __all__ = ["NotSecret", "Settled", "settled"]
 
 _WAY_OUT = (
-    "keep it where secrets are kept and name it in secrets: {name} = vault://…;"
+    "keep it where secrets are kept and say where: --secret {name}=vault://…, or"
+    " RuntimeConfig(secrets=…);"
     " if it is none, say so: --allow-secret {name}=REASON, or NotSecret(value, reason)"
 )
 

@@ -121,6 +121,18 @@ def test_what_nobody_can_tell_here_is_a_note_and_no_pass(vault, uri, failing, to
     run(main())
 
 
+def test_of_what_the_backend_looks_for_itself_it_is_not_said_that_nobody_looked(monkeypatch):
+    async def main():
+        async with world(2) as w:
+            config = RuntimeConfig(secrets={"A": "file:///run/keys/db", "B": "env://TOKEN"})
+            notes = " ".join((await w.fleet.plan(config=config)).notes)
+            assert "secret A" not in notes
+            assert "secret B (env://TOKEN) can be checked in an instance only" in notes
+
+    monkeypatch.setattr(MemoryBackend, "checks_secrets", ("file",))
+    run(main())
+
+
 def test_a_reference_that_makes_no_sense_is_a_problem_though_it_was_built(vault):
     async def main():
         async with world(2) as w:

@@ -37,7 +37,8 @@ def test_a_plan_with_a_secret_is_refused_with_its_name_and_the_ways_out():
         assert refused(caught) == (
             "the plan is refused:\n"
             "  - setting DB_PASSWORD holds what looks like a secret (named like a secret);"
-            " keep it where secrets are kept and name it in secrets: DB_PASSWORD = vault://…;"
+            " keep it where secrets are kept and say where: --secret DB_PASSWORD=vault://…, or"
+            " RuntimeConfig(secrets=…);"
             " if it is none, say so: --allow-secret DB_PASSWORD=REASON,"
             " or NotSecret(value, reason)"
         )

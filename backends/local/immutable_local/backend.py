@@ -74,6 +74,7 @@ class LocalBackend(Backend):
 
     contract = 1
     identifying: ClassVar[tuple[str, ...]] = ("dir",)
+    checks_secrets: ClassVar[tuple[str, ...]] = ("file",)
     capabilities = Capabilities(
         create_fleet=True,
         weighted_traffic=True,

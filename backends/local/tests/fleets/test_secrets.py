@@ -108,6 +108,7 @@ async def test_the_reference_rolls_over_and_the_value_is_nowhere_but_in_the_inst
         assert known_as(OLD) in await served(web)
         plan = await web.plan(config=RuntimeConfig(secrets={"DB": second}))
         assert plan.candidate.image == plan.stable.image
+        assert "in an instance only" not in " ".join(plan.notes)
         result = await web.replace(config=RuntimeConfig(secrets={"DB": second}), limits=LIMITS)
         assert (result.status, {each.revision for each in (await web.state()).instances}) == (
             Status.SUCCEEDED, {2},
