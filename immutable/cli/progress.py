@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -43,7 +44,7 @@ async def follow(
     """
     screen = console(error=as_json)
     try:
-        if screen.is_terminal and not as_json:
+        if _watched(screen) and not as_json:
             await _as_bars(fleet, rollout, screen)
         else:
             await tell(rollout, screen, as_json=as_json, after=after)
@@ -55,6 +56,12 @@ async def follow(
         took = f"{result.status.value} in {duration(round(result.seconds, 1))}"
         screen.print(Text(took, style=STYLES.get(result.status, "")))
     return result
+
+
+def _watched(screen: Console) -> bool:
+    """Whether somebody looks at a screen that can be drawn on again: not at a CI system's log."""
+    automatic = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return screen.is_terminal and not screen.is_dumb_terminal and not automatic
 
 
 async def tell(rollout: Rollout, screen: Console, *, as_json: bool, after: int = -1) -> None:

@@ -153,6 +153,7 @@ class Lab:
         with self._patch.context() as patch:
             patch.setattr("immutable.cli.running.asyncio.run", self.do)
             if terminal:
+                patch.delenv("CI", raising=False)
                 patch.setenv("FORCE_COLOR", "1")
                 patch.setenv("TERM", "xterm-256color")
             result = CliRunner().invoke(cli, [str(word) for word in words])
