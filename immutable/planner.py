@@ -10,7 +10,7 @@ from attrs import evolve
 from immutable.connecting import Connection
 from immutable.engine.admitting import hearing
 from immutable.engine.drifting import look_for_drift
-from immutable.engine.history import earlier_revision
+from immutable.engine.history import earlier_revision, last_that_left
 from immutable.engine.referring import known
 from immutable.engine.retrying import patiently
 from immutable.engine.sources import unreadable
@@ -35,7 +35,6 @@ from immutable.model import (
     Revision,
     RuntimeConfig,
     Stateful,
-    Status,
     Strategy,
 )
 from immutable.model.preview import Findings
@@ -377,7 +376,7 @@ class Planner:
     ) -> Plan:
         """Return the plan that brings a fleet of two groups whole onto one of them, checked."""
         pair = {group.number for group in state.groups}
-        last = next((each for each in reversed(history) if _left(each, pair)), None)
+        last = last_that_left(history, pair)
         number = last.plan.stable.number if to is None and last is not None else to
         if number is None:
             reason = "this journal doesn't know from which of two groups the fleet comes"
@@ -447,9 +446,3 @@ async def _settled(values: Mapping[str, str], known: Mapping[str, str] | None = 
 def _plain(config: RuntimeConfig) -> RuntimeConfig:
     """Return a configuration as it is kept: why a setting is no secret stands in the notes."""
     return evolve(config, environment={n: str(v) for n, v in config.environment.items()})
-
-
-def _left(entry: Entry, pair: set[int]) -> bool:
-    """Whether a rollout has left the fleet with these two; a rolled back one left nothing."""
-    theirs = {entry.plan.stable.number, entry.plan.candidate.number}
-    return theirs == pair and entry.status is not Status.ROLLED_BACK

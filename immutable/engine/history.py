@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from immutable.errors import InvalidValue
 from immutable.journal import Entry
 from immutable.model import PlanKind, Revision, Status
 
-__all__ = ["earlier_revision"]
+__all__ = ["earlier_revision", "last_that_left"]
 
 
 def earlier_revision(entries: Iterable[Entry], current: int, wanted: int | None) -> Revision:
@@ -34,3 +34,19 @@ def earlier_revision(entries: Iterable[Entry], current: int, wanted: int | None)
         others = ", ".join(f"r{each}" for each in sorted(known.keys() - {current})) or "none"
         raise InvalidValue("to", wanted, f"the fleet is at r{current}; known are: {others}")
     return known[number]
+
+
+def last_that_left(entries: Sequence[Entry], pair: set[int]) -> Entry | None:
+    """Return the last rollout that has left the fleet with two revisions; None for none.
+
+    One that was rolled back left nothing.
+
+    Args:
+        entries: The fleet's rollouts, the oldest first.
+        pair: The numbers of the two.
+    """
+    for entry in reversed(entries):
+        between = {entry.plan.stable.number, entry.plan.candidate.number}
+        if between == pair and entry.status is not Status.ROLLED_BACK:
+            return entry
+    return None
