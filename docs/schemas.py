@@ -329,11 +329,13 @@ def _of_audits(known: Shapes) -> dict[str, list[dict[str, Any]]]:
         record(**dict.fromkeys(texts, TEXT), **dict.fromkeys(parts, by_name(ANY)),
                orders=many(by_name(ANY)), policy={"anyOf": [TEXT, by_name(ANY)]}),
     )  # fmt: skip
+    lack = record(change=TEXT, place=COUNT, field=TEXT, why=TEXT)
     return {
         "audit verify": [record(size=COUNT, root=TEXT, findings=many(ANY), warnings=TEXTS,
                                 confirmed=COUNT, by=TEXT)],
         "audit checkpoint": [record(checkpoint=TEXT, size=COUNT, key=TEXT)],
         "audit changes": [many(change)],
+        "audit pack": [record(directory=TEXT, changes=COUNT, lacks=many(lack))],
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from immutable.audit.export import export as lines_of
 from immutable.audit.finding import Report
 from immutable.audit.keys import PrivateKey, PublicKey
 from immutable.audit.verify import verify as check
-from immutable.cli.grouping import Commands
+from immutable.cli.grouping import Commands, Place
 from immutable.cli.options import as_json
 from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console, fail, show_json
@@ -51,7 +51,13 @@ _UNSIGNED = (
 )
 
 
-@click.group(cls=Commands)
+# Imported when it is typed: it looks at fleets, which nothing else here does.
+_PACK = Place(
+    "immutable.cli.packing:pack", "Write a compliance pack into DIRECTORY, a new or empty one."
+)
+
+
+@click.group(cls=Commands, places={"pack": _PACK})
 def audit() -> None:
     """Prove that the record is as it was written; hand it to an auditor."""
 
