@@ -12,6 +12,7 @@ import click
 from immutable.cli.options import DURATION
 from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console
+from immutable.cli.telling import catch_up, telling
 from immutable.connecting import opened_journal
 from immutable.controller import Controller
 from immutable.following import Follower
@@ -27,6 +28,7 @@ __all__ = ["controller"]
 @click.option("--lease", type=DURATION, default=10.0, show_default=True,
               help="How long the others wait for this one when it is not heard of.")  # fmt: skip
 @command
+@telling
 async def controller(journal: str | None, most: int, lease: float) -> None:
     """Drive rollouts that nobody drives: those submitted, and those whose controller died.
 
@@ -39,6 +41,7 @@ async def controller(journal: str | None, most: int, lease: float) -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     async with opened_journal(journal) as book:
         book.ttl = lease
+        await catch_up(book)
         worker, follower = Controller(book, most=most), Follower(book, connecting(book))
         running = asyncio.ensure_future(_work(worker, follower))
         for each in (signal.SIGINT, signal.SIGTERM):

@@ -20,6 +20,7 @@ from immutable.cli.progress import follow
 from immutable.cli.rollouts import REASON, show_plan
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import plain_table
+from immutable.cli.telling import telling
 from immutable.fleet import Fleet
 from immutable.model.drift import DriftReport, DriftVerdict
 from immutable.report import documents
@@ -42,6 +43,7 @@ _MAX_AGE = click.option(
 @where
 @as_json
 @command
+@telling
 async def drift(
     url: str, max_age: float | None, journal: str | None, actor: str | None, as_json: bool
 ) -> None:
@@ -74,6 +76,7 @@ async def drift(
 @where
 @as_json
 @command
+@telling
 async def repair(
     url: str,
     max_age: float | None,

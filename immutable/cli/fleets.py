@@ -19,6 +19,7 @@ from immutable.cli.options import (
 )
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import fleet_table
+from immutable.cli.telling import telling
 from immutable.cli.volumes import slots, volume_option, volumes_from
 from immutable.connecting import opened_backend
 from immutable.fleet import Fleet
@@ -156,6 +157,7 @@ async def status(url: str, journal: str | None, actor: str | None, as_json: bool
 @where
 @as_json
 @command
+@telling
 async def scale(
     url: str,
     size: int,

@@ -24,6 +24,7 @@ from immutable.cli.progress import follow, tell
 from immutable.cli.running import REFUSED, command, console, fail, show_json
 from immutable.cli.strategies import check_strategy, strategy_from, strategy_options
 from immutable.cli.tables import history_table
+from immutable.cli.telling import telling
 from immutable.cli.volumes import stateful_from, stateful_options
 from immutable.errors import Conflict, PlanRefused
 from immutable.fleet import Fleet
@@ -160,6 +161,7 @@ async def show_plan(made: Preview, out: Path | None, *, as_json: bool) -> None:
 @where
 @as_json
 @command
+@telling
 async def apply(
     plan_file: Path,
     submit: bool,
@@ -212,6 +214,7 @@ async def _tell_submitted(fleet: Fleet, rollout: Rollout, *, as_json: bool) -> N
 @where
 @as_json
 @command
+@telling
 async def replace(
     url: str,
     image: str | None,
@@ -279,6 +282,7 @@ async def _supersede(
 @where
 @as_json
 @command
+@telling
 async def rollback(
     url: str,
     to: int | None,
@@ -315,6 +319,7 @@ async def rollback(
 @where
 @as_json
 @command
+@telling
 async def recover(
     url: str,
     plan_file: Path | None,

@@ -67,7 +67,7 @@ async def receiving(*answers: Any) -> AsyncIterator[Receiver]:
     receiver = Receiver(answers=list(answers))
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", receiver.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, shutdown_timeout=0, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
