@@ -9,7 +9,7 @@ SOURCES = immutable immutable_pytest.py backends/aws/immutable_aws backends/azur
   backends/local/immutable_local examples/backend-template/immutable_acme
 CODE = $(SOURCES) tests backends/aws/tests backends/azure/tests backends/gcp/tests backends/local/tests examples benchmarks docs
 
-.PHONY: help install demo test slow explore soak coverage servers check lint format bench docs wheels clean
+.PHONY: help install demo test slow explore soak coverage servers check lint format bench docs linkcheck wheels clean
 
 help:
 	@echo "make install   .venv with everything that is needed"
@@ -22,6 +22,7 @@ help:
 	@echo "make format    let ruff format the code"
 	@echo "make bench     all benchmarks"
 	@echo "make docs      the documentation as HTML, in docs/_build"
+	@echo "make linkcheck its links to other sites, which asks them"
 	@echo "make clean     remove what the above made"
 
 install: $(VENV)/installed
@@ -109,6 +110,10 @@ bench: install
 docs: $(VENV)/docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo "docs/_build/index.html"
+
+# Links to other sites, by asking them: no part of `make check`, which needs no network for its tests.
+linkcheck: $(VENV)/docs-installed
+	$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/linkcheck
 
 # What only the documentation needs: `make install` stays light.
 $(VENV)/docs-installed: $(VENV)/installed
