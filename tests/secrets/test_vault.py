@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from immutable import PlanRefused, RuntimeConfig
 from immutable.backend import Denied, Gone, Invalid, SecretRef, SecretResolver, Transient
+from immutable.guest.fetching import fetch
 from immutable.testing import run
 from tests.support.world import world
 
@@ -269,3 +271,21 @@ def test_immutable_exec_reads_it_and_a_plan_pins_and_checks_it(reaching, kv, as_
                 await w.fleet.plan(config=RuntimeConfig(secrets={"DB": "vault://secret/none"}))
 
     run(main())
+
+
+def test_a_value_is_seen_nowhere_not_even_where_libraries_log_all_they_do(
+    vault, kv, as_root, canary, caplog
+):
+    # The canary's own plug-in looks at logs, output and tracebacks when this test is over.
+    caplog.set_level(logging.DEBUG)
+    kv.create_or_update_secret("seen/db", {"password": canary.value})
+    made = vault.resolve(ref("vault://secret/seen/db"))
+    print(vault.check(ref("vault://secret/seen/db")), made, vars(vault))  # noqa: T201
+    fetched = fetch(
+        {"DB": ref("vault://secret/seen/db#none"), "A": ref("vault://secret/seen/db#password")},
+        lambda _: vault, deadline=30.0, tell=print,
+    )  # fmt: skip
+    print(fetched)  # noqa: T201
+    assert fetched.values.keys() == {"A"}
+    assert "no JSON object with a member none" in fetched.reasons["DB"]
+    assert caplog.records

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from immutable.backend import Denied, Invalid, SecretRef, Throttled, Transient
+from immutable.errors import RegistryError
+from immutable.secrets.resolving import resolver_for
 from immutable.secrets.vault import VaultResolver
 from immutable.secrets.vault_login import door, login
 
@@ -116,6 +118,12 @@ def test_a_namespace_and_an_agent_that_has_a_token_of_its_own(vault, server, mon
     )  # fmt: skip
     assert headers["X-Vault-Namespace"] == "team/a"
     assert "X-Vault-Token" not in headers
+
+
+def test_without_its_library_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("immutable.secrets.vault.find_spec", lambda _: None)
+    with pytest.raises(RegistryError, match=r"pip install 'immutable-sdk\[vault\]'"):
+        resolver_for("vault")
 
 
 # -- what the environment says --------------------------------------------------------------------

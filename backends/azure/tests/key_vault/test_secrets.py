@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -211,3 +212,15 @@ def test_an_instance_is_told_its_references_by_its_sets_user_data(azure, instanc
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert base64.b64decode(done.stdout).decode() == SEEN
+
+
+def test_a_value_is_seen_nowhere_not_even_where_libraries_log_all_they_do(
+    resolver, azure, keeper, canary, caplog
+):
+    # The canary's own plug-in looks at logs, output and tracebacks when this test is over.
+    caplog.set_level(logging.DEBUG)
+    made = version(keeper.set_secret("db", "for now"))
+    azure.secrets["db"][made]["value"] = canary.value
+    assert text(resolver.resolve(ref(DB))) == canary.value
+    print(resolver.check(ref(DB)), resolver.resolve(ref(DB)), vars(resolver))  # noqa: T201
+    assert caplog.records

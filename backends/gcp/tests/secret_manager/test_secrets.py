@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -215,3 +216,15 @@ def test_an_instance_is_told_its_references_by_its_templates_metadata(google, in
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert base64.b64decode(done.stdout) == SEEN
+
+
+def test_a_value_is_seen_nowhere_not_even_where_libraries_log_all_they_do(
+    resolver, google, kept, canary, caplog
+):
+    # The canary's own plug-in looks at logs, output and tracebacks when this test is over.
+    caplog.set_level(logging.DEBUG)
+    name = kept("db", b"for now")
+    google.secrets[name][0]["data"] = base64.b64encode(canary.value.encode()).decode()
+    assert text(resolver.resolve(ref(name))) == canary.value.encode()
+    print(resolver.check(ref(name)), resolver.resolve(ref(name)), vars(resolver))  # noqa: T201
+    assert caplog.records
