@@ -150,7 +150,7 @@ class VaultResolver:
         if any(part in (".", "..") for part in ref.path.split("/")):
             raise Invalid(f"{ref}: a path has no . and no .. in it")
         if ref.path not in self._places:
-            needed = f"a right to {ref.path}, whose engine is unknown without,"
+            needed = f"any right to {ref.path}, without which its engine can't be told"
             told = self._ask(
                 ref,
                 lambda vault: vault.adapter.get(f"/v1/sys/internal/ui/mounts/{_quoted(ref.path)}"),
@@ -238,7 +238,7 @@ def _placed(ref: SecretRef, told: Mapping[str, Any]) -> _Place:
 def _meaning(error: Exception, ref: SecretRef, needed: str) -> BackendError:
     kind = _MEANINGS.get(type(error).__name__, Transient)
     if kind is Denied:
-        return Denied(f"{ref}: the Vault refuses; the token needs {needed} or is not valid")
+        return Denied(f"{ref}: the Vault refuses; the token is not valid, or lacks {needed}")
     if kind is Gone:
         return Gone(f"{ref}: the Vault has no such secret, or not this version of it")
     if kind is Transient:
