@@ -15,9 +15,12 @@ that is driven through fleets and controllers which were made inside of the bloc
 >>> sorted({what.cause.value for what in seen if isinstance(what, Waited)})
 ['boot', 'drain', 'look', 'proof']
 
-Hooks cost nothing where none is installed. One that raises is logged and passed over: no hook can
-stop a rollout or change what it does. They run in the rollout's own task, so one that takes long
-has to hand its work on to somebody else.
+Hooks cost nothing where none is installed. One that raises is logged and passed over: none of these
+can stop a rollout or change what it does. They run in the rollout's own task, so one that takes
+long has to hand its work on to somebody else.
+
+A drain hook is waited for: it is called before instances are sent to drain, with time to take them
+out of whatever the backend knows nothing of, such as a queue or a service registry.
 """
 
 from __future__ import annotations
@@ -28,26 +31,32 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from immutable.errors import InvalidValue
 from immutable.model import Event, Plan
 
 __all__ = [
+    "BeforeDrain",
     "Called",
     "Calling",
     "Cause",
+    "DrainHook",
+    "Draining",
     "Drifted",
     "Driving",
     "Hooks",
     "LetGo",
     "Notice",
     "OnEvent",
+    "OnFailure",
     "Waited",
     "hooked",
     "installed",
     "tell",
 ]
 
+_LONGEST_DEADLINE = 60.0
 _log = logging.getLogger(__name__)
 # A library is quiet until somebody says where its log goes.
 logging.getLogger("immutable").addHandler(logging.NullHandler())
@@ -183,14 +192,75 @@ OnEvent = Callable[[Notice], object]
 
 
 @frozen
+class Draining:
+    """Instances are about to be sent to drain, and then to terminate.
+
+    Attributes:
+        rollout: The rollout's identifier.
+        fleet: The fleet's address.
+        revision: The number of their revision.
+        instances: Which.
+    """
+
+    rollout: str
+    fleet: str
+    revision: int
+    instances: tuple[str, ...]
+
+
+BeforeDrain = Callable[[Draining], object]
+"""A hook that is called before instances drain; what it returns is awaited if it can be."""
+
+
+class OnFailure(StrEnum):
+    """What becomes of a rollout whose drain hook raises, or takes longer than its deadline."""
+
+    CONTINUE = "continue"
+    """It goes on, and the failure is logged."""
+    TURN = "turn"
+    """Nothing drains, and the rollout goes back to stable; where there is no way back, or it is on
+    it already, it goes on."""
+
+
+def _policy(value: OnFailure | str) -> OnFailure:
+    try:
+        return OnFailure(value)
+    except ValueError as error:
+        words = " or ".join(OnFailure)
+        raise InvalidValue("on_failure", value, "no policy", f"use {words}") from error
+
+
+@frozen
+class DrainHook:
+    """A drain hook, as it was installed.
+
+    Attributes:
+        call: The hook.
+        deadline: Seconds that it may take; 60 at most.
+        on_failure: What becomes of the rollout when it fails.
+    """
+
+    call: BeforeDrain
+    deadline: float = 30.0
+    on_failure: OnFailure = field(default=OnFailure.CONTINUE, converter=_policy)
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 < self.deadline <= _LONGEST_DEADLINE:
+            way_out = f"give seconds above 0, and {_LONGEST_DEADLINE:g} at most"
+            raise InvalidValue("deadline", self.deadline, "a rollout waits for it", way_out)
+
+
+@frozen
 class Hooks:
     """The hooks that are installed.
 
     Attributes:
         on_event: Told of everything, in this order.
+        before_drain: Waited for before instances are sent to drain, all at the same time.
     """
 
     on_event: tuple[OnEvent, ...] = ()
+    before_drain: tuple[DrainHook, ...] = ()
 
 
 _installed: ContextVar[Hooks] = ContextVar("hooks", default=Hooks())  # noqa: B039  # It is frozen.
@@ -212,14 +282,34 @@ def tell(notice: Notice, hooks: tuple[OnEvent, ...]) -> None:
 
 
 @contextmanager
-def hooked(on_event: OnEvent) -> Iterator[None]:
+def hooked(
+    on_event: OnEvent | None = None,
+    *,
+    before_drain: BeforeDrain | None = None,
+    deadline: float = 30.0,
+    on_failure: OnFailure | str = OnFailure.CONTINUE,
+) -> Iterator[None]:
     """Install hooks for a block, beside those that are installed already.
 
     Args:
         on_event: Told of everything that a rollout does.
+        before_drain: Called, and waited for, before instances are sent to drain. Who may go is
+            decided anew after one that took its time, so not all of them need go then. Who carries
+            a rollout on after a crash calls it again.
+        deadline: Seconds that *before_drain* may take; 60 at most.
+        on_failure: What becomes of the rollout when *before_drain* fails: ``"continue"`` or
+            ``"turn"``.
+
+    Raises:
+        InvalidValue: *deadline* is too long, or no time; *on_failure* is neither.
     """
-    before = _installed.get()
-    token = _installed.set(evolve(before, on_event=(*before.on_event, on_event)))
+    now = _installed.get()
+    if on_event is not None:
+        now = evolve(now, on_event=(*now.on_event, on_event))
+    if before_drain is not None:
+        added = DrainHook(before_drain, deadline, on_failure)
+        now = evolve(now, before_drain=(*now.before_drain, added))
+    token = _installed.set(now)
     try:
         yield
     finally:

@@ -66,6 +66,8 @@ class Hands:
         self._advances = 0
         self._pause = 0.0
         self._short_until = -inf
+        self._warned: set[str] = set()  # Whom drain hooks were told of, by this controller.
+        self._hooked = 0.0  # Seconds that they took since what is done now was decided.
 
     @property
     def short(self) -> bool:
@@ -114,6 +116,7 @@ class Hands:
 
     async def _act(self, actions: Sequence[Intent]) -> tuple[Done, ...]:
         session = self._session
+        self._hooked = 0.0
         intended = []
         for action, why in actions:
             intended.append(Intended(session.token(action), action, why))
@@ -127,7 +130,11 @@ class Hands:
         action = intended.action
         session = self._session
         own = self._may_launch if session.launches(action) else session.own
-        answer = await self._calls.perform(action, session.context(intended.token), own)
+        held = await self._before_drain(intended)
+        if held is not None:
+            answer = Answer(held)
+        else:
+            answer = await self._calls.perform(action, session.context(intended.token), own)
         done = answer.done
         # Whoever had the groups before may have called until our hold was there.
         doubtful = done.outcome in (Outcome.UNKNOWN, Outcome.SHORTAGE) or self._session.ledger.blind
@@ -143,6 +150,25 @@ class Hands:
             self._pause = min(_LONGEST_PAUSE, 2 * self._pause or self._poll)
             self._short_until = _now() + self._pause
         return done
+
+    # A server dies while a hook takes its 40 s: whether another one may go must be asked again. The
+    # hook is not: it has done its work for those that it was told of.
+    async def _before_drain(self, intended: Intended) -> Done | None:
+        """Let drain hooks do their work; returns what becomes of a retirement that is not made."""
+        action, teller = intended.action, self._session.teller
+        if not (isinstance(action, Retire) and teller.drains):
+            return None
+        new, began = tuple(name for name in action.ids if name not in self._warned), _now()
+        why = await teller.before_drain(action.revision, new) if new else ""
+        self._warned.update(new)
+        self._hooked += _now() - began
+        ledger = self._session.ledger
+        if why and not (ledger.back or ledger.committed or ledger.sealed):
+            return Done(intended.token, Outcome.REFUSED, why)
+        if self._hooked > self._poll:
+            said = "drain hooks took their time: who may go is decided anew"
+            return Done(intended.token, Outcome.CONFLICT, said)
+        return None
 
     async def _may_launch(self) -> None:
         """Make sure, right before the candidate is launched, of the lease, and that it may be.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import isawaitable
 from typing import TypeVar
 
 from immutable.engine.ledger import Ledger
@@ -12,10 +14,13 @@ from immutable.hooks import (
     Called,
     Calling,
     Cause,
+    DrainHook,
+    Draining,
     Driving,
     Hooks,
     LetGo,
     Notice,
+    OnFailure,
     Waited,
     tell,
 )
@@ -27,6 +32,8 @@ __all__ = ["Teller", "cause"]
 
 T = TypeVar("T")
 
+_log = logging.getLogger("immutable.hooks")
+
 
 class Teller:
     """Tells the hooks of one controller about one rollout. Costs nothing where there are none.
@@ -36,10 +43,13 @@ class Teller:
         entry: The rollout as the journal lists it.
         lease: The right to drive it.
         clock: The wall clock.
+
+    Attributes:
+        drains: The drain hooks.
     """
 
     def __init__(self, hooks: Hooks, entry: Entry, lease: Lease, clock: Clock) -> None:
-        self._hooks = hooks.on_event
+        self._hooks, self.drains = hooks.on_event, hooks.before_drain
         self._entry = entry
         self._lease = lease
         self._clock = clock
@@ -102,6 +112,12 @@ class Teller:
         finally:
             self._tell(Waited(cause, _now() - began))
 
+    async def before_drain(self, revision: int, ids: tuple[str, ...]) -> str:
+        """Wait for the drain hooks; returns why nothing may drain, if one has to be heeded."""
+        about = Draining(self._lease.rollout, self._entry.fleet, revision, ids)
+        failures = await asyncio.gather(*(_failure(each, about) for each in self.drains))
+        return next((why for why in failures if why), "")
+
     def _tell(
         self, what: Driving | Event | Calling | Called | Waited | LetGo, at: float = 0.0
     ) -> None:
@@ -135,6 +151,22 @@ def cause(
         (Cause.DRAIN, any(each.leaving for each in groups)),
     )
     return next((each for each, holds in causes if holds), Cause.LOOK)
+
+
+async def _failure(hook: DrainHook, about: Draining) -> str:
+    """Call a drain hook; returns why nothing may drain, where its failure has to be heeded."""
+    try:
+        async with asyncio.timeout(hook.deadline) as patience:
+            answer = hook.call(about)
+            if isawaitable(answer):
+                await answer
+    except Exception as error:  # noqa: BLE001  # A user's function, which may raise anything.
+        # Only the class: nobody knows what its text holds, and this goes into the journal.
+        late = patience.expired()
+        why = f"took longer than {hook.deadline:g} s" if late else f"failed: {type(error).__name__}"
+        _log.warning("a drain hook of %s %s", about.fleet, why)
+        return f"a drain hook {why}" if hook.on_failure is OnFailure.TURN else ""
+    return ""
 
 
 def _now() -> float:

@@ -84,3 +84,7 @@ def test_the_logged_program_prints_lines_of_json():
     common = {"rollout_id", "fleet", "event", "seq", "operation", "revision", "outcome", "reason"}
     assert common <= {name for line in lines for name in line}
     assert all(f"`{name}`" in section for name in common - own)
+
+
+def test_the_drain_hooks_program_takes_every_old_server_out():
+    assert printed("drained.py").count("deregister memory://web") == 3
