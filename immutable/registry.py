@@ -7,6 +7,7 @@ for is loaded, so a broken one hurts nobody else.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from immutable.backend import Backend, MetricSource
@@ -68,9 +69,11 @@ def _backend(name: str) -> type[Backend]:
     found = installed(GROUP).select(name=name)
     if not found:
         known = ", ".join(names()) or "none"
+        near = get_close_matches(name, names(), n=1)
+        meant = f" did you mean {near[0]}://? Else" if near else ""
         raise RegistryError(
             f"no backend for {name}:// is installed (there are: {known});"
-            f" try: pip install immutable-{name}"
+            f"{meant} try: pip install immutable-{name}"
         )
     what, loaded = f"the backend for {name}://", load(found, f"{name}://")
     if not (isinstance(loaded, type) and issubclass(loaded, Backend)):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, ParamSpec
 import click
 from rich.console import Console
 
+from immutable.cli.hints import hints
 from immutable.errors import (
     BuildBusy,
     BuildFailed,
@@ -73,6 +74,7 @@ def fail(code: int, message: str, *hints: str) -> NoReturn:
 
 _CODES: tuple[tuple[type[ImmutableError], int], ...] = (
     (InvalidValue, 2),
+    (FleetBusy, REFUSED),
     (NotTrusted, REFUSED),
     (PlanRefused, REFUSED),
     (PlanStale, REFUSED),
@@ -99,13 +101,10 @@ def command(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Non
                 fail(INTERRUPTED, "stopped watching; the rollout goes on by itself")
             way_on = f"carry on with: immutable recover {error.address}"
             fail(INTERRUPTED, "stopped at a safe point; the fleet is stable", way_on)
-        except FleetBusy as error:
-            ways = [f"immutable {name} {error.fleet}" for name in ("watch", "abort", "recover")]
-            fail(REFUSED, str(error), *ways)
         except KeyboardInterrupt:
             fail(INTERRUPTED, "stopped")
         except ImmutableError as error:
             code = next((code for kind, code in _CODES if isinstance(error, kind)), 1)
-            fail(code, str(error))
+            fail(code, str(error), *hints(error))
 
     return run
