@@ -78,8 +78,9 @@ def _tell(directory: Path, made: Pack, *, as_json: bool) -> None:
         return
     for each in made.lacks:
         console().print(f"{each}", style="red", markup=False)
-    said = f"{len(made.lacks)} fields are lacking" if made.lacks else "complete"
-    console().print(f"{len(made.changes)} changes, {said}; written to {directory}", markup=False)
+    said = f"fields lacking: {len(made.lacks)}" if made.lacks else "complete"
+    count = f"{len(made.changes)} change{'s' * (len(made.changes) != 1)}"
+    console().print(f"{count}, {said}; written to {directory}", markup=False)
 
 
 def _used(directory: Path) -> bool:

@@ -9,7 +9,7 @@ from immutable.report.telling import table
 
 __all__ = ["page"]
 
-_CHANGES = ("change", "what", "requested by", "approved by", "from, to", "when", "outcome")
+_CHANGES = ("change", "what", "by", "from, to", "when", "outcome")
 _EXCEPTIONS = ("fleet", "instance", "kind", "why")
 _CONTROLS = ("control", "asks that", "answered by", "not answered", "text")
 
@@ -37,8 +37,7 @@ def page(
         "evidence.html",
         title="Changes of fleets of servers",
         mood="bad" if lacks else "good",
-        state=f"{len(changes)} changes, "
-        + (f"{len(lacks)} fields lacking" if lacks else "complete"),
+        state=f"{_many(len(changes), 'change')}, {_lacking(len(lacks))}",
         made=made,
         checkpoint=changes[0]["log"]["checkpoint"].strip() if changes else "",
         share=list(_share(inventory)),
@@ -49,16 +48,23 @@ def page(
     )
 
 
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
+def _lacking(count: int) -> str:
+    return f"{_many(count, 'field')} lacking" if count else "complete"
+
+
 def _change(each: dict[str, Any]) -> tuple[str, ...]:
     given = ", ".join(one["by"] for one in each["approved_by"]["given"])
-    wanted = "nobody" if each["approved_by"]["wanted"] else "not asked for"
+    wanted = "approved by nobody" if each["approved_by"]["wanted"] else "no approval asked for"
     told = each["outcome"]
     reason = f": {told['reason']}" if told["reason"] else ""
     return (
         each["change"],
         f"{each['type']} {each['fleet']}: {each['reason']}",
-        each["requested_by"],
-        given or wanted,
+        f"{each['requested_by']}; {f'approved by {given}' if given else wanted}",
         " to ".join(f"r{each[end]['revision']} {each[end]['artifact']}" for end in ("from", "to")),
         f"{each['started_at']} to {each['finished_at']}",
         f"{told['status'].replace('_', ' ')}{reason}",

@@ -6,12 +6,15 @@ import shutil
 import time
 
 import pytest
-from attrs import evolve
+from attrs import asdict, evolve
 
 from immutable import Canary
-from immutable.report import looking, telling
+from immutable.audit.changes import changes
+from immutable.audit.controls import CONTROLS
+from immutable.report import evidence, looking, telling
 from immutable.testing import run
 from tests.support.courses import played
+from tests.support.record import honest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe here")
@@ -46,7 +49,19 @@ def pages():
         ),
     }
     made = {name: telling.page(each, success.now) for name, each in told.items()}
-    return {**made, "fleet": looking.page("memory://web", running.state, [running.entry])}
+    fleet = looking.page("memory://web", running.state, [running.entry])
+    return {**made, "fleet": fleet, "evidence": evidence_page()}
+
+
+def evidence_page():
+    """Return the page of a compliance pack, with texts that have no place to break."""
+    found = [{**each, "reason": LONG} for each in run(changes(honest()))]
+    exceptions = [{"instance": LONG, "kind": "drifted", "why": [LONG]}]
+    fleet = {"fleet": "memory://web", "instances": 2, "immutable": 1, "not_seen": [LONG]}
+    inventory = {"instances": 2, "immutable": 1, "percent": 50.0, "whole": True,
+                 "fleets": [{**fleet, "exceptions": exceptions}]}  # fmt: skip
+    controls = [asdict(each) for each in CONTROLS]
+    return evidence.page(found, [LONG], controls, inventory, "today")
 
 
 @pytest.fixture(scope="module")
