@@ -70,7 +70,7 @@ def surroundings() -> Iterator[None]:
     """Let commands run in virtual time, for a user whose terminal is as wide as the page."""
     plain = {"COLUMNS": str(WIDE), "IMMUTABLE_ACTOR": "ada", "TERM": "dumb", "NO_COLOR": "1"}
     with (
-        patch.dict(os.environ, plain),
+        patch.dict(os.environ, plain, clear=True),  # Nothing of whoever runs it is to show.
         patch.dict("immutable.registry._registered", demo=DemoBackend),
         patch("immutable.connecting.SystemClock", LoopClock),
     ):
@@ -115,8 +115,8 @@ async def _half_way() -> Picture:
 
 def drawn() -> str:
     """Return the live display as text."""
-    screen = Console(width=WIDE, file=io.StringIO(), color_system=None, legacy_windows=False)
     with surroundings():
+        screen = Console(width=WIDE, file=io.StringIO(), color_system=None, legacy_windows=False)
         screen.print(run(_half_way()))
     lines = screen.file.getvalue().splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -14,6 +14,12 @@ from immutable.report.story import Story
 from tests.cli.conftest import URL
 
 
+@pytest.fixture(autouse=True)
+def _nothing_of_whoever_runs_it(monkeypatch):
+    for name in ("CI", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def drawn(lab, wide: int, **how) -> list[str]:
     async def draw():
         async with lab.fleet() as fleet:
