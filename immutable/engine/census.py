@@ -77,7 +77,6 @@ class Census:
         self._boot_timeout = boot_timeout
         self._staleness = staleness
         self._seen: dict[str, Instance] = {}
-        self._counted: dict[str, InstanceState] = {}
         self._buried: set[str] = set()
         self._vanished: dict[str, tuple[float, Instance]] = {}
         self._members: defaultdict[int, Members] = defaultdict(Members)
@@ -146,7 +145,7 @@ class Census:
             self._boots[new.revision].ended(new.ready_since - new.launched_at)
         self._seen[name] = new
         self.holders.move(name, old.slot if old else "", new.slot)
-        self._count(new, InstanceState.DRAINING if name in self.retiring else state)
+        self._count(new, None if old is None else self._state(old), self._state(new))
         if old is None or old.state is not state:
             if state is not InstanceState.DRAINING:
                 self._wind(new)
@@ -155,7 +154,7 @@ class Census:
             self._wind(new)
 
     def _doubt(self, instance: Instance) -> None:
-        if self._counted[instance.id] is InstanceState.READY:
+        if self._state(instance) is InstanceState.READY:
             for members in self._lists(instance):
                 members.doubt(instance.id)
 
@@ -171,7 +170,7 @@ class Census:
             return
         self._vanished[name] = (self.at, known)
         self.holders.leave(known.slot, name)
-        if self._counted[name] is not InstanceState.DRAINING:
+        if self._state(known) is not InstanceState.DRAINING:
             self._forget(known)
 
     def _dead(self) -> Iterator[Instance]:
@@ -197,12 +196,14 @@ class Census:
             self._leaves.ended(seconds)
 
     def _forget(self, instance: Instance) -> None:
-        self._count(instance, InstanceState.GONE)
-        del self._counted[instance.id]
+        self._count(instance, self._state(instance), InstanceState.GONE)
         del self._seen[instance.id]
 
-    def _count(self, instance: Instance, new: InstanceState) -> None:
-        old = self._counted.get(instance.id)
+    def _state(self, instance: Instance) -> InstanceState:
+        """Return as what a member that was seen so counts: who was sent to retire is leaving."""
+        return InstanceState.DRAINING if instance.id in self.retiring else instance.state
+
+    def _count(self, instance: Instance, old: InstanceState | None, new: InstanceState) -> None:
         if old is new:
             return
         for members in self._lists(instance):
@@ -211,7 +212,6 @@ class Census:
             self._serving[instance.zone] += 1
         elif old is InstanceState.READY:
             self._serving[instance.zone] -= 1
-        self._counted[instance.id] = new
 
     def _lists(self, instance: Instance) -> tuple[Members, ...]:
         """Return where an instance is counted."""
@@ -237,7 +237,7 @@ class Census:
         while self._timers and self._timers[0][0] <= self.at:
             due, name, state = heapq.heappop(self._timers)
             instance = self._seen.get(name)
-            if instance is None or self._counted[name] is not state:
+            if instance is None or self._state(instance) is not state:
                 continue
             if state is not InstanceState.READY:
                 self._members[instance.revision].overdue[name] = None
@@ -255,19 +255,23 @@ class Census:
     def retire(self, ids: Iterable[str]) -> None:
         """Count members as leaving from now on."""
         for name in ids:
+            seen = self._seen.get(name)
+            old = None if seen is None else self._state(seen)
             self.retiring.add(name)
             self._sent.setdefault(name, self.at)
-            if name in self._seen:
-                self._count(self._seen[name], InstanceState.DRAINING)
+            if seen is not None:
+                self._count(seen, old, InstanceState.DRAINING)
 
     def spare(self, ids: Iterable[str]) -> None:
         """Count members as what they are seen to be, after a retirement that did not happen."""
         for name in ids:
+            seen = self._seen.get(name)
+            old = None if seen is None else self._state(seen)
             self.retiring.discard(name)
             self._sent.pop(name, None)
-            if name in self._seen and self._counted[name] is not self._seen[name].state:
-                self._count(self._seen[name], self._seen[name].state)
-                self._wind(self._seen[name])
+            if seen is not None and old is not seen.state:
+                self._count(seen, old, seen.state)
+                self._wind(seen)
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -296,11 +300,12 @@ class Census:
 
     def without(self, counts: Counts, ids: tuple[str, ...]) -> Counts:
         """Return *counts* as they will be when members begin to leave."""
-        states = Counter(self._counted.get(name) for name in ids)
+        there = list(self.instances(ids))
+        states = Counter(map(self._state, there))
         proven = sum(
-            self._members[self._seen[name].revision].has_proven(name)
-            for name in ids
-            if self._counted[name] is InstanceState.READY
+            self._members[each.revision].has_proven(each.id)
+            for each in there
+            if self._state(each) is InstanceState.READY
         )
         return Counts(
             size=max(0, counts.size - len(ids)),

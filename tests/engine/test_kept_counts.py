@@ -54,7 +54,8 @@ def test_what_is_kept_is_what_counting_anew_comes_to(deeds):
         assert census.witnessed(1) == len(proven)
         there = [each for name, each in census._seen.items() if name not in census._vanished]
         assert census.holders.two_writers() == two_writers(there)
-        named = Counter(what for name, what in census._counted.items() if name in NAMED)
+        seen = [each for name, each in census._seen.items() if name in NAMED]
+        named = Counter(DRAINING if e.id in census.retiring else e.state for e in seen)
         part = census.part(1)
         assert (part.starting, part.ready, part.unready, part.leaving) == tuple(
             named[each] for each in (STARTING, READY, UNREADY, DRAINING)
