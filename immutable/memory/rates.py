@@ -38,7 +38,10 @@ class Bucket:
         missing = 1 - self.tokens
         if missing <= _WHOLE:
             return 0.0
-        return missing / self.rate.per_second if self.rate.per_second > 0 else inf
+        if self.rate.per_second <= 0:
+            return inf
+        seconds = missing / self.rate.per_second
+        return seconds if now + seconds > now else 0.0  # Less than the clock can tell is nothing.
 
     def take(self) -> None:
         """Take a token, which may be one that is still to come."""

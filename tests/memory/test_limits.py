@@ -148,6 +148,17 @@ async def test_launches_above_the_rate_come_later_and_no_call_fails():
     assert (await place.states()) == {READY: 6}
 
 
+@pytest.mark.parametrize("per_second", [500 / 60, 1 / 3, 25, 0.7])
+def test_a_wait_that_is_shorter_than_the_clock_can_tell_is_over(per_second):
+    bucket, now = Bucket(Rate(1, per_second), 1_800_000_000.0), 1_800_000_000.0
+    for _ in range(1000):
+        while (seconds := bucket.wait(now)) > 0:
+            assert now + seconds > now
+            now += seconds
+        bucket.take()
+    assert now - 1_800_000_000.0 == pytest.approx(999 / per_second, rel=1e-6)
+
+
 @virtual
 async def test_a_group_that_is_made_smaller_meanwhile_launches_only_what_it_is_short_of():
     place = Place(1)
