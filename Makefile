@@ -98,9 +98,13 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# `python -m benchmarks.performance` writes docs/performance.md from runs of the first five.
 bench: install
 	$(BIN)/python -m benchmarks.makespan
-	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.rates
+	$(BIN)/python -m benchmarks.engine --large
+	$(BIN)/python -m benchmarks.fleets
+	$(BIN)/python -m benchmarks.importing
 	$(BIN)/python -m benchmarks.canary
 	$(BIN)/python -m benchmarks.rehearse
 	$(BIN)/python -m benchmarks.trust

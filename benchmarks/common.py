@@ -7,10 +7,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-__all__ = ["options", "say", "show", "timed"]
+__all__ = ["options", "peak_mb", "say", "show", "timed"]
 
 
 def options(text: str) -> argparse.ArgumentParser:
@@ -24,6 +25,19 @@ def options(text: str) -> argparse.ArgumentParser:
 def say(line: str) -> None:
     """Print a line that is no result."""
     print(line, file=sys.stderr, flush=True)
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has had, in MB.
+
+    As Linux tells it of the program alone: ``getrusage`` counts what the parent had, too.
+    """
+    (line,) = (
+        each
+        for each in Path("/proc/self/status").read_text().splitlines()
+        if each.startswith("VmHWM:")
+    )
+    return int(line.split()[1]) / 1024
 
 
 def timed(do: Callable[[], object], rounds: int) -> tuple[float, float]:

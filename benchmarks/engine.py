@@ -9,17 +9,16 @@ memory, or nowhere. ``poll`` is how often the engine looks: 5 s is usual for a c
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.common import options, say, show
+from benchmarks.common import options, peak_mb, say, show
 from immutable import Fleet, Image, Limits, Revision, Rolling, open_journal
 from immutable.backend import Capabilities, Group
 from immutable.journal import Entry, Given, Journal, Leaf, Lease
@@ -29,6 +28,9 @@ from immutable.model import Event, Order, Record
 from immutable.testing import LoopClock, run
 
 T = TypeVar("T")
+
+KINDS: tuple[tuple[str, float], ...] = (("off", 5), ("memory", 5), ("file", 5), ("file", 2))
+MOST_SECONDS, MOST_MB, MOST_TIMES, MOST_CALLS = 10.0, 150.0, 12.0, 0.12
 
 
 class NoJournal(Journal):
@@ -151,14 +153,16 @@ async def measure(n: int, journal: str, folder: str, poll: float) -> dict[str, A
         "cpu": round(cpu, 3),
         "cloud": round(TimedBackend.spent, 3),
         "us_per_replacement": round(1e6 * cpu / n, 1),
-        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "rss_mb": round(peak_mb(), 1),
         "calls": sum(cloud.calls.values()),
     }
 
 
-def rows(sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each size and journal."""
-    for n, (journal, poll) in product(sizes, (("off", 5), ("memory", 5), ("file", 5), ("file", 2))):
+def rows(
+    sizes: tuple[int, ...], kinds: tuple[tuple[str, float], ...] = KINDS
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each size, and each *kind* of a journal and a poll."""
+    for n, (journal, poll) in product(sizes, kinds):
         say(f"n={n} journal={journal} poll={poll}")
         made = subprocess.run(
             [sys.executable, "-m", "benchmarks.engine", "--row", str(n), journal, str(poll)],
@@ -167,6 +171,27 @@ def rows(sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
             text=True,
         )
         yield json.loads(made.stdout)
+
+
+def broken(listed: Iterable[dict[str, Any]]) -> list[str]:
+    """Return what has to hold for 100,000 with the journal in a file, and doesn't."""
+    found = []
+    kept = {(row["n"], row["poll"]): row for row in listed if row["journal"] == "file"}
+    for (n, poll), row in kept.items():
+        if n < 100_000:
+            continue
+        own, smaller = row["cpu"] - row["cloud"], kept.get((n // 10, poll))
+        if own >= MOST_SECONDS:
+            found.append(f"{n}, poll {poll}: {own:.1f} s, less than {MOST_SECONDS:g} asked")
+        if row["calls"] > MOST_CALLS * n:
+            found.append(
+                f"{n}, poll {poll}: {row['calls'] / n:.3f} calls each, at most {MOST_CALLS}"
+            )
+        if row["rss_mb"] >= MOST_MB:
+            found.append(f"{n}, poll {poll}: {row['rss_mb']} MB, less than {MOST_MB:g} asked")
+        if smaller and row["cpu"] > MOST_TIMES * smaller["cpu"]:
+            found.append(f"{n}, poll {poll}: more than {MOST_TIMES:g} x what {n // 10} take")
+    return found
 
 
 def main() -> None:
@@ -181,7 +206,8 @@ def main() -> None:
             print(json.dumps(run(measure(n, journal, folder, poll))))
         return
     sizes = (1_000,) if chosen.quick else (1_000, 10_000)
-    show(rows((*sizes, 100_000) if chosen.large else sizes), as_json=chosen.json)
+    listed = list(rows((*sizes, 100_000) if chosen.large else sizes))
+    show(listed, as_json=chosen.json, broken=broken(listed))
 
 
 if __name__ == "__main__":
