@@ -210,6 +210,8 @@ def shapes() -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
         "fleet scale": [result],
         "fleet delete": [named("Deleted", "A fleet that is deleted.",
                                record(fleet=TEXT, deleted=TRUTH))],
+        "fleet restore-slot": [named("SlotRestored", "A slot that is as a snapshot has it.",
+                                     record(fleet=TEXT, slot=TEXT, snapshot=TEXT))],
         "fleet slots": [many(of(Slot))],
         "drift": [named("Drift", "How far a fleet is what its revision says.",
                         record(fleet=TEXT, at=NUMBER, verdict=TEXT, instances=many(of(Drifted)),

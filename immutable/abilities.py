@@ -16,6 +16,7 @@ __all__ = [
     "SupportsCreate",
     "SupportsDrift",
     "SupportsImages",
+    "SupportsRestore",
     "SupportsTraffic",
     "SupportsVolumes",
     "SupportsWithdrawal",
@@ -123,6 +124,31 @@ class SupportsVolumes(Protocol):
         Raises:
             Conflict: There is a fleet that has them.
             Gone: There is no such slot.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsRestore(Protocol):
+    """A backend that can bring a slot's volumes back to what a snapshot holds."""
+
+    async def slot_snapshots(self, fleet: str, slot: str) -> tuple[str, ...]:
+        """Return the snapshots of a slot that can be restored, the newest first.
+
+        Raises:
+            Gone: There is no such slot.
+        """
+        ...
+
+    async def restore_slot(self, fleet: str, slot: str, snapshot: str) -> None:
+        """Bring all volumes of a slot that nobody has back to a snapshot; what was there is saved.
+
+        Repeated after a crash: completed. Until then nobody gets the slot.
+
+        Raises:
+            Conflict: Somebody has the slot, or a rollout holds the fleet.
+            Gone: There is no such slot or snapshot; says which there are.
+            Invalid: The snapshot is of other volumes.
         """
         ...
 

@@ -20,7 +20,7 @@ from immutable.cli.options import (
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import fleet_table
 from immutable.cli.telling import telling
-from immutable.cli.volumes import slots, volume_option, volumes_from
+from immutable.cli.volumes import restore_slot, slots, volume_option, volumes_from
 from immutable.connecting import opened_backend
 from immutable.fleet import Fleet
 from immutable.model import FleetURL, RuntimeConfig, SystemClock
@@ -200,3 +200,4 @@ async def delete(
 
 
 fleet.add_command(slots)
+fleet.add_command(restore_slot)

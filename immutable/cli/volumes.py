@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from immutable.abilities import SupportsVolumes
+from immutable.abilities import SupportsRestore, SupportsVolumes
 from immutable.cli.options import as_json
 from immutable.cli.running import command, console, show_json
 from immutable.cli.tables import slot_table
@@ -16,7 +16,14 @@ from immutable.errors import InvalidValue
 from immutable.model import FleetURL, Slot, Stateful, SystemClock, Volume
 from immutable.model.serial import to_json
 
-__all__ = ["slots", "stateful_from", "stateful_options", "volume_option", "volumes_from"]
+__all__ = [
+    "restore_slot",
+    "slots",
+    "stateful_from",
+    "stateful_options",
+    "volume_option",
+    "volumes_from",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,6 +103,39 @@ async def slots(url: str, remove: tuple[str, ...], yes: bool, as_json: bool) -> 
         console().print(slot_table(found))
     else:
         console().print("no slots", markup=False)
+
+
+@click.command("restore-slot")
+@click.argument("url")
+@click.argument("slot")
+@click.option(
+    "--from", "snapshot", default="", metavar="SNAPSHOT",
+    help="The snapshot; without it those that there are are named.",
+)  # fmt: skip
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@as_json
+@command
+async def restore_slot(url: str, slot: str, snapshot: str, yes: bool, as_json: bool) -> None:
+    """Bring the volumes of SLOT of the fleet at URL back to a snapshot.
+
+    Nobody may have the slot: scale the fleet down first. What is there now is saved before.
+    """
+    place = FleetURL.parse(url)
+    async with opened_backend(place, clock=SystemClock()) as backend:
+        if not isinstance(backend, SupportsRestore):
+            raise InvalidValue("url", url, f"{place.scheme}:// can't restore slots")
+        if not snapshot:
+            there = "\n".join(await backend.slot_snapshots(place.name, slot))
+            way_out = f"--from one of:\n{there}" if there else "there is none to restore"
+            raise InvalidValue("snapshot", "", "no snapshot is named", way_out)
+        if not yes:
+            question = f"Bring slot {slot} of {url} back to {snapshot}?"
+            click.confirm(question, abort=True, err=True)
+        await backend.restore_slot(place.name, slot, snapshot)
+    if as_json:
+        show_json({"fleet": url, "slot": slot, "snapshot": snapshot})
+    else:
+        console().print(f"slot {slot} of {url} is as {snapshot} has it", markup=False)
 
 
 def _sure(url: str, names: tuple[str, ...], *, yes: bool) -> None:

@@ -43,8 +43,8 @@ from immutable.errors import InvalidValue
 from immutable.memory.cloud import Cloud
 from immutable.memory.faults import When
 from immutable.memory.inspecting import inspection
-from immutable.memory.parts import SimulatedGroup
-from immutable.memory.volumes import check_same, forget, save, shown
+from immutable.memory.parts import SimulatedGroup, SimulatedSlot
+from immutable.memory.volumes import check_same, forget, restore, save, shown
 from immutable.memory.weights import check_table, first_weight
 from immutable.model import LoopClock
 
@@ -364,15 +364,38 @@ class MemoryBackend(Backend):
             home = self.cloud.fleet(fleet)
             for group in home.groups.values():
                 self.cloud.check(group, ctx.rollout, ctx.fence)
-            return save(home, slot)
+            return save(fleet, home.slots, slot)
 
         return self._call("snapshot", take)
 
     async def kept_slots(self, fleet: str) -> tuple[Slot, ...]:
         """Return the slots of a fleet, or of one that is deleted."""
-        there = {name: each.slots for name, each in self.cloud.fleets.items()}
-        slots = {**self.cloud.kept, **there}
-        return self._call("kept_slots", lambda: shown(slots.get(fleet, {})))
+        return self._call("kept_slots", lambda: shown(self._slots(fleet)))
+
+    def _slots(self, fleet: str) -> dict[str, SimulatedSlot]:
+        there = self.cloud.fleets.get(fleet)
+        return there.slots if there is not None else self.cloud.kept.get(fleet, {})
+
+    async def slot_snapshots(self, fleet: str, slot: str) -> tuple[str, ...]:
+        """Return the snapshots of a slot, the newest first."""
+
+        def tell() -> tuple[str, ...]:
+            if slot not in self._slots(fleet):
+                raise Gone(f"fleet {fleet} has no slot {slot}")
+            return tuple(reversed(self._slots(fleet)[slot].kept))
+
+        return self._call("slot_snapshots", tell)
+
+    async def restore_slot(self, fleet: str, slot: str, snapshot: str) -> None:
+        """Bring a slot back to a snapshot, at once."""
+
+        def back() -> None:
+            home = self.cloud.fleets.get(fleet)
+            for group in home.groups.values() if home is not None else ():
+                self.cloud.check(group, "", 0)
+            restore(fleet, self._slots(fleet), slot, snapshot)
+
+        self._call("restore_slot", back)
 
     async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
         """Forget slots of a deleted fleet."""

@@ -64,6 +64,8 @@ class SimulatedSlot:
         holder: Who has it; empty when nobody has.
         saved: The snapshot that shows it as it is, if there is one.
         snapshots: How many were taken so far.
+        data: What its volumes hold, by name.
+        kept: What they held, by the snapshot that shows it.
     """
 
     name: str
@@ -72,6 +74,8 @@ class SimulatedSlot:
     holder: str = ""
     saved: str = ""
     snapshots: int = 0
+    data: dict[str, str] = field(factory=dict)
+    kept: dict[str, dict[str, str]] = field(factory=dict)
 
 
 class Scaler(Protocol):

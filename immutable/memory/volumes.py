@@ -11,8 +11,10 @@ __all__ = [
     "check_same",
     "forget",
     "free_slot",
+    "left",
     "let_go",
     "make_slots",
+    "restore",
     "save",
     "shown",
     "take",
@@ -51,17 +53,34 @@ def let_go(fleet: SimulatedFleet, instance: str) -> None:
             slot.holder = ""
 
 
-def save(fleet: SimulatedFleet, name: str) -> str:
+def save(fleet: str, slots: dict[str, SimulatedSlot], name: str) -> str:
     """Take a snapshot of a slot that nobody holds; it is there at once."""
-    slot = fleet.slots.get(name)
-    if slot is None:
-        raise Gone(f"fleet {fleet.name} has no slot {name}")
-    if slot.holder:
-        raise Conflict(f"slot {name} of {fleet.name} is held by {slot.holder}")
+    slot = left(fleet, slots, name)
     if not slot.saved:
         slot.snapshots += 1
-        slot.saved = f"snap-{fleet.name}-{name}-{slot.snapshots}"
+        slot.saved = f"snap-{fleet}-{name}-{slot.snapshots}"
+        slot.kept[slot.saved] = dict(slot.data)
     return slot.saved
+
+
+def left(fleet: str, slots: dict[str, SimulatedSlot], name: str) -> SimulatedSlot:
+    """Return a slot that nobody holds."""
+    slot = slots.get(name)
+    if slot is None:
+        raise Gone(f"fleet {fleet} has no slot {name}")
+    if slot.holder:
+        raise Conflict(f"slot {name} of {fleet} is held by {slot.holder}")
+    return slot
+
+
+def restore(fleet: str, slots: dict[str, SimulatedSlot], name: str, snapshot: str) -> None:
+    """Bring a slot that nobody holds back to a snapshot; what was there is saved."""
+    slot = left(fleet, slots, name)
+    if snapshot not in slot.kept:
+        there = ", ".join(slot.kept) or "none"
+        raise Gone(f"slot {name} of {fleet} has no snapshot {snapshot}; there are: {there}")
+    save(fleet, slots, name)
+    slot.data, slot.saved = dict(slot.kept[snapshot]), snapshot
 
 
 def shown(slots: dict[str, SimulatedSlot]) -> tuple[Slot, ...]:

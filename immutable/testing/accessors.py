@@ -131,6 +131,10 @@ class Accessors:
         """Return, by slot, the ids of all members that could write to its volumes now."""
         raise _not_declared("raw_writers")
 
+    async def raw_read(self, fleet: str, slot: str, volume: str) -> str:
+        """Return what `raw_write` wrote to a volume, as it is there now."""
+        raise _not_declared("raw_read")
+
     async def send(self, fleet: str, count: int) -> Mapping[str, int]:
         """Send *count* requests to a fleet; return how many each member answered, by id."""
         raise _not_declared("send")
@@ -171,6 +175,10 @@ class Accessors:
         """Let a volume of a slot that nobody has vanish, with its data."""
         raise _not_declared("raw_lose_volume")
 
+    async def raw_write(self, fleet: str, slot: str, volume: str, text: str) -> None:
+        """Write *text* to a volume of a slot that nobody has, over what was written so before."""
+        raise _not_declared("raw_write")
+
     async def raw_foreign_group(self, name: str, size: int) -> None:
         """Make a group of *size* servers that is nobody's fleet, for ``adopt_fleet``."""
         raise _not_declared("raw_foreign_group")
@@ -206,10 +214,12 @@ _PURPOSES = {
     "raw_lose_volume": "lets a volume vanish",
     "raw_members": "lists a group's servers as the cloud has them",
     "raw_protect": "protects a server as its owner would",
+    "raw_read": "tells what a volume holds",
     "raw_resize": "sets a group's size as somebody else would",
     "raw_scale_in": "lets automatic scaling try to take a member",
     "raw_scaling": "gives a group settings of automatic scaling",
     "raw_serving": "lists the servers that the cloud sends requests to",
+    "raw_write": "writes to a volume",
     "raw_writers": "lists who could write to each slot's volumes",
     "second": "makes another backend on the same cloud",
     "send": "sends requests and counts who answers",

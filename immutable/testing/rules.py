@@ -105,6 +105,7 @@ RULES: Mapping[str, str] = {
     "B7": "a snapshot is of a slot that nobody has, taken once, and found again",
     "B8": "a new fleet takes the slots over that one of its name has left, or is refused",
     "B9": "nothing but remove_slots removes data, and it refuses while there is a fleet",
+    "B10": "a slot that nobody has is brought back to a snapshot wholly, and nothing is lost",
     "W1": "once there are weights every group has one, a further group 0",
     "W2": "route sets the whole table",
     "W3": "when route returns new requests are divided so",

@@ -46,6 +46,31 @@ def test_volumes_go_from_one_image_to_the_next_and_outlive_the_fleet(run):
     assert run("fleet", "slots", URL, "--remove", 1, "--yes").stdout == "no slots\n"
 
 
+def test_a_slot_that_nobody_has_is_brought_back(run):
+    run("fleet", "create", URL, "v1", "--size", 1, "--volume", "data=/data")
+    none = run("fleet", "restore-slot", URL, 0, code=2).stderr
+    assert "there is none to restore" in none
+    run("replace", URL, "v2", "--snapshot", "--min-ready", 0)
+    told = run("fleet", "restore-slot", URL, 0, code=2).stderr
+    assert "--from one of" in told
+    (saved,) = [word for word in told.split() if word.startswith("snap-")]
+    held = run("fleet", "restore-slot", URL, 0, "--from", saved, "--yes", code=1).stderr
+    assert "is held by" in held
+    run("fleet", "scale", URL, 0)
+    run("fleet", "restore-slot", URL, 0, "--from", saved, code=1)  # Nobody answered.
+    done = run("fleet", "restore-slot", URL, 0, "--from", saved, "--yes").stdout
+    assert done.replace("\n", " ").strip() == f"slot 0 of {URL} is as {saved} has it"
+    assert slots(run)["0"]["saved"] == saved
+    told = json.loads(
+        run("fleet", "restore-slot", URL, 0, "--from", saved, "--yes", "--json").stdout
+    )
+    assert told == {"fleet": URL, "slot": "0", "snapshot": saved}
+    assert (
+        "no snapshot x"
+        in run("fleet", "restore-slot", URL, 0, "--from", "x", "--yes", code=1).stderr
+    )
+
+
 def test_what_cannot_go_back_says_so_and_a_fleet_without_volumes_refuses_it(run):
     run("fleet", "create", URL, "v1", "--size", 1, "--volume", "data=/data")
     told = run("plan", URL, "v2", "--irreversible").stdout

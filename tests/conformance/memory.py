@@ -129,6 +129,12 @@ class MemoryAuthor(Accessors):
         del self.cloud.fleets[fleet].slots[slot].volumes[volume]
         self.cloud._remember(self.cloud.fleets[fleet])  # Late looks show it, late.
 
+    async def raw_write(self, fleet, slot, volume, text):
+        self.cloud.fleets[fleet].slots[slot].data[volume] = text
+
+    async def raw_read(self, fleet, slot, volume):
+        return self.cloud.fleets[fleet].slots[slot].data[volume]
+
     # -- what goes wrong -----------------------------------------------------------------------
 
     async def mishap(self, call, kind):

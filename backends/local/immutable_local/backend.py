@@ -39,12 +39,11 @@ from immutable.backend import (
     to_json,
 )
 from immutable.errors import InvalidValue
-from immutable_local import daemon, guest, pids, processes
+from immutable_local import daemon, guest, keeping, pids, processes
 from immutable_local.balancing.choosing import choice
 from immutable_local.disk import check_room, locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.inspecting import inspection
-from immutable_local.keeping import kept, kept_for, remove_kept
 from immutable_local.launches import Isolation
 from immutable_local.places import FleetPlaces, Places
 from immutable_local.records import FleetRecord, load, save
@@ -339,7 +338,7 @@ class LocalBackend(Backend):
     ) -> None:
         """Make an empty fleet whose slots have volumes; slots that are kept are its own."""
         record = await asyncio.to_thread(self._first_record, fleet, revision)
-        kept = await asyncio.to_thread(kept_for, self._places.fleet(fleet), volumes)
+        kept = await asyncio.to_thread(keeping.kept_for, self._places.fleet(fleet), volumes)
         await self._make(fleet, evolve(record, volumes=volumes, slots=kept))
 
     async def _make(self, fleet: str, record: FleetRecord) -> None:
@@ -382,11 +381,21 @@ class LocalBackend(Backend):
         places = self._places.fleet(fleet)
         if await asyncio.to_thread(places.record.exists):
             return (await self.observe(fleet)).slots
-        return await asyncio.to_thread(kept, places)
+        return await asyncio.to_thread(keeping.kept, places)
 
     async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
         """Remove what a deleted fleet has left."""
-        await asyncio.to_thread(remove_kept, self._places.fleet(fleet), names)
+        await asyncio.to_thread(keeping.remove_kept, self._places.fleet(fleet), names)
+
+    async def slot_snapshots(self, fleet: str, slot: str) -> tuple[str, ...]:
+        """Return the directories of a slot's snapshots, the newest first."""
+        return await asyncio.to_thread(keeping.snapshots_kept, self._places.fleet(fleet), slot)
+
+    async def restore_slot(self, fleet: str, slot: str, snapshot: str) -> None:
+        """Copy a snapshot to where the volumes are, under the lock of the slot."""
+        places = self._places.fleet(fleet)
+        groups = (await self.observe(fleet)).groups if fleet in await self.fleets() else ()
+        await asyncio.to_thread(keeping.restore_kept, places, groups, slot, snapshot)
 
     async def delete_fleet(self, fleet: str) -> None:
         """End the load balancer and the supervisor, and remove what was made for the fleet."""

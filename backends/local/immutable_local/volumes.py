@@ -29,6 +29,8 @@ __all__ = ["Grip", "Mount", "Volumes"]
 
 _SNAPSHOTS = ".snapshots"
 _SAVED = ".saved"
+_RESTORING = ".restoring"
+_COPY, _OLD = ".copy", ".old"
 
 
 @frozen
@@ -169,7 +171,12 @@ class Volumes:
             if descriptor is None:
                 busy.append(slot)
                 continue
-            grip = Grip(slot, self._mounts(slot, volumes), descriptor)
+            grip = Grip(slot, (), descriptor)
+            try:
+                grip.mounts = self._mounts(slot, volumes)
+            except BaseException:
+                grip.close()  # Else nobody could have it when it is whole again.
+                raise
             with reporting(f"taking slot {slot}"):
                 (self._folder / slot / _SAVED).unlink(missing_ok=True)
             return grip
@@ -177,6 +184,9 @@ class Volumes:
         raise Transient(f"no slot in {self._folder} is free{named}")
 
     def _mounts(self, slot: str, volumes: tuple[Volume, ...]) -> tuple[Mount, ...]:
+        if (self._folder / slot / _RESTORING).exists():
+            where = self._folder / slot
+            raise Invalid(f"a restore of slot {slot} in {where} was cut off: repeat it")
         there = self.identities(slot)
         missing = [each.name for each in volumes if each.name not in there]
         if missing:
@@ -220,8 +230,11 @@ class Volumes:
             BackendError: The copy could not be made.
         """
         with self._locked(slot), reporting(f"saving slot {slot}"):
-            if there := self.saved(slot):
-                return there
+            return self._save(slot)
+
+    def _save(self, slot: str) -> str:
+        """Copy the volumes of a slot whose lock we have, if they aren't saved as they are."""
+        if not (there := self.saved(slot)):
             home = self._folder / slot / _SNAPSHOTS
             home.mkdir(mode=0o700, exist_ok=True)
             for left in home.glob(".draft-*"):  # Whoever made it was killed.
@@ -233,8 +246,69 @@ class Volumes:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             place = home / f"{stamp}-{secrets.token_hex(2)}"
             draft.rename(place)
-            write_atomically(self._folder / slot / _SAVED, f"{place}\n".encode())
-            return str(place)
+            there = str(place)
+            write_atomically(self._folder / slot / _SAVED, f"{there}\n".encode())
+        return there
+
+    def snapshots(self, slot: str) -> tuple[str, ...]:
+        """Return the snapshots of a slot, the newest first.
+
+        Raises:
+            Gone: There is no such slot.
+        """
+        if slot not in self.names():
+            raise Gone(f"there is no slot {slot} in {self._folder}")
+        found = (self._folder / slot / _SNAPSHOTS).glob("[!.]*")
+        return tuple(str(each) for each in sorted(found, reverse=True))
+
+    def restore(self, slot: str, snapshot: str) -> None:
+        """Bring the volumes of a slot that nobody has back to a snapshot; what was there is saved.
+
+        The copies are made first. Then a mark is written, under which nobody gets the slot, and
+        they are put in place one by one; whoever comes after a crash does all of it again.
+
+        Raises:
+            Conflict: Something has the slot.
+            Gone: There is no such slot or snapshot.
+            Invalid: It is one of other volumes.
+            BackendError: A copy could not be made.
+        """
+        there = self.snapshots(slot)
+        source = next((each for each in there if snapshot in (each, Path(each).name)), None)
+        if source is None:
+            known = ", ".join(Path(each).name for each in there) or "none"
+            raise Gone(f"slot {slot} in {self._folder} has no snapshot {snapshot}; known: {known}")
+        place = self._folder / slot
+        with self._locked(slot), reporting(f"restoring slot {slot}"):
+            homes = sorted(each.parent for each in place.glob("*/identity"))
+            names, held = (
+                [each.name for each in homes],
+                sorted(e.name for e in Path(source).iterdir()),
+            )
+            if names != held:
+                what = f"snapshot {source} is of {', '.join(held)}, slot {slot} has"
+                raise Invalid(f"{what} {', '.join(names)}")
+            if not (place / _RESTORING).exists():
+                self._save(slot)
+            self._put_back(place, homes, Path(source))
+
+    def _put_back(self, place: Path, homes: list[Path], source: Path) -> None:
+        for home in homes:
+            for left in home.glob(".*"):  # Whoever made it was killed.
+                remove_tree(left)
+            _copy(source / home.name, home / _COPY)
+        write_atomically(place / _RESTORING, f"{source}\n".encode())
+        (place / _SAVED).unlink(missing_ok=True)
+        for home in homes:
+            if (home / "data").exists():
+                (home / "data").rename(home / _OLD)
+            (home / _COPY).rename(home / "data")
+            sync_folder(home)
+        write_atomically(place / _SAVED, f"{source}\n".encode())
+        (place / _RESTORING).unlink()
+        for home in homes:
+            if (home / _OLD).exists():
+                remove_tree(home / _OLD)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from immutable.backend import (
     Limits,
     Slot,
     SupportsCreate,
+    SupportsRestore,
     SupportsVolumes,
     Transient,
     Volume,
@@ -271,3 +272,38 @@ async def a_snapshot_without_an_answer_is_found_again(s: Stage) -> None:
     s.must(taken.slots[0].saved, "what was taken without an answer can't be seen")
     found = await _saved(s, old.slot, ctx)
     s.same(found, taken.slots[0].saved, "the snapshot that is told to who asks again")
+
+
+@check(
+    "B10",
+    size=None,
+    needs=(*_ABLE, "snapshots", SupportsRestore),
+    uses=("raw_write", "raw_read"),
+)
+async def a_slot_that_nobody_has_is_brought_back(s: Stage) -> None:
+    """Refused while somebody has it or a rollout holds the fleet; then all of it, nothing lost."""
+    backend, name = s.backend, s.author.volumes[0].name
+    assert isinstance(backend, SupportsRestore)
+    (old,) = await _made(s, 1)
+    await _left(s, old.id)
+    await s.author.raw_write(s.fleet, old.slot, name, "first")
+    first = await _saved(s, old.slot, s.ctx())
+    await s.grow(1, expected=0)
+    (new,) = await s.ready(1)
+    held = backend.restore_slot(s.fleet, old.slot, first)
+    await s.refused(held, Conflict, "restoring a slot that a member has")
+    await _left(s, new.id)
+    await s.author.raw_write(s.fleet, old.slot, name, "second")
+    await s.hold()
+    theirs = backend.restore_slot(s.fleet, old.slot, first)
+    await s.refused(theirs, Conflict, "restoring a slot of a fleet that is held", owner=OURS)
+    await s.release()
+    missing = backend.restore_slot(s.fleet, old.slot, "no-such-snapshot")
+    await s.refused(missing, Gone, "restoring a snapshot that isn't there")
+    await backend.restore_slot(s.fleet, old.slot, first)
+    s.same(await s.author.raw_read(s.fleet, old.slot, name), "first", "what is restored")
+    there = await backend.slot_snapshots(s.fleet, old.slot)
+    s.must(len(there) == 2 and first in there, f"{first} and what was there before: {there}")
+    (other,) = [each for each in there if each != first]
+    await backend.restore_slot(s.fleet, old.slot, other)
+    s.same(await s.author.raw_read(s.fleet, old.slot, name), "second", "what was there before")

@@ -137,3 +137,31 @@ class RemovedInUse(MemoryBackend):
         if fleet in self.cloud.fleets:
             return
         await super().remove_slots(fleet, names)
+
+
+@mutant("B10", "a slot that a member has is restored")
+class RestoreInUse(MemoryBackend):
+    async def restore_slot(self, fleet, slot, snapshot):
+        there = _home(self, fleet).slots[slot]
+        if there.holder:
+            there.data = dict(there.kept[snapshot])
+            return
+        await super().restore_slot(fleet, slot, snapshot)
+
+
+@mutant("B10", "what a restore replaces is lost")
+class RestoreForgets(MemoryBackend):
+    async def restore_slot(self, fleet, slot, snapshot):
+        there = _home(self, fleet).slots[slot]
+        kept = dict(there.kept)
+        await super().restore_slot(fleet, slot, snapshot)
+        there.kept = kept
+
+
+@mutant("B10", "a restore changes nothing")
+class RestoreNothing(MemoryBackend):
+    async def restore_slot(self, fleet, slot, snapshot):
+        there = _home(self, fleet).slots[slot]
+        was = dict(there.data)
+        await super().restore_slot(fleet, slot, snapshot)
+        there.data = was

@@ -142,6 +142,15 @@ class TestLocal(BackendConformance):
                 found.setdefault(told["IMMUTABLE_SLOT"], set()).add(told["IMMUTABLE_ID"])
         return found
 
+    def note(self, fleet, slot, volume):
+        return self.home.places.fleet(fleet).volumes / slot / volume / "data" / "note"
+
+    async def raw_write(self, fleet, slot, volume, text):
+        self.note(fleet, slot, volume).write_text(text)
+
+    async def raw_read(self, fleet, slot, volume):
+        return self.note(fleet, slot, volume).read_text()
+
     async def raw_lose_volume(self, fleet, slot, volume):
         shutil.rmtree(self.home.places.fleet(fleet).volumes / slot / volume)
 

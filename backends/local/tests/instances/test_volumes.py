@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from immutable.backend import Conflict, Gone, Invalid, Transient, Volume
-from immutable_local import pids, processes
+from immutable_local import pids, processes, volumes
 from immutable_local.disk import remove_tree
 from immutable_local.launches import Isolation
 from immutable_local.volumes import Volumes
@@ -235,3 +235,102 @@ def test_volumes_whose_write_bits_are_missing_can_be_removed(slots, tmp_path):
     slots.remove("0")
     remove_tree(tmp_path / "volumes")
     assert not (tmp_path / "volumes").exists()
+
+
+# -- going back to one -----------------------------------------------------------------------------
+
+
+class _Killed(BaseException):
+    """The process was killed here."""
+
+
+def _killed_at(monkeypatch, step: int):
+    """Let the process die at the so-manieth thing that changes the disk."""
+    left = [step]
+
+    def counted(real):
+        def call(*args, **named):
+            if not left[0]:
+                raise _Killed
+            left[0] -= 1
+            return real(*args, **named)
+
+        return call
+
+    for name in ("_copy", "write_atomically", "remove_tree"):
+        monkeypatch.setattr(volumes, name, counted(getattr(volumes, name)))
+    for name in ("rename", "unlink"):
+        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
+
+
+def contents(tmp_path):
+    names = [volume.name for volume in TWO]
+    return [(place(tmp_path, volume=name) / "note").read_text() for name in names]
+
+
+def write(tmp_path, text):
+    for volume in TWO:
+        (place(tmp_path, volume=volume.name) / "note").write_text(text)
+
+
+def test_who_was_refused_a_slot_lets_go_of_it(slots, tmp_path):
+    aside = tmp_path / "aside"
+    place(tmp_path).rename(aside)
+    with pytest.raises(Invalid, match="put it back") as refused:
+        slots.take(["0"], TWO)
+    assert refused.value.__traceback__ is not None  # What holds the frame holds no lock.
+    aside.rename(place(tmp_path))
+    slots.take(["0"], TWO).close()
+
+
+def test_a_restore_brings_all_volumes_back_and_keeps_what_was_there(slots, tmp_path):
+    write(tmp_path, "first")
+    first = slots.save("0")
+    slots.take(["0"], TWO).close()
+    write(tmp_path, "second")
+    slots.restore("0", first)
+    assert contents(tmp_path) == ["first", "first"]
+    assert slots.saved("0") == first
+    second, _ = slots.snapshots("0")
+    slots.restore("0", Path(second).name)
+    assert contents(tmp_path) == ["second", "second"]
+    assert len(slots.snapshots("0")) == 2
+    slots.take(["0"], TWO).close()
+
+
+def test_a_restore_of_what_is_held_not_there_or_of_others_is_refused(slots, tmp_path):
+    saved = slots.save("0")
+    with slots.take(["0"], TWO), pytest.raises(Conflict, match="something still has slot 0"):
+        slots.restore("0", saved)
+    with pytest.raises(Gone, match=f"no snapshot 2020; known: {Path(saved).name}"):
+        slots.restore("0", "2020")
+    with pytest.raises(Gone, match="no slot 7"):
+        slots.restore("7", saved)
+    shutil.rmtree(Path(saved) / "data")
+    with pytest.raises(Invalid, match="is of wal-log, slot 0 has data, wal-log"):
+        slots.restore("0", saved)
+
+
+def test_a_restore_that_is_killed_leaves_the_slot_whole_or_to_nobody(slots, tmp_path):
+    write(tmp_path, "first")
+    first, ends = slots.save("0"), []
+    for step in range(40):
+        slots.take(["0"], TWO).close()
+        write(tmp_path, "second")
+        with pytest.MonkeyPatch.context() as patch, suppress(_Killed):
+            _killed_at(patch, step)
+            slots.restore("0", first)
+            ends.append(step)
+        if (place(tmp_path).parents[1] / ".restoring").exists():
+            with pytest.raises(Invalid, match="was cut off: repeat it"):
+                slots.take(["0"], TWO)
+        else:
+            slots.take(["0"], TWO).close()
+            assert len(set(contents(tmp_path))) == 1, f"half of each, killed at step {step}"
+        slots.restore("0", first)
+        assert contents(tmp_path) == ["first", "first"]
+        assert not list(place(tmp_path).parent.glob(".*"))
+        if ends:
+            break
+    assert ends, "it never came to its end"
+    assert ends[0] > 10, "the steps weren't counted"
