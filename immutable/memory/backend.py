@@ -40,11 +40,12 @@ from immutable.backend import (
     Volume,
 )
 from immutable.errors import InvalidValue
+from immutable.memory import slots
 from immutable.memory.cloud import Cloud
 from immutable.memory.faults import When
 from immutable.memory.inspecting import inspection
-from immutable.memory.parts import SimulatedGroup, SimulatedSlot
-from immutable.memory.volumes import check_same, forget, restore, save, shown
+from immutable.memory.parts import SimulatedGroup
+from immutable.memory.volumes import check_same, shown
 from immutable.memory.weights import check_table, first_weight
 from immutable.model import LoopClock
 
@@ -338,9 +339,9 @@ class MemoryBackend(Backend):
         def delete() -> None:
             if self.cloud.fleet(fleet).servers:
                 raise Conflict(f"fleet {fleet} has members")
-            slots = self.cloud.fleets.pop(fleet).slots
-            if slots:
-                self.cloud.kept[fleet] = slots
+            left = self.cloud.fleets.pop(fleet).slots
+            if left:
+                self.cloud.kept[fleet] = left
 
         self._call("delete_fleet", delete)
 
@@ -359,53 +360,23 @@ class MemoryBackend(Backend):
 
     async def snapshot(self, fleet: str, slot: str, ctx: Context) -> str:
         """Save a slot, at once."""
-
-        def take() -> str:
-            home = self.cloud.fleet(fleet)
-            for group in home.groups.values():
-                self.cloud.check(group, ctx.rollout, ctx.fence)
-            return save(fleet, home.slots, slot)
-
-        return self._call("snapshot", take)
+        return self._call("snapshot", lambda: slots.saved(self.cloud, fleet, slot, ctx))
 
     async def kept_slots(self, fleet: str) -> tuple[Slot, ...]:
         """Return the slots of a fleet, or of one that is deleted."""
-        return self._call("kept_slots", lambda: shown(self._slots(fleet)))
-
-    def _slots(self, fleet: str) -> dict[str, SimulatedSlot]:
-        there = self.cloud.fleets.get(fleet)
-        return there.slots if there is not None else self.cloud.kept.get(fleet, {})
+        return self._call("kept_slots", lambda: shown(slots.slots_of(self.cloud, fleet)))
 
     async def slot_snapshots(self, fleet: str, slot: str) -> tuple[str, ...]:
         """Return the snapshots of a slot, the newest first."""
-
-        def tell() -> tuple[str, ...]:
-            if slot not in self._slots(fleet):
-                raise Gone(f"fleet {fleet} has no slot {slot}")
-            return tuple(reversed(self._slots(fleet)[slot].kept))
-
-        return self._call("slot_snapshots", tell)
+        return self._call("slot_snapshots", lambda: slots.snapshots_of(self.cloud, fleet, slot))
 
     async def restore_slot(self, fleet: str, slot: str, snapshot: str) -> None:
         """Bring a slot back to a snapshot, at once."""
-
-        def back() -> None:
-            home = self.cloud.fleets.get(fleet)
-            for group in home.groups.values() if home is not None else ():
-                self.cloud.check(group, "", 0)
-            restore(fleet, self._slots(fleet), slot, snapshot)
-
-        self._call("restore_slot", back)
+        self._call("restore_slot", lambda: slots.restored(self.cloud, fleet, slot, snapshot))
 
     async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
         """Forget slots of a deleted fleet."""
-
-        def remove() -> None:
-            if fleet in self.cloud.fleets:
-                raise Conflict(f"fleet {fleet} has these slots: delete it first")
-            forget(fleet, self.cloud.kept.get(fleet, {}), names)
-
-        self._call("remove_slots", remove)
+        self._call("remove_slots", lambda: slots.remove(self.cloud, fleet, names))
 
     async def adopt_fleet(self, fleet: str, *, delete_when_replaced: bool) -> None:
         """Take a fleet whose one group was made by somebody else."""
