@@ -378,10 +378,9 @@ class LocalBackend(Backend):
 
     async def kept_slots(self, fleet: str) -> tuple[Slot, ...]:
         """Return the slots of a fleet, or of one that was deleted."""
-        places = self._places.fleet(fleet)
-        if await asyncio.to_thread(places.record.exists):
+        if fleet in await self.fleets():
             return (await self.observe(fleet)).slots
-        return await asyncio.to_thread(keeping.kept, places)
+        return await asyncio.to_thread(keeping.kept, self._places.fleet(fleet))
 
     async def remove_slots(self, fleet: str, names: tuple[str, ...]) -> None:
         """Remove what a deleted fleet has left."""
@@ -393,9 +392,9 @@ class LocalBackend(Backend):
 
     async def restore_slot(self, fleet: str, slot: str, snapshot: str) -> None:
         """Copy a snapshot to where the volumes are, under the lock of the slot."""
-        places = self._places.fleet(fleet)
-        groups = (await self.observe(fleet)).groups if fleet in await self.fleets() else ()
-        await asyncio.to_thread(keeping.restore_kept, places, groups, slot, snapshot)
+        held = (await self.observe(fleet)).groups if fleet in await self.fleets() else ()
+        where = self._places.fleet(fleet)
+        await asyncio.to_thread(keeping.restore_kept, where, held, slot, snapshot)
 
     async def delete_fleet(self, fleet: str) -> None:
         """End the load balancer and the supervisor, and remove what was made for the fleet."""
