@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec
@@ -35,6 +36,9 @@ ROLLED_BACK, FAILED, REFUSED, CANCELLED, INTERRUPTED = 3, 4, 5, 6, 130
 """Exit codes, besides 0 for success, 1 for an error and 2 for wrong usage."""
 
 
+_ENDLESS = 10_000
+
+
 class Interrupted(Exception):  # It is no error.
     """The user stopped a command in the middle of a rollout.
 
@@ -50,8 +54,14 @@ class Interrupted(Exception):  # It is no error.
 
 
 def console(*, error: bool = False) -> Console:
-    """Return a console on standard output, or on standard error."""
-    return Console(stderr=error, highlight=False, soft_wrap=True)
+    """Return a console on standard output, or on standard error.
+
+    What goes to a file or another program has no width, so no row of a table is broken there.
+    """
+    screen = Console(stderr=error, highlight=False, soft_wrap=True)
+    if not screen.is_terminal and "COLUMNS" not in os.environ:
+        screen.width = _ENDLESS
+    return screen
 
 
 def show_json(document: object) -> None:

@@ -45,8 +45,9 @@ def stamp(seconds: float) -> str:
 
 def _table(*columns: str, title: str | None = None) -> Table:
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        # The first is what a row is called by, to be copied: the others make room for it.
+        made.add_column(column, overflow="fold", no_wrap=number == 0)
     return made
 
 
