@@ -51,11 +51,14 @@ def main() -> None:
         quiet = ("--quiet", "--disable-pip-version-check", "-c", ROOT / "constraints.txt")
         core = next(wheel for wheel in wheels if wheel.name.startswith("immutable_sdk"))
         others = [wheel for wheel in wheels if wheel != core]
-        run(python, "-m", "pip", "install", *quiet, f"{core}[cli,scan]", *others, *NEEDED)
+        extras = "cli,otel,scan,webhooks"
+        run(python, "-m", "pip", "install", *quiet, f"{core}[{extras}]", *others, *NEEDED)
         shutil.copytree(ROOT / "tests", place / "project" / "tests")
         shutil.copytree(ROOT / "examples", place / "project" / "examples")
-        (place / "project" / "docs").mkdir()
-        shutil.copy(ROOT / "docs" / "verify.py", place / "project" / "docs")
+        # Scripts for auditors, and what the command's --json looks like.
+        shutil.copytree(
+            ROOT / "docs", place / "project" / "docs", ignore=shutil.ignore_patterns("_build")
+        )
         shutil.copy(ROOT / "pyproject.toml", place / "project")
         run(
             python, "-m", "pytest", "-q", "-m", "not slow", *TESTS, cwd=place / "project"
