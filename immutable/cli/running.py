@@ -116,5 +116,9 @@ def command(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Non
         except ImmutableError as error:
             code = next((code for kind, code in _CODES if isinstance(error, kind)), 1)
             fail(code, str(error), *hints(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(1, f"{error.filename}: {error.strerror}")  # A file that was named, or its folder.
 
     return run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.pages import Parsed
 
 
@@ -62,3 +64,13 @@ def test_the_fleets_cloud_is_not_asked_for_a_rollout(run, cloud):
     run("replace", "sim://web", "v2")
     cloud.fleets.clear()
     assert "succeeded" in run("report", "sim://web").stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "sim://web", "--html"), ("plan", "sim://web", "v2", "--out")]
+)
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(run, tmp_path, words):
+    run("fleet", "create", "sim://web", "v1", "--size", 1)
+    file = tmp_path / "nowhere" / "it"
+    said = run(*words, file, code=1).stderr
+    assert said == f"immutable: {file}: No such file or directory\n"
