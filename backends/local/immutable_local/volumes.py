@@ -14,8 +14,8 @@ import fcntl
 import os
 import secrets
 import subprocess
-import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -243,7 +243,7 @@ class Volumes:
             draft.mkdir(mode=0o700)
             for name in self.identities(slot):
                 _copy(self._folder / slot / name / "data", draft / name)
-            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")  # By name is by age.
             place = home / f"{stamp}-{secrets.token_hex(2)}"
             draft.rename(place)
             there = str(place)
