@@ -37,6 +37,7 @@ from immutable.model import (
     Stateful,
     Strategy,
 )
+from immutable.model.drift import DriftVerdict
 from immutable.model.preview import Findings
 from immutable.model.quantities import Count
 from immutable.planning.compile import (
@@ -345,7 +346,7 @@ class Planner:
         report = await look_for_drift(
             self._backend, self._name, self._address, self._journal, max_age
         )
-        drifted = [each for each in report.findings if each.verdict.value == "drifted"]
+        drifted = report.of(DriftVerdict.DRIFTED)
         if drifted or report.strays:
             names = tuple(each.instance for each in drifted)
             found = Drifted(names, tuple(each.id for each in report.strays))

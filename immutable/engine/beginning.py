@@ -14,7 +14,7 @@ from immutable.engine.admitting import hearing
 from immutable.engine.retrying import patiently
 from immutable.errors import FleetBusy, JournalError, NothingToRecover, PlanRefused, PlanStale
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Clock, FleetState, Plan, Problem, Record, Resize, Status
+from immutable.model import Clock, Group, Plan, Problem, Record, Resize, Status
 from immutable.model.quantities import duration
 from immutable.model.records import Claimed, Ended, Started
 from immutable.model.serial import digest
@@ -111,8 +111,9 @@ async def first_records(backend: Backend, fleet: str, plan: Plan, journal: Journ
         PlanStale: The fleet is no longer what the plan was made for.
     """
     state = await patiently(lambda: backend.observe(fleet), attempts=_ATTEMPTS)
-    if held := _held(state, await journal.entries(fleet=plan.fleet)):
-        raise PlanRefused(held)
+    held = [each for each in state.groups if each.hold and each.hold.until > state.at]
+    if held and (problems := _orphaned(held, state.at, await journal.entries(fleet=plan.fleet))):
+        raise PlanRefused(problems)
     changed = staleness(plan, state)
     if changed:
         raise PlanStale(changed)
@@ -128,14 +129,14 @@ async def first_records(backend: Backend, fleet: str, plan: Plan, journal: Journ
 
 
 # It would be refused the first hold that it asks for, until that time is over.
-def _held(state: FleetState, known: Sequence[Entry]) -> tuple[Problem, ...]:
+def _orphaned(held: Sequence[Group], at: float, known: Sequence[Entry]) -> tuple[Problem, ...]:
     """Return which groups are held by rollouts that have ended: nobody will let go of them."""
     ended = {each.rollout: each.status for each in known if each.status.ended}
     problems = []
-    for group in state.groups:
+    for group in held:
         hold = group.hold
-        if hold is not None and hold.until > state.at and hold.rollout in ended:
-            status, left = ended[hold.rollout].name.lower(), duration(round(hold.until - state.at))
+        if hold is not None and hold.rollout in ended:
+            status, left = ended[hold.rollout].name.lower(), duration(round(hold.until - at))
             what = f"r{group.number} is held by rollout {hold.rollout}, which ended as {status}"
             way_out = f"let go of it with sweep; else its time is over in {left}"
             problems.append(Problem(what, way_out))

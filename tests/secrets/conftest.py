@@ -64,10 +64,8 @@ class Bao:
 
 
 @pytest.fixture(scope="session")
-def bao(tmp_path_factory, pytestconfig):
-    from tests.support.canary import _WATCH
-
-    token = pytestconfig.stash[_WATCH].canary.value
+def bao(tmp_path_factory, canary):
+    token = canary.value
     for tries_left in (2, 1, 0):
         try:
             made = Bao(tmp_path_factory.mktemp("bao"), token)

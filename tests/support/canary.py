@@ -166,7 +166,7 @@ def _watch_commands(watch: Watch) -> None:
     subprocess.run = watched_run  # type: ignore[assignment]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def canary(pytestconfig: pytest.Config) -> Canary:
     """The session's secret: what is done with it, it must not be seen anywhere afterwards."""
     return pytestconfig.stash[_WATCH].canary

@@ -12,11 +12,9 @@ from immutable_azure.secrets import KeyVaultResolver
 
 
 @pytest.fixture(scope="session")
-def key_vault_process(pytestconfig):
-    from tests.support.canary import _WATCH
-
+def key_vault_process(canary):
     # The instance's token is the session's canary: it may be seen nowhere.
-    made = KeyVault(pytestconfig.stash[_WATCH].canary.value)
+    made = KeyVault(canary.value)
     yield made
     made.stop()
 

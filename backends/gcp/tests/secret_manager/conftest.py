@@ -10,11 +10,9 @@ from immutable_gcp.secrets import ENDPOINT, SecretManagerResolver
 
 
 @pytest.fixture(scope="session")
-def secret_manager_process(pytestconfig):
-    from tests.support.canary import _WATCH
-
+def secret_manager_process(canary):
     # The instance's token is the session's canary: it may be seen nowhere.
-    made = SecretManager(pytestconfig.stash[_WATCH].canary.value)
+    made = SecretManager(canary.value)
     yield made
     made.stop()
 
