@@ -19,7 +19,8 @@ from immutable.engine.driver import drive
 from immutable.engine.keeper import Keeper
 from immutable.errors import ImmutableError, JournalError, LeaseLost
 from immutable.journal import Journal, Lease
-from immutable.model import Clock, FleetURL, Result, SystemClock
+from immutable.model import Clock, FleetURL, Rate, Result, SystemClock
+from immutable.planning.sharing import Launches
 
 __all__ = ["Controller"]
 
@@ -38,6 +39,9 @@ class Controller:
         journal: Where to look for work; open. Its ``ttl`` is how long the others wait for a
             controller that is not heard of.
         most: How many rollouts to drive at once.
+        launches: How fast the rollouts of each place may launch instances, all together, such as
+            the part of an account's limit that is for them. They share it fairly, and a fifth of
+            the burst is kept for ways back, which never wait. None leaves it to the cloud.
         poll: Seconds between two looks for work.
         connect: Opens the backend of an address, and closes it at the end; by default the installed
             one.
@@ -52,6 +56,7 @@ class Controller:
         journal: Journal,
         *,
         most: int = 500,
+        launches: Rate | None = None,
         poll: float = 0.5,
         connect: Callable[[FleetURL], AbstractAsyncContextManager[Backend]] | None = None,
         clock: Clock | None = None,
@@ -61,6 +66,8 @@ class Controller:
         self._most = most
         self._poll = poll
         self._clock = clock or SystemClock()
+        self._launches = launches
+        self._shared: dict[Backend, Launches] = {}
         self._backends = _Backends(connect or partial(opened_backend, clock=self._clock))
         self._driving: set[str] = set()
         self._rests: dict[str, _Rest] = {}
@@ -119,7 +126,15 @@ class Controller:
         _log.info("rollout %s of %s is driven here", entry.rollout, entry.fleet)
         url = FleetURL.parse(entry.fleet)
         backend = await self._backends.get(url)
-        return await drive(backend, url.name, Turn(entry, lease), self._keeper, self._clock)
+        turn = Turn(entry, lease)
+        return await drive(backend, url.name, turn, self._keeper, self._clock, self._share(backend))
+
+    def _share(self, backend: Backend) -> Launches | None:
+        """Return what the rollouts of a place launch together; a place has one backend."""
+        if self._launches is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        return self._shared.setdefault(backend, Launches(self._launches, now))
 
 
 class _Rest:

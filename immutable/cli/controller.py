@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import click
 
-from immutable.cli.options import DURATION
+from immutable.cli.options import DURATION, RATE
 from immutable.cli.options import journal as journal_option
 from immutable.cli.running import command, console
 from immutable.cli.telling import catch_up, telling
@@ -17,6 +17,7 @@ from immutable.connecting import opened_journal
 from immutable.controller import Controller
 from immutable.following import Follower
 from immutable.images import connecting
+from immutable.model import Rate
 
 __all__ = ["controller"]
 
@@ -25,11 +26,14 @@ __all__ = ["controller"]
 @journal_option
 @click.option("--most", type=click.IntRange(1), default=500, show_default=True,
               help="Rollouts to drive at once.")  # fmt: skip
+@click.option("--launches", type=RATE, metavar="BURST,PER_SECOND",
+              help="How fast all rollouts of a place may launch together, such as 1000,2;"
+                   " they share it fairly, and a fifth is kept for ways back.")  # fmt: skip
 @click.option("--lease", type=DURATION, default=10.0, show_default=True,
               help="How long the others wait for this one when it is not heard of.")  # fmt: skip
 @command
 @telling
-async def controller(journal: str | None, most: int, lease: float) -> None:
+async def controller(journal: str | None, most: int, launches: Rate | None, lease: float) -> None:
     """Drive rollouts that nobody drives: those submitted, and those whose controller died.
 
     Several share the work through one journal. Stopped by Ctrl-C or SIGTERM, it hands its rollouts
@@ -42,7 +46,8 @@ async def controller(journal: str | None, most: int, lease: float) -> None:
     async with opened_journal(journal) as book:
         book.ttl = lease
         await catch_up(book)
-        worker, follower = Controller(book, most=most), Follower(book, connecting(book))
+        worker = Controller(book, most=most, launches=launches)
+        follower = Follower(book, connecting(book))
         running = asyncio.ensure_future(_work(worker, follower))
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, running.cancel)

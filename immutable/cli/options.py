@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import inf, nan
 from typing import Any, TypeVar
 
 import click
 from attrs import evolve
 
 from immutable.errors import InvalidValue
-from immutable.model import Limits
+from immutable.model import Limits, Rate
 from immutable.model.quantities import percent
 
 __all__ = [
     "COUNT",
     "DURATION",
+    "RATE",
     "as_json",
     "environment",
     "journal",
@@ -66,7 +68,26 @@ class _Count(click.ParamType[int | str]):
         return text
 
 
+class _Rate(click.ParamType[Rate]):
+    """``1000,2``: a bucket of 1,000 into which 2 flow a second."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rate:
+        if isinstance(value, Rate):
+            return value
+        try:
+            burst, per_second = map(float, value.split(","))
+        except ValueError:
+            burst = per_second = nan
+        if not (1 <= burst < inf and 0 < per_second < inf):
+            said = f"{value!r} is no rate: write BURST,PER_SECOND, such as 1000,2 or 10,0.5"
+            self.fail(said, param, ctx)
+        return Rate(burst, per_second)
+
+
 DURATION = _Duration()
+RATE = _Rate()
 COUNT = _Count()
 
 _LIMITS: tuple[tuple[str, Any, str], ...] = (

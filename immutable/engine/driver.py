@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from attrs import evolve
+
 from immutable.backend import Backend, BackendError
 from immutable.engine.admitting import Hearing, hearing, revoked
 from immutable.engine.beginning import Turn, first_records
@@ -15,6 +17,7 @@ from immutable.engine.calls import Calls
 from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
 from immutable.engine.keeper import Keeper
+from immutable.engine.launching import Launching
 from immutable.engine.mind import Mind
 from immutable.engine.pacing import LONGEST, Pace, pause
 from immutable.engine.session import Session
@@ -24,6 +27,7 @@ from immutable.engine.watch import Watch
 from immutable.errors import LeaseLost, PlanRefused, PlanStale
 from immutable.hooks import Cause
 from immutable.model import (
+    Action,
     Clock,
     Create,
     Event,
@@ -51,7 +55,8 @@ from immutable.model.records import (
 )
 from immutable.planning import script
 from immutable.planning.comparison import remains
-from immutable.planning.kernel import Give, Move, Situation, next_move
+from immutable.planning.kernel import Give, Move, Raise, Situation, next_move
+from immutable.planning.sharing import Launches
 from immutable.planning.stateful import lost, two_writers
 
 __all__ = ["drive"]
@@ -59,7 +64,14 @@ __all__ = ["drive"]
 _LAST_LOOK = 30.0
 
 
-async def drive(backend: Backend, fleet: str, turn: Turn, keeper: Keeper, clock: Clock) -> Result:
+async def drive(
+    backend: Backend,
+    fleet: str,
+    turn: Turn,
+    keeper: Keeper,
+    clock: Clock,
+    launches: Launches | None = None,
+) -> Result:
     """Carry a rollout on until it ends.
 
     Args:
@@ -68,6 +80,8 @@ async def drive(backend: Backend, fleet: str, turn: Turn, keeper: Keeper, clock:
         turn: The right to drive it; given back at the end.
         keeper: Who has it.
         clock: The wall clock.
+        launches: What it shares with the other rollouts of a place; None if it may launch whatever
+            its limits allow.
 
     Raises:
         LeaseLost: Another controller took over; the fleet was not touched after that.
@@ -78,14 +92,21 @@ async def drive(backend: Backend, fleet: str, turn: Turn, keeper: Keeper, clock:
     session = Session(turn.entry, keeper.journal, turn.lease, teller)
     async with keeper.keeping(session), Sources(backend, fleet, session.plan) as sources:
         with teller.driving():
-            return await _Driver(backend, fleet, session, clock, sources).run()
+            launching = Launching(session, launches)
+            return await _Driver(backend, fleet, session, clock, sources, launching).run()
 
 
 class _Driver:
     """The loop, and the little that it keeps between two passes."""
 
     def __init__(
-        self, backend: Backend, fleet: str, session: Session, clock: Clock, sources: Sources
+        self,
+        backend: Backend,
+        fleet: str,
+        session: Session,
+        clock: Clock,
+        sources: Sources,
+        launching: Launching,
     ) -> None:
         able = backend.capabilities
         self._backend = backend
@@ -98,6 +119,7 @@ class _Driver:
         self._calls = Calls(backend, fleet, session.plan, session.teller)
         self._hands = Hands(session, self._calls, self._watch, able.poll, self._barred)
         self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
+        self._launching = launching
         self._admitted = False
         self._look_soon = False
         self._repelled = 0
@@ -128,6 +150,7 @@ class _Driver:
                 with session.teller.waiting(self._cause):
                     await session.rest(seconds)
         finally:
+            self._launching.leave()
             await self._gates.close()
 
     def _cause(self) -> Cause:
@@ -177,8 +200,10 @@ class _Driver:
         self._gates.look(_now())
         await self._hands.advance()
         self._look_soon = False
+        self._launching.begin()
         while not self._session.over() and await self._next():
             pass
+        self._launching.end()
         seconds = self._wait()
         # What the last call came to waits for the next intent to take it along, but not for long.
         if seconds > self._poll or self._session.writes == written:
@@ -221,7 +246,7 @@ class _Driver:
 
     async def _next(self) -> bool:
         """Do the next thing; returns whether there may be more to do before the next look."""
-        now = self._mind.situation(short=self._hands.short)
+        now = self._mind.situation(short=self._short)
         self._watch.progress(now, _now())
         if self._session.ledger.blind:
             self._watch.suspend(_now())
@@ -283,17 +308,44 @@ class _Driver:
                     break  # They are counted as done, so they are done first.
                 await self._admit()
                 return True
+            now, move, action = self._afforded(now, move, action)
+            if action is None:
+                break
             intents.append((action, move.why))
             self._hands.expect(action)
             if isinstance(action, Settle) or self._session.plan.kind is PlanKind.REPAIR:
                 break  # In one group each waits for the answer to the one before.
-            now = self._mind.situation(short=self._hands.short)
+            now = self._mind.situation(short=self._short)
             move = next_move(now)
+        if self._launching.waits:
+            self._watch.suspend(_now())  # For the others; no deadline counts that.
         if intents:
             return await self._act(*intents)
         if isinstance(move, Give) and self._session.plan.limits.on_protected is OnProtected.WAIT:
             self._watch.suspend(_now())  # Only protected ones are left.
         return False
+
+    def _afforded(
+        self, now: Situation, move: Move, action: Action
+    ) -> tuple[Situation, Move, Action | None]:
+        """Return as much of a growth as may be launched now; what else can be done, if none."""
+        if not isinstance(move, Raise):
+            return now, move, action
+        granted = self._launching.grant(move.by)
+        if granted == move.by:
+            return now, move, action
+        if granted:
+            why = f"{move.why}; {granted} of {move.by} now, for others launch too"
+            move = evolve(move, by=granted, why=why)
+            return now, move, self._mind.action(now, move)
+        now = evolve(now, short=True)
+        other = next_move(now)
+        return now, other, self._mind.action(now, other)
+
+    @property
+    def _short(self) -> bool:
+        """Whether launches are to wait, for room or for others."""
+        return self._hands.short or self._launching.waits
 
     async def _act(self, *intents: Intent) -> bool:
         ends = await self._hands.act(intents)
@@ -376,6 +428,7 @@ class _Driver:
             return max(self._poll, min(LONGEST, self._poll * 2.0 ** min(self._repelled, 9) / 2))
         timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
         timers += [self._hands.advances_in(), self._mind.crossed_for(_now())]
+        timers.append(self._launching.next_in(self._poll))
         soonest = min(timer for timer in timers if timer is not None)
         awaited = watch.census.awaited()
         if awaited:
