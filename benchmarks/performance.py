@@ -85,10 +85,10 @@ than the barrier for 1,000 or more, 2.5 times with `lognormal`. Extra may be 1.0
         "Where the cloud's rates are the limit",
         """\
 The same with a surge of 5 %, on clouds that launch and terminate no faster than these do by
-default. The bound is the time until the last launch there is a token for, and one replacement.
-Ours has to be at most 1.03 (`gce` 1.10) of it, and no call one too many. 100,000 instances in one
-account and region of EC2 take half a day by any strategy; `plan` says so. `small` is a hundredth
-of EC2's bucket.""",
+default. The bound is the time until the last launch there is a token for, a fifth of the bucket
+being kept for ways back, and one replacement. Ours has to be at most 1.03 (`gce` 1.10) of it, and
+no call one too many. 100,000 instances in one account and region of EC2 take half a day by any
+strategy; `plan` says so. `small` is a hundredth of EC2's bucket.""",
         {
             "cloud": "cloud",
             "n": "instances",

@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from immutable.backend import Backend
+from immutable.engine.places import Places, places
 from immutable.journal import Journal, open_journal
 from immutable.model import Clock, FleetURL, SystemClock
 from immutable.registry import backend_class
@@ -35,6 +36,7 @@ class Connection:
         journal: Where its rollouts are written down.
         clock: The wall clock.
         actor: On whose behalf it is changed.
+        places: What its rollouts share with others of this process.
     """
 
     url: FleetURL
@@ -42,6 +44,7 @@ class Connection:
     journal: Journal
     clock: Clock
     actor: str
+    places: Places
 
     @property
     def address(self) -> str:
@@ -71,7 +74,7 @@ async def connected(
             backend = await stack.enter_async_context(opened_backend(where, clock=time))
         if not isinstance(journal, Journal):
             journal = await stack.enter_async_context(opened_journal(journal, clock=time))
-        yield Connection(where, backend, journal, time, actor or default_actor())
+        yield Connection(where, backend, journal, time, actor or default_actor(), places())
 
 
 # local, aws://eu-west-1, local://?dir=/srv: with * in place of a fleet's name.

@@ -17,10 +17,10 @@ from immutable.connecting import opened_backend
 from immutable.engine.beginning import Turn
 from immutable.engine.driver import drive
 from immutable.engine.keeper import Keeper
+from immutable.engine.places import places
 from immutable.errors import ImmutableError, JournalError, LeaseLost
 from immutable.journal import Journal, Lease
 from immutable.model import Clock, FleetURL, Rate, Result, SystemClock
-from immutable.planning.sharing import Launches
 
 __all__ = ["Controller"]
 
@@ -41,7 +41,7 @@ class Controller:
         most: How many rollouts to drive at once.
         launches: How fast the rollouts of each place may launch instances, all together, such as
             the part of an account's limit that is for them. They share it fairly, and a fifth of
-            the burst is kept for ways back, which never wait. None leaves it to the cloud.
+            the burst is kept for ways back, which never wait. None for what the backend declares.
         poll: Seconds between two looks for work.
         connect: Opens the backend of an address, and closes it at the end; by default the installed
             one.
@@ -67,7 +67,6 @@ class Controller:
         self._poll = poll
         self._clock = clock or SystemClock()
         self._launches = launches
-        self._shared: dict[Backend, Launches] = {}
         self._backends = _Backends(connect or partial(opened_backend, clock=self._clock))
         self._driving: set[str] = set()
         self._rests: dict[str, _Rest] = {}
@@ -126,15 +125,9 @@ class Controller:
         _log.info("rollout %s of %s is driven here", entry.rollout, entry.fleet)
         url = FleetURL.parse(entry.fleet)
         backend = await self._backends.get(url)
+        place = places().of(url, backend, self._launches)
         turn = Turn(entry, lease)
-        return await drive(backend, url.name, turn, self._keeper, self._clock, self._share(backend))
-
-    def _share(self, backend: Backend) -> Launches | None:
-        """Return what the rollouts of a place launch together; a place has one backend."""
-        if self._launches is None:
-            return None
-        now = asyncio.get_running_loop().time()
-        return self._shared.setdefault(backend, Launches(self._launches, now))
+        return await drive(backend, url.name, turn, self._keeper, self._clock, place)
 
 
 class _Rest:

@@ -75,6 +75,8 @@ class Cause(StrEnum):
     """The time for which stable is kept after the point of no return."""
     ROOM = "room"
     """The cloud had no room for a launch; it is tried again."""
+    SHARE = "share"
+    """Launches wait, for all rollouts of a place share how fast it launches."""
     BOOT = "boot"
     """Instances that are launched and not READY."""
     PROOF = "proof"

@@ -95,5 +95,7 @@ class Runner:
         return rollout
 
     async def _drive(self, rollout: Rollout, turn: Turn) -> Result:
+        at = self._at
         rollout.begun(turn.entry.rollout)
-        return await drive(self._at.backend, self._fleet, turn, self._keeper, self._at.clock)
+        place = at.places.of(at.url, at.backend)
+        return await drive(at.backend, self._fleet, turn, self._keeper, at.clock, place)

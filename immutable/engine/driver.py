@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 
-from attrs import evolve
-
 from immutable.backend import Backend, BackendError
 from immutable.engine.admitting import Hearing, hearing, revoked
 from immutable.engine.beginning import Turn, first_records
@@ -20,6 +18,7 @@ from immutable.engine.keeper import Keeper
 from immutable.engine.launching import Launching
 from immutable.engine.mind import Mind
 from immutable.engine.pacing import LONGEST, Pace, pause
+from immutable.engine.places import Place
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
 from immutable.engine.telling import Teller, cause
@@ -27,7 +26,6 @@ from immutable.engine.watch import Watch
 from immutable.errors import LeaseLost, PlanRefused, PlanStale
 from immutable.hooks import Cause
 from immutable.model import (
-    Action,
     Clock,
     Create,
     Event,
@@ -55,8 +53,7 @@ from immutable.model.records import (
 )
 from immutable.planning import script
 from immutable.planning.comparison import remains
-from immutable.planning.kernel import Give, Move, Raise, Situation, next_move
-from immutable.planning.sharing import Launches
+from immutable.planning.kernel import Give, Move, Situation, next_move
 from immutable.planning.stateful import lost, two_writers
 
 __all__ = ["drive"]
@@ -70,7 +67,7 @@ async def drive(
     turn: Turn,
     keeper: Keeper,
     clock: Clock,
-    launches: Launches | None = None,
+    place: Place,
 ) -> Result:
     """Carry a rollout on until it ends.
 
@@ -80,8 +77,7 @@ async def drive(
         turn: The right to drive it; given back at the end.
         keeper: Who has it.
         clock: The wall clock.
-        launches: What it shares with the other rollouts of a place; None if it may launch whatever
-            its limits allow.
+        place: What it shares with the other rollouts there.
 
     Raises:
         LeaseLost: Another controller took over; the fleet was not touched after that.
@@ -92,7 +88,7 @@ async def drive(
     session = Session(turn.entry, keeper.journal, turn.lease, teller)
     async with keeper.keeping(session), Sources(backend, fleet, session.plan) as sources:
         with teller.driving():
-            launching = Launching(session, launches)
+            launching = Launching(session, place)
             return await _Driver(backend, fleet, session, clock, sources, launching).run()
 
 
@@ -160,8 +156,9 @@ class _Driver:
         seen = [counts(number) for number in groups]
         ledger, steps = self._session.ledger, self._session.plan.steps
         asked = bool(self._gates.stance(over=self._gates.over()).freeze)
-        short = self._hands.short
-        return cause(ledger, steps[ledger.step], seen, asked=asked, kept=kept, short=short)
+        short, shares = self._hands.short, self._launching.waits
+        step = steps[ledger.step]
+        return cause(ledger, step, seen, asked=asked, kept=kept, short=short, shares=shares)
 
     async def _first_records(self) -> list[Record]:
         """Begin a rollout that was submitted: nobody has looked at the fleet yet."""
@@ -308,8 +305,8 @@ class _Driver:
                     break  # They are counted as done, so they are done first.
                 await self._admit()
                 return True
-            now, move, action = self._afforded(now, move, action)
-            if action is None:
+            offered, move = move, self._launching.afforded(now, move)
+            if move is not offered and (action := self._mind.action(now, move)) is None:
                 break
             intents.append((action, move.why))
             self._hands.expect(action)
@@ -324,23 +321,6 @@ class _Driver:
         if isinstance(move, Give) and self._session.plan.limits.on_protected is OnProtected.WAIT:
             self._watch.suspend(_now())  # Only protected ones are left.
         return False
-
-    def _afforded(
-        self, now: Situation, move: Move, action: Action
-    ) -> tuple[Situation, Move, Action | None]:
-        """Return as much of a growth as may be launched now; what else can be done, if none."""
-        if not isinstance(move, Raise):
-            return now, move, action
-        granted = self._launching.grant(move.by)
-        if granted == move.by:
-            return now, move, action
-        if granted:
-            why = f"{move.why}; {granted} of {move.by} now, for others launch too"
-            move = evolve(move, by=granted, why=why)
-            return now, move, self._mind.action(now, move)
-        now = evolve(now, short=True)
-        other = next_move(now)
-        return now, other, self._mind.action(now, other)
 
     @property
     def _short(self) -> bool:

@@ -1,11 +1,14 @@
-"""One rollout's part of what the rollouts of a controller launch together."""
+"""One rollout's part of what the rollouts of a place launch together."""
 
 from __future__ import annotations
 
 import asyncio
 
+from attrs import evolve
+
+from immutable.engine.places import Place
 from immutable.engine.session import Session
-from immutable.planning.sharing import Launches
+from immutable.planning.kernel import Move, Raise, Situation, next_move
 
 __all__ = ["Launching"]
 
@@ -15,16 +18,16 @@ class Launching:
 
     Args:
         session: The rollout.
-        launches: What it shares with others; None if it may launch whatever its limits allow.
+        place: What it shares with others.
 
     Attributes:
         waits: Whether it got fewer than it asked for in this pass.
     """
 
-    def __init__(self, session: Session, launches: Launches | None = None) -> None:
+    def __init__(self, session: Session, place: Place) -> None:
         self.waits = False
         self._session = session
-        self._launches = launches
+        self._place = place
 
     def begin(self) -> None:
         """Begin a pass."""
@@ -37,23 +40,32 @@ class Launching:
 
     def leave(self) -> None:
         """Wait no more."""
-        if self._launches is not None:
-            self._launches.leave(self._session.lease.rollout)
+        if self._place.launches is not None:
+            self._place.launches.leave(self._session.lease.rollout)
 
-    def grant(self, wanted: int) -> int:
-        """Return how many of *wanted* instances may be launched now: they count as launched."""
-        if self._launches is None:
-            return wanted
-        back = self._session.ledger.back
-        granted = self._launches.grant(self._session.lease.rollout, wanted, _now(), back=back)
-        self.waits = granted < wanted
-        return granted
+    def afforded(self, now: Situation, move: Move) -> Move:
+        """Return as much of a growth as may be launched now; what else can be done, if none.
+
+        What is returned counts as launched.
+        """
+        launches = self._place.launches
+        if launches is None or not isinstance(move, Raise):
+            return move
+        rollout, back = self._session.lease.rollout, self._session.ledger.back
+        granted = launches.grant(rollout, move.by, _now(), back=back)
+        self.waits = granted < move.by
+        if not self.waits:
+            return move
+        if granted:
+            why = f"{move.why}; {granted} of {move.by} now, for others launch too"
+            return evolve(move, by=granted, why=why)
+        return next_move(evolve(now, short=True))
 
     def next_in(self, poll: float) -> float | None:
         """Return in how many seconds, at least *poll*, to ask again; None if nothing is wanted."""
-        if self._launches is None or not self.waits:
+        if self._place.launches is None or not self.waits:
             return None
-        return max(poll, self._launches.wait(_now()))
+        return max(poll, self._place.launches.wait(_now()))
 
 
 def _now() -> float:

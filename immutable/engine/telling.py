@@ -128,7 +128,14 @@ class Teller:
 
 
 def cause(
-    ledger: Ledger, step: Step, groups: Sequence[Counts], *, asked: bool, kept: bool, short: bool
+    ledger: Ledger,
+    step: Step,
+    groups: Sequence[Counts],
+    *,
+    asked: bool,
+    kept: bool,
+    short: bool,
+    shares: bool,
 ) -> Cause:
     """Return what a rollout waits for.
 
@@ -139,6 +146,7 @@ def cause(
         asked: Whether a gate waits for somebody's word, or for itself.
         kept: Whether stable is kept for a while after the point of no return.
         short: Whether launches wait for room.
+        shares: Whether launches wait for those of other rollouts.
     """
     causes = (
         (Cause.PAUSE, (bool(ledger.paused) or asked) and not ledger.back),
@@ -146,6 +154,7 @@ def cause(
         (Cause.BAKE, isinstance(step, Bake) and not ledger.back),
         (Cause.KEEP, kept),
         (Cause.ROOM, short),
+        (Cause.SHARE, shares),
         (Cause.BOOT, any(each.broken for each in groups)),
         (Cause.PROOF, any(each.ready > each.proven for each in groups)),
         (Cause.DRAIN, any(each.leaving for each in groups)),

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from immutable.model import Bounds, Capabilities, FleetState, Limits, Rate
 from immutable.planning.arithmetic import Window, floor
+from immutable.planning.sharing import reserved
 
 __all__ = ["Times", "bounds", "longest", "times"]
 
@@ -50,9 +51,11 @@ def times(state: FleetState, limits: Limits, backend: Capabilities) -> Times:
     return Times(boot + limits.min_ready, drain + backend.terminate)
 
 
-# 10,000 launches through a bucket of 1,000 that refills at 2/s: 9,000 wait for 4,500 s.
-def _drained(count: int, rate: Rate | None) -> float:
-    return max(0.0, count - rate.burst) / rate.per_second if rate else 0.0
+# 10,000 launches through a bucket of 1,000 that refills at 2/s, of which 200 are kept for the way
+# back: 800 go at once, 9,200 wait for 4,600 s. Nothing is kept of a bucket of terminations: 9,000
+# of 10,000 wait, at 20/s for 450 s.
+def _drained(count: int, rate: Rate | None, kept: float = 0.0) -> float:
+    return max(0.0, count - rate.burst + kept) / rate.per_second if rate else 0.0
 
 
 # N = 10, S = 1, U = 0, W = 170 s: work = 1,700 s. With surge 10 it would be 170 s, and W is the
@@ -65,10 +68,15 @@ def bounds(
     probe: bool,
     waits: float = 0.0,
 ) -> Bounds:
-    """Return what a rollout of this size promises and expects, *waits* being its bakes' seconds."""
+    """Return what a rollout of this size promises and expects, *waits* being its bakes' seconds.
+
+    What the launches cost is reckoned for one that has its place for itself, and that leaves what
+    is kept for ways back in the bucket, as the engine does.
+    """
     count = limits.wanted
     work = count * usual.whole / max(1, limits.surge + limits.unavailable)
-    launching = _drained(count, backend.launches)
+    kept = reserved(backend.launches) if backend.launches else 0.0
+    launching = _drained(count, backend.launches, kept)
     terminating = _drained(count, backend.terminations)
     api = max(launching, terminating)
     least = max(work, api, usual.whole) if count else 0.0

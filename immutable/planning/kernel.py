@@ -38,7 +38,7 @@ class Situation:
         overdue: How many target members should have become READY by now.
         witnessed: How many different target members have been proven so far.
         unsure: Whether a call without an answer may still take effect.
-        short: Whether launches have just failed for want of capacity.
+        short: Whether launches have just failed for want of capacity, or wait for others'.
     """
 
     window: Window

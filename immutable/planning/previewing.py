@@ -8,6 +8,7 @@ from immutable.model import Bake, Capabilities, Commit, Plan, PlanKind, Rate, Re
 from immutable.model.preview import Change, ChangeKind, StepAhead
 from immutable.model.quantities import duration
 from immutable.planning.goals import goals, share, watching
+from immutable.planning.sharing import reserved
 
 __all__ = ["changes", "rates", "steps_ahead"]
 
@@ -72,23 +73,30 @@ def _ahead(plan: Plan, number: int, step: Step) -> StepAhead:
     )
 
 
-# 10,000 launches, a bucket of 1,000 that refills at 2 a second: "… 9,000 wait, at least 75 min".
+# 10,000 launches, a bucket of 1,000 that refills at 2 a second: "800 at once, then 2 a second, and
+# 200 are kept for ways back; 9,200 wait, at least 77 min".
 def rates(plan: Plan, able: Capabilities) -> tuple[str, ...]:
     """Return in words what the backend's limits on launches and terminations cost a plan."""
     renewed = [len(step.instances) for step in plan.steps if isinstance(step, Renew)]
     replaced = plan.bounds.wanted if plan.kind is PlanKind.REPLACE and plan.steps else 0
     count = sum(renewed) or replaced
-    limited = (("launches", able.launches, plan.kept), ("terminations", able.terminations, False))
+    kept = reserved(able.launches) if able.launches else 0.0
+    limited = (
+        ("launches", able.launches, kept, plan.kept),
+        ("terminations", able.terminations, 0.0, False),
+    )
     return tuple(
-        _rate(what, count, rate)
-        for what, rate, spared in limited
+        _rate(what, count, rate, kept)
+        for what, rate, kept, spared in limited
         if rate is not None and count and not spared
     )
 
 
-def _rate(what: str, count: int, rate: Rate) -> str:
-    said = f"{count:,} {what}: {rate.burst:g} at once, then {rate.per_second:g} a second"
-    behind = count - rate.burst
+def _rate(what: str, count: int, rate: Rate, kept: float) -> str:
+    first = int(rate.burst - kept) if kept else rate.burst
+    said = f"{count:,} {what}: {first:,g} at once, then {rate.per_second:g} a second"
+    said += f", and {rate.burst - first:,g} are kept for ways back" if kept else ""
+    behind = count - first
     if behind <= 0:
         return f"{said}; none has to wait"
     return f"{said}; {behind:,.0f} wait, at least {duration(round(behind / rate.per_second))}"

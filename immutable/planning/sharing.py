@@ -3,7 +3,8 @@
 One bucket of launches is for all rollouts of a place. Forward they spend it but for a reserve,
 which is for ways back: a rollout that ran it dry would make its own way back slow. When there is
 too little for all, it is given out in rounds: each who waits gets an equal part once, who has
-waited longest first.
+waited longest first. Who waits has to ask again and again: one that is heard of no more, because
+a call of it hangs, keeps nothing from the others.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ from attrs import define, field
 
 from immutable.model import Rate
 
-__all__ = ["RESERVE", "Launches"]
+__all__ = ["RESERVE", "Launches", "reserved"]
 
 RESERVE = 0.2
 """The part of a bucket that only ways back may spend."""
 
 _WHOLE = 1e-6
+_ABSENT = 120.0
+"""Seconds after which who has not asked again waits no more: eight of the longest waits."""
+
+
+# A bucket of 1,000: 200.    Of 2: 0.4.    Of 1: none, or nobody could ever go forward.
+def reserved(rate: Rate) -> float:
+    """Return how many launches of a full bucket are kept for ways back."""
+    return min(RESERVE * rate.burst, max(0.0, rate.burst - 1))
 
 
 @define
@@ -38,6 +47,7 @@ class Launches:
     tokens: float = field(init=False)
     _waiting: dict[str, None] = field(factory=dict, init=False)
     _served: dict[str, None] = field(factory=dict, init=False)  # In this round; they wait, too.
+    _asked: dict[str, float] = field(factory=dict, init=False)  # When each of them asked last.
     _quota: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -57,6 +67,8 @@ class Launches:
             back: Whether it goes back.
         """
         left = self._left(now)
+        self._forget_absent(now)
+        self._asked[rollout] = now
         granted = wanted if back else min(wanted, self._part(rollout, left))
         self.tokens -= granted
         if granted >= wanted:
@@ -84,22 +96,29 @@ class Launches:
         gained = self.rate.per_second * max(0.0, now - self.at)
         self.tokens = min(max(1.0, self.rate.burst), self.tokens + gained)
         self.at = now
-        return max(0, int(self.tokens - self._reserve + _WHOLE))
+        return max(0, int(self.tokens - reserved(self.rate) + _WHOLE))
 
-    @property
-    def _reserve(self) -> float:
-        # However small it is, a bucket that is full has one to give.
-        return min(RESERVE * self.rate.burst, max(0.0, self.rate.burst - 1))
+    def _forget_absent(self, now: float) -> None:
+        for name in [name for name, at in self._asked.items() if now - at > _ABSENT]:
+            self.leave(name)
 
     # A bucket of 10, 1 left, one every 5 s: 2 are kept, so in 10 s. With 7 left: at once.
     def wait(self, now: float) -> float:
         """Return the seconds until there is something to give to a way forward."""
         if self._left(now):
             return 0.0
-        missing = 1 + self._reserve - self.tokens
+        missing = 1 + reserved(self.rate) - self.tokens
         return missing / self.rate.per_second if self.rate.per_second > 0 else inf
 
     def leave(self, rollout: str) -> None:
         """Let a rollout wait no more."""
         self._waiting.pop(rollout, None)
         self._served.pop(rollout, None)
+        self._asked.pop(rollout, None)
+
+    # 10, of which 4 are spent; from now on 100: 96 are left.
+    def change(self, rate: Rate, now: float) -> None:
+        """Go on with another rate; what is spent stays spent."""
+        self._left(now)
+        self.tokens += rate.burst - self.rate.burst
+        self.rate = rate

@@ -12,6 +12,7 @@ from immutable.backend import Throttled
 from immutable.engine.beginning import begin, take_over
 from immutable.engine.driver import drive
 from immutable.engine.keeper import Keeper
+from immutable.engine.places import Place
 from immutable.engine.retrying import jitter
 from immutable.errors import BackendError, LeaseLost
 from immutable.hooks import Hooks
@@ -239,7 +240,9 @@ class _Attempt:
                 )  # fmt: skip
             else:
                 turn = await take_over(book, plan.fleet, keeper.name)
-            result = await drive(backend, name, turn, keeper, clock)
+            place = Place()  # That it has for itself.
+            place.limit(backend.capabilities.launches)
+            result = await drive(backend, name, turn, keeper, clock, place)
         except (BackendError, LeaseLost) as error:
             return Status.FAILED.value, str(error)
         return result.status.value, result.reason

@@ -339,6 +339,15 @@ def test_a_submitted_plan_waits_for_a_controller_and_one_carries_it_out(
     assert json.loads(run("history", "sim://web", "--json").stdout)[-1]["status"] == "succeeded"
 
 
+@pytest.mark.parametrize(
+    "rate", ["fast", "10", "10,0", "0.5,1", "10,1,2", "nan,1", "10,inf", "-3,1"]
+)
+def test_a_rate_that_makes_no_sense_is_named_with_how_to_write_one(run, rate):
+    said = " ".join(run("controller", f"--launches={rate}", code=2).stderr.split())
+    assert f"{rate!r} is no rate" in said
+    assert "1000,2" in said
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_controller_that_is_told_to_stop_ends_well(tmp_path, how):
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Rollouts of one controller share how fast a place may launch."""
+"""Rollouts of one process share how fast a place may launch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import asyncio
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager, nullcontext, suppress
 
+import pytest
 from attrs import evolve
 
 from immutable import Fleet, Image, Limits, Revision, Rolling, Status, open_journal
 from immutable.backend import Group, InstanceState, Rate
 from immutable.controller import Controller
+from immutable.engine.places import Places, places
+from immutable.hooks import Cause, Waited, hooked
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed
-from immutable.model import Order
+from immutable.model import FleetURL, Order
 from immutable.model.records import Intended
 from immutable.testing import LoopClock, run
 
@@ -114,7 +117,7 @@ def test_without_a_rate_they_launch_as_their_limits_allow():
 def test_a_way_back_does_not_wait_for_those_who_go_forward():
     async def main():
         async with shared(8) as many, many.driven(RATE):
-            while Counter(many.cloud.fleet("f0").serving.get(2, {})).total() < 3:
+            while many.cloud.fleet("f0").serving[1].total() > SIZE - 2:
                 await asyncio.sleep(1)
             (entry,) = await many.journal.entries(fleet="memory://f0")
             given, before = many.clock.now(), len(many.launched["f0"])
@@ -144,3 +147,74 @@ def test_a_part_of_a_growth_says_so_in_the_record():
             assert any("1 of 3 now, for others launch too" in why for why in whys)
 
     run(main())
+
+
+async def replaced(many, name):
+    async with many.fleet(name) as fleet:
+        return await fleet.replace("v2", Rolling(probe=False), limits=LIMITS)
+
+
+def test_fleets_of_one_script_share_what_their_backend_declares_and_hooks_are_told_of_it():
+    async def main():
+        async with shared(2) as many:
+            able = evolve(many.backend.capabilities, launches=RATE)
+            many.backend.capabilities = able
+            # Another connection to the same place, as each fleet of a script has its own.
+            other = MemoryBackend(many.cloud)
+            other.capabilities = able
+            told = []
+            with hooked(on_event=lambda notice: told.append(notice.what)):
+                first = asyncio.ensure_future(replaced(many, "f0"))
+                many.backend = other
+                second = asyncio.ensure_future(replaced(many, "f1"))
+                ends = await asyncio.gather(first, second)
+            assert [each.status for each in ends] == [Status.SUCCEEDED] * 2
+            for number, at in enumerate(many.times(), 1):
+                assert number <= 0.8 * RATE.burst + RATE.per_second * at + 0.01
+            assert len(many.times()) == 2 * SIZE
+            assert Cause.SHARE in {each.cause for each in told if isinstance(each, Waited)}
+
+    run(main())
+
+
+@pytest.mark.parametrize(("said", "bound"), [(None, 0.1), (Rate(10, 0.2), 0.2)])
+def test_a_controller_goes_by_what_is_declared_unless_it_is_told_otherwise(said, bound):
+    async def main():
+        async with shared(8) as many:
+            many.backend.capabilities = evolve(many.backend.capabilities, launches=RATE)
+            async with many.driven(said):
+                assert await many.ended() == {Status.SUCCEEDED: 8}
+            fastest = (8 * SIZE - 8) / bound
+            assert fastest - 1 < many.times()[-1] < fastest + 30
+
+    run(main())
+
+
+def test_places_are_told_apart_by_all_of_the_address_but_the_fleets_name():
+    def at(url, said=None):
+        return known.of(FleetURL.parse(url), backend, said)
+
+    backend = MemoryBackend(Cloud(LoopClock()))
+    backend.capabilities = evolve(backend.capabilities, launches=RATE)
+    known = Places()
+
+    async def main():
+        assert at("memory://here/a") is at("memory://here/b?anything=else")
+        assert at("memory://here/a") is not at("memory://there/a")
+        assert at("memory://here/a").launches is not at("memory://there/a").launches
+        assert at("memory://here/a").launches.rate == RATE
+        # What somebody said holds for those who say nothing, too.
+        assert at("memory://here/a", Rate(3, 1)).launches.rate == Rate(3, 1)
+        assert at("memory://here/b").launches.rate == Rate(3, 1)
+        backend.capabilities = evolve(backend.capabilities, launches=None)
+        assert at("memory://there/a").launches is None
+
+    run(main())
+
+
+def test_each_loop_has_places_of_its_own_for_it_has_a_time_of_its_own():
+    async def main():
+        assert places() is places()
+        return places()
+
+    assert run(main()) is not run(main())

@@ -91,9 +91,17 @@ def test_steps_of_a_canary_tell_traffic_waits_and_gates():
 
 def test_limits_on_launches_are_told_with_what_they_cost():
     able = evolve(ABLE, launches=Rate(10, 0.5), terminations=Rate(1000, 10))
-    assert rates(planned(Rolling(), able=able), able) == (
-        "12 launches: 10 at once, then 0.5 a second; 2 wait, at least 4 s",
-        "12 terminations: 1000 at once, then 10 a second; none has to wait",
+    plan = planned(Rolling(), able=able)
+    launches, terminations = rates(plan, able)
+    assert launches == (
+        "12 launches: 8 at once, then 0.5 a second, and 2 are kept for ways back;"
+        " 4 wait, at least 8 s"
     )
+    assert terminations == "12 terminations: 1,000 at once, then 10 a second; none has to wait"
+    assert plan.bounds.api == 8
+    # A bucket of one keeps none, or it would give none.
+    least = evolve(ABLE, launches=Rate(1, 0.5))
+    assert planned(Rolling(), able=least).bounds.api == 22
+    assert rates(plan, least)[0].startswith("12 launches: 1 at once, then 0.5 a second; 11 wait")
     assert rates(planned(Rolling()), ABLE) == ()
     assert rates(resizing("sim://web", state(3), 5, WIDE, able), able) == ()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immutable.backend import Rate
-from immutable.planning.sharing import RESERVE, Launches
+from immutable.planning.sharing import RESERVE, Launches, reserved
 
 
 def bucket(burst=10.0, per_second=0.2, tokens=None):
@@ -58,6 +58,32 @@ def test_a_bucket_that_does_not_fill_is_waited_for_without_end():
     made = bucket(per_second=0.0)
     made.grant("a", 20, 0.0, back=False)
     assert made.wait(1e6) == inf
+
+
+def test_who_is_heard_of_no_more_keeps_nothing_from_the_others():
+    made = bucket(tokens=2.0)
+    assert made.grant("hangs", 5, 0.0, back=False) == 0
+    assert made.grant("b", 5, 0.0, back=False) == 0
+    assert made.grant("b", 5, 5.0, back=False) == 0  # The one there is is for who came first.
+    for tick in range(1, 61):
+        made.grant("c", 50, 5.0 + 2 * tick, back=False)
+    assert made.grant("b", 1, 126.0, back=False) == 1
+    made.tokens = 4.0
+    assert [made.grant(name, 1, 126.0, back=False) for name in ("c", "b")] == [1, 1]
+
+
+def test_another_rate_leaves_what_is_spent_spent():
+    made = bucket()
+    made.grant("a", 4, 0.0, back=False)
+    made.change(Rate(100, 1.0), 0.0)
+    assert made.tokens == 96
+    made.change(Rate(5, 1.0), 0.0)
+    assert made.grant("a", 5, 0.0, back=False) == 0
+    assert made.wait(0.0) == pytest.approx(1.0)
+
+
+def test_what_is_kept_is_a_fifth_but_never_the_last():
+    assert [reserved(Rate(burst, 1.0)) for burst in (1000, 2, 1, 0.5)] == [200, 0.4, 0, 0]
 
 
 asks = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abc"), st.integers(1, 20)))
