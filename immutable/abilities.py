@@ -13,6 +13,7 @@ from immutable.model.drift import Inspection
 __all__ = [
     "MetricSource",
     "SupportsAdopt",
+    "SupportsChanges",
     "SupportsCreate",
     "SupportsDrift",
     "SupportsImages",
@@ -237,6 +238,34 @@ class SupportsWithdrawal(Protocol):
             Denied: It is somebody else's, or the caller is not permitted to.
             Throttled: Not now.
             Transient: It may have been done, or may yet be.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsChanges(Protocol):
+    """A backend that can be told of changes (``changes``): whoever watches need not poll.
+
+    What is told is a hint: looks say what has become of a fleet, and are made without hints too.
+    Of such a backend every look has a ``cursor``, also one that tells everything.
+    """
+
+    async def changed(self, fleet: str, since: int) -> None:
+        """Return once a look would tell anything else than the one that *since* is the cursor of.
+
+        That is at once when it would already, and when the cursor is not known, or not any more. It
+        may return although nothing has changed. It may be cancelled at any moment, and costs next
+        to nothing while it waits.
+
+        Args:
+            fleet: The fleet.
+            since: The cursor of a look.
+
+        Raises:
+            Gone: No such fleet.
+            Denied: Changes must not be heard.
+            Throttled: Not now.
+            Transient: Nobody tells of changes at the moment.
         """
         ...
 

@@ -26,6 +26,7 @@ from attrs import frozen
 from immutable.abilities import (
     MetricSource,
     SupportsAdopt,
+    SupportsChanges,
     SupportsCreate,
     SupportsDrift,
     SupportsImages,
@@ -127,6 +128,7 @@ __all__ = [
     "Slot",
     "Stray",
     "SupportsAdopt",
+    "SupportsChanges",
     "SupportsCreate",
     "SupportsDrift",
     "SupportsImages",

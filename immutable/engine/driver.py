@@ -12,6 +12,7 @@ from immutable.backend import Backend, BackendError
 from immutable.engine.admitting import Hearing, hearing, revoked
 from immutable.engine.beginning import Turn, first_records
 from immutable.engine.calls import Calls
+from immutable.engine.feed import Feed
 from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
 from immutable.engine.keeper import Keeper
@@ -110,6 +111,7 @@ class _Driver:
         self._session = session
         self._clock = clock
         self._poll, self._pace = able.poll, Pace(able.poll)
+        self._feed = Feed(backend, fleet, self._pace)
         self._watch = Watch(session.plan, able, _now())
         self._mind = Mind(session, self._watch, able)
         self._calls = Calls(backend, fleet, session.plan, session.teller)
@@ -144,7 +146,7 @@ class _Driver:
                 if session.over():
                     return session.result()
                 with session.teller.waiting(self._cause):
-                    await session.rest(seconds)
+                    await self._feed.rest(session.bell, seconds)
         finally:
             self._launching.leave()
             await self._gates.close()
@@ -212,6 +214,7 @@ class _Driver:
         patience = self._session.plan.limits.deadline
         state = await self._calls.observe(self._watch.cursor, patience=patience)
         self._session.note(*self._watch.look(state, asked, _now(), self._session.ledger))
+        self._feed.looked(state.cursor)
         later = self._mind.outdone()
         if later is not None:
             rollout = self._session.lease.rollout
@@ -411,7 +414,9 @@ class _Driver:
         timers.append(self._launching.next_in(self._poll))
         soonest = min(timer for timer in timers if timer is not None)
         awaited = watch.census.awaited()
-        if awaited:
+        if awaited and self._feed.tells:
+            soonest = max(soonest, self._pace.least)  # What is awaited is told.
+        elif awaited:
             wanted = min(pause(awaited, self._poll), max(soonest + 0.001, self._poll))
             return self._pace.take(wanted)
         if not watch.settled:

@@ -44,8 +44,17 @@ class Pace:
         if cost == 0 or self.spared < cost:
             self.spared = 0.0
             return self.poll
-        self.spared = min(_SPARED, self.spared - cost)
+        self.waited(seconds)
         return seconds
+
+    @property
+    def least(self) -> float:
+        """How soon the next look may follow, in seconds, if nobody knows what it will be for."""
+        return self.poll * (_FINEST if self.spared >= 1 - _FINEST else 1)
+
+    def waited(self, seconds: float) -> None:
+        """Count a wait that was ended by what happened."""
+        self.spared = max(0.0, min(_SPARED, self.spared - 1 + seconds / self.poll))
 
 
 # Looks at 18 s (not yet) and at 22 s (done): 20.    At 20 s, done: 19.    At 19 s, not yet: 19.5.

@@ -157,14 +157,6 @@ class Session:
             self.note(order)
         await self.write()
 
-    async def rest(self, seconds: float) -> None:
-        """Wait for *seconds*, or until an order arrives."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self.bell.wait()
-        except TimeoutError:
-            pass
-
     def launches(self, action: Action) -> bool:
         """Whether an action launches an image that the fleet does not run yet."""
         new = self.plan.kind is not PlanKind.SCALE and not self.ledger.committed

@@ -87,6 +87,7 @@ class MemoryBackend(Backend):
             type(self).capabilities,
             staleness=cloud.faults.stale,
             heals=cloud.heals,
+            changes=cloud.feed.on,
             launches=cloud.rates.launches,
             terminations=cloud.rates.terminations,
         )
@@ -120,6 +121,10 @@ class MemoryBackend(Backend):
         """Return what there is, or what changed since a cursor."""
         return self._call("observe", lambda: self.cloud.look(fleet, since))
 
+    async def changed(self, fleet: str, since: int) -> None:
+        """Return when a fleet is not as the look with that cursor has told it."""
+        await self.cloud.feed.changed(self._call("changed", lambda: self.cloud.fleet(fleet)), since)
+
     async def inspect(self, fleet: str) -> Inspection:
         """Compare every server with its group's revision."""
         cloud = self.cloud
@@ -132,10 +137,10 @@ class MemoryBackend(Backend):
         return self._call("preflight", lambda: self._problems(fleet, plan))
 
     def _problems(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
-        images = [each.image.artifact for each in (plan.candidate, plan.stable)]
+        images = dict.fromkeys(each.image.artifact for each in (plan.candidate, plan.stable))
         found = [
             Problem(f"image {each} is withdrawn", "restore it, or name another one")
-            for each in dict.fromkeys(images)
+            for each in images
             if not self.cloud.withdrawn.get(each, True)
         ]
         artifact = plan.candidate.image.artifact

@@ -19,6 +19,7 @@ from immutable.backend import (
     Volume,
 )
 from immutable.memory import looking, owning
+from immutable.memory.feeding import note_groups
 from immutable.memory.inspecting import Alterations
 from immutable.memory.laws import Laws
 from immutable.memory.machines import Machines
@@ -222,7 +223,8 @@ class Cloud(Machines):
     # -- what is seen --------------------------------------------------------------------------
 
     def _remember(self, fleet: SimulatedFleet) -> None:
-        """Keep how a fleet looks now, if somebody may look at it late."""
+        """Keep how a fleet looks now, if somebody may look at it late; tell those who wait."""
+        self.feed.notice(fleet.name)
         if self.faults.stale:
             fleet.history.append(self._whole(fleet))
 
@@ -230,6 +232,7 @@ class Cloud(Machines):
         """Let stale observers see, later, how things are now."""
         for fleet in self.fleets.values():
             self._remember(fleet)
+        self.feed.notice()  # Of deleted ones, too.
 
     def _groups(self, fleet: SimulatedFleet) -> tuple[Group, ...]:
         return tuple(self._told(fleet.groups[number].shown) for number in sorted(fleet.groups))
@@ -238,6 +241,8 @@ class Cloud(Machines):
         return owning.told(shown, self.at)
 
     def _whole(self, fleet: SimulatedFleet) -> FleetState:
+        if self.feed.on:
+            note_groups(fleet)
         return looking.whole(fleet, self._groups(fleet), self.at)
 
     def look(self, name: str, since: int | None) -> FleetState:
@@ -248,6 +253,8 @@ class Cloud(Machines):
         """
         self.advance()
         fleet, lag = self.fleet(name), self.faults.stale
+        if self.feed.on:
+            note_groups(fleet)
         if not lag:
             return looking.changes(fleet, self._groups(fleet), self.at, since)
         moment = self.at - self.faults.random.uniform(0, lag)

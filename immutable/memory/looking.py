@@ -83,8 +83,8 @@ def as_it_was(
     return evolve(then, at=present.at, instances=changed, complete=False)
 
 
-def _newest(log: Iterable[Instance]) -> tuple[Instance, ...]:
-    return tuple({each.id: each for each in log}.values())
+def _newest(log: Iterable[Instance | None]) -> tuple[Instance, ...]:
+    return tuple({each.id: each for each in log if each is not None}.values())
 
 
 def _end(fleet: SimulatedFleet) -> int:

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from immutable.backend import Clock, Instance, InstanceState, Trouble, TroubleKind
 from immutable.memory.faults import Faults
+from immutable.memory.feeding import Feed
 from immutable.memory.laws import Behaviour, Law, Laws
 from immutable.memory.parts import SimulatedFleet, SimulatedGroup, SimulatedServer, is_live
 from immutable.memory.rates import Rates
@@ -48,6 +49,7 @@ class Machines(Timeline):
         heals: Whether groups are kept at their size; else the size falls with a member that dies.
         watchers: Called with fleet and instance after every change of an instance.
         names: Where the names of new servers come from.
+        feed: Who is told of changes; nobody at first.
     """
 
     def __init__(self, clock: Clock, zones: tuple[str, ...], laws: Laws, seed: int) -> None:
@@ -64,6 +66,8 @@ class Machines(Timeline):
         self.heals = True
         self.watchers: list[Callable[[SimulatedFleet, Instance], None]] = []
         self.names: Iterator[str] = (f"i-{number:06d}" for number in count(1))
+        self.feed = Feed(self, self.fleets)
+        self.sooner = self.feed.hurry
         self._fate = Random(seed + 2)  # A hazard changes no other chance.
         self._hazard: Law | None = None
 
@@ -256,6 +260,7 @@ class Machines(Timeline):
         fleet.log.append(instance)
         if self.faults.stale:
             self._remember(fleet)
+        self.feed.notice(fleet.name)
         for watcher in self.watchers:
             watcher(fleet, instance)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from immutable.backend import FleetState, Group, Instance, InstanceState, Volume
+from immutable.backend import FleetState, Group, Instance, InstanceState, Slot, Volume
 from immutable.memory.clients import Clients
 from immutable.memory.room import NoRoom
 
@@ -110,6 +110,9 @@ class SimulatedFleet:
         scaler: What sets its size by itself; nothing at first.
         volumes: What each of its slots has; empty for a fleet without state.
         slots: Its slots by name.
+        log: Every change of an instance, oldest first; None where a group or slot has changed.
+        dropped: How many changes are not in the log any more.
+        facts: Groups and slots as they were when their change was last put into the log.
     """
 
     name: str
@@ -122,13 +125,14 @@ class SimulatedFleet:
     serving: dict[int, Counter[str]] = field(factory=dict)
     lowest_ready: int = 0
     highest_total: int = 0
-    log: list[Instance] = field(factory=list)
+    log: list[Instance | None] = field(factory=list)
     dropped: int = 0
     history: list[FleetState] = field(factory=list)
     clients: Clients = field(factory=Clients)
     scaler: Scaler | None = None
     volumes: tuple[Volume, ...] = ()
     slots: dict[str, SimulatedSlot] = field(factory=dict)
+    facts: tuple[tuple[Group, ...], tuple[Slot, ...]] = ((), ())
 
     def reset_marks(self) -> None:
         """Start `lowest_ready` and `highest_total` afresh."""

@@ -23,6 +23,7 @@ class Timeline:
     Attributes:
         clock: Whose time it is.
         at: Until when everything has happened.
+        sooner: Called when something is due before everything else; nobody at first.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -31,6 +32,12 @@ class Timeline:
         self._order = count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._advancing = False
+        self.sooner: Callable[[], None] | None = None
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next thing happens; None when nothing is to come."""
+        return self._events[0][0] if self._events else None
 
     def advance(self) -> None:
         """Let everything happen that is due by now, each at its time."""
@@ -48,4 +55,7 @@ class Timeline:
 
     def after(self, seconds: float, event: Callable[[], None]) -> None:
         """Let *event* happen *seconds* from now."""
-        heapq.heappush(self._events, (self.at + seconds, next(self._order), event))
+        due = self.at + seconds
+        heapq.heappush(self._events, (due, next(self._order), event))
+        if self.sooner is not None and not self._advancing and self._events[0][0] == due:
+            self.sooner()

@@ -34,6 +34,7 @@ class Capabilities:
         traffic_stats: Can count requests, errors and latency by revision.
         volumes: Can keep volumes apart from instances (`SupportsVolumes`).
         snapshots: Can save the volumes of a slot that nobody holds.
+        changes: Can be told when something of a fleet has changed (`SupportsChanges`).
         console_output: Can show what an instance printed.
         heals: Keeps a group at its size: a member that dies is replaced. Without it the size
             falls with the member, and a rollout grows its target again by itself.
@@ -54,6 +55,7 @@ class Capabilities:
     traffic_stats: bool = False
     volumes: bool = False
     snapshots: bool = False
+    changes: bool = False
     console_output: bool = False
     heals: bool = True
     poll: float = 2.0

@@ -42,7 +42,7 @@ def built(twin: Twin, cloud: Cloud) -> MemoryBackend:
     able, spans = twin.able, twin.spans
     cloud.laws = Laws(spans.boot, spans.drain, spans.terminate)
     cloud.rates.launches, cloud.rates.terminations = able.launches, able.terminations
-    cloud.heals = able.heals
+    cloud.heals, cloud.feed.on = able.heals, able.changes
     cloud.faults.stale = able.staleness
     if twin.errors:
         for group in twin.state.groups:

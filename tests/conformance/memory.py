@@ -48,12 +48,13 @@ class MemoryAuthor(Accessors):
     virtual = True
 
     def make(self, kind: type[MemoryBackend] = MemoryBackend, *, stale: float = 0.0):
-        """Return a backend on a cloud of its own."""
+        """Return a backend on a cloud of its own, which tells of changes."""
         whole = kind is MemoryBackend
         self.kind = CutShort if whole else type(kind.__name__, (kind, CutShort), {})
         self.cloud = Cloud(LoopClock(), laws=LAWS)
         self.cloud.images = {"v1", "v2"}
         self.cloud.faults.stale = stale
+        self.cloud.feed.on = True
         self.made = self.kind(self.cloud)
         return self.made
 

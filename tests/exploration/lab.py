@@ -19,7 +19,17 @@ from immutable.admission import BuiltBy, Policy, set_policy
 from immutable.backend import DriftCode, Rate, Throttled, Transient, Volume
 from immutable.catalog import add, assign, restore, revoke
 from immutable.engine.retrying import jitter
-from immutable.memory import Behaviour, Fault, Laws, Tracking, When, exponential, fixed, lognormal
+from immutable.memory import (
+    Behaviour,
+    Cloud,
+    Fault,
+    Laws,
+    Tracking,
+    When,
+    exponential,
+    fixed,
+    lognormal,
+)
 from immutable.model import Order
 from immutable.trust import Artifact
 from immutable.volumes import Stateful
@@ -83,10 +93,12 @@ class Lab:
             world(
                 setting.size, laws=laws, stale=setting.stale, seed=setting.seed, watch=Oracle,
                 volumes=(Volume("data", "/data"),) if setting.stateful else (),
+                tells=setting.feed != "none",
             )
         )  # fmt: skip
         watch = w.backend
         assert isinstance(watch, Oracle)
+        cls._feed(w.cloud, setting)
         able = watch.capabilities
         watch.capabilities = evolve(
             able, weighted_traffic=setting.weighted, traffic_stats=setting.weighted
@@ -101,6 +113,14 @@ class Lab:
         if setting.scaled:
             w.cloud.autoscale(NAME, Tracking(lambda _: lab._now, target=100.0, every=47.0))
         return lab
+
+    @staticmethod
+    def _feed(cloud: Cloud, setting: Setting) -> None:
+        """Let what the cloud tells of changes be as good, or as bad, as the story has it."""
+        cloud.feed.silent = setting.feed == "silent"
+        cloud.feed.spurious = 0.3 if setting.feed == "spurious" else None
+        if setting.feed == "breaks":
+            cloud.faults.add(Fault("changed", lambda: Transient("reset"), times=None, chance=0.3))
 
     async def _close(self) -> None:
         for life, task in self._lives.items():

@@ -17,6 +17,7 @@ from tests.support.mortal import Moment
 
 __all__ = [
     "CALLS",
+    "FEEDS",
     "KINDS",
     "QUALITIES",
     "SHARES",
@@ -43,6 +44,7 @@ CALLS = (
     "settle", "*",
 )  # fmt: skip
 KINDS = ("throttled", "lost", "refused before", "late")
+FEEDS = ("none", "none", "none", "works", "works", "spurious", "silent", "breaks")
 SHARES = ("0%", "5%", "10%", "25%", "33%", "50%", "100%")
 
 
@@ -61,6 +63,7 @@ class Setting:
         sick: How many servers aren't READY at first.
         scaled: Whether automatic scaling moves the fleet; if not, its size has to come out exactly.
         stateful: Whether its servers have volumes, of which each has one writer.
+        feed: How its cloud tells of changes, of `FEEDS`.
     """
 
     size: int = 4
@@ -73,6 +76,7 @@ class Setting:
     sick: int = 0
     scaled: bool = False
     stateful: bool = False
+    feed: str = "none"
 
 
 @frozen
@@ -115,6 +119,7 @@ class Story:
                 "weighted",
                 "scaled",
                 "stateful",
+                "feed",
             )
         ]
         changed += [evolve(now, size=size) for size in (2, 4, now.size // 2)]
@@ -135,6 +140,7 @@ def drawn(seed: int, commands: int = 6) -> Story:
     # Of its own, so that a story without volumes and repairs is what it was before there were any.
     other = Random(f"{seed} other")
     setting = _stateful(other, _setting(random))
+    setting = evolve(setting, feed=Random(f"{seed} feed").choice(FEEDS))
     moves, now = list[Move](), 0.0
     for _ in range(commands):
         now += random.choice((5, 60, 300, 900))

@@ -281,6 +281,10 @@ class MortalBackend(Backend):
 
     async def close(self) -> None: ...
 
+    async def changed(self, fleet, since):
+        # Whoever dies in a wait dies as well before the call that follows it.
+        await self.life.read(lambda: self.inner.changed(fleet, since))
+
     fleets = _called("fleets")
     observe = _called("observe")
     preflight = _called("preflight")

@@ -242,8 +242,12 @@ async def world(
     journal: str = ":memory:",
     watch: type[WatchedBackend] | None = None,
     volumes: tuple[Volume, ...] = (),
+    tells: bool = False,
 ) -> AsyncIterator[World]:
-    """A fleet of *size* long-READY servers of image v1, revision 1."""
+    """A fleet of *size* long-READY servers of image v1, revision 1.
+
+    With *tells* its cloud has a feed of changes.
+    """
     clock = LoopClock()
     cloud = Cloud(
         clock,
@@ -253,6 +257,7 @@ async def world(
     )
     cloud.settled_fleet(NAME, group or Group(revision(), 0), size, volumes)
     cloud.faults.stale = stale
+    cloud.feed.on = tells
     backend = (watch or WatchedBackend)(cloud)
     book = await open_journal(journal, clock=clock)
     try:

@@ -3,6 +3,7 @@
 from immutable.testing.check import KNOWN, Check
 from immutable.testing.checks import (
     abilities,
+    changing,
     creating,
     growing,
     holding,
@@ -18,6 +19,7 @@ from immutable.testing.checks import (
 __all__ = [
     "abilities",
     "catalogue",
+    "changing",
     "creating",
     "growing",
     "holding",

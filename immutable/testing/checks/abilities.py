@@ -18,6 +18,7 @@ from immutable.backend import (
     Invalid,
     Origin,
     SupportsAdopt,
+    SupportsChanges,
     SupportsCreate,
     SupportsImages,
     SupportsTraffic,
@@ -45,6 +46,9 @@ async def abilities_are_offered_as_they_are(s: Stage) -> None:
     }
     for name, implemented in offered.items():
         s.same(getattr(able, name), implemented, f"capabilities.{name}, and what is implemented")
+    # Whether it is on may depend on where the fleets are.
+    told = not able.changes or isinstance(s.backend, SupportsChanges)
+    s.must(told, "capabilities.changes is True, and `changed` is not implemented")
 
 
 @check("S1", size=None)

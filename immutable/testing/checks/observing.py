@@ -11,7 +11,7 @@ from immutable.testing.check import check
 from immutable.testing.stage import Stage
 
 READY, STARTING = InstanceState.READY, InstanceState.STARTING
-_NEVER_A_CURSOR = 1 << 40
+NEVER_A_CURSOR = 1 << 40
 _BLOCKED = 1.0
 
 
@@ -109,7 +109,7 @@ async def a_cursor_gives_what_changed(s: Stage) -> None:
     """A partial look tells all that changed after its cursor, to everybody who has it."""
     start = await s.look()
     if start.cursor is None:
-        again = await s.backend.observe(s.fleet, since=_NEVER_A_CURSOR)
+        again = await s.backend.observe(s.fleet, since=NEVER_A_CURSOR)
         s.must(again.complete, "a backend without cursors gave a partial look")
         return
     first, _ = await s.ready(2)
@@ -133,7 +133,7 @@ async def a_cursor_gives_what_changed(s: Stage) -> None:
 async def an_unknown_cursor_gives_everything(s: Stage) -> None:
     """Another process begins anew; a cursor that nobody gave out is no empty answer."""
     members = {each.id for each in await s.ready(2)}
-    state = await s.backend.observe(s.fleet, since=_NEVER_A_CURSOR)
+    state = await s.backend.observe(s.fleet, since=NEVER_A_CURSOR)
     s.same({each.id for each in state.instances}, members, "who is listed for an unknown cursor")
     s.must(state.complete, "the look for an unknown cursor is partial")
 
