@@ -14,15 +14,37 @@ from immutable.engine.admitting import hearing
 from immutable.engine.retrying import patiently
 from immutable.errors import FleetBusy, JournalError, NothingToRecover, PlanRefused, PlanStale
 from immutable.journal import Entry, Journal, Lease
-from immutable.model import Clock, Group, Plan, Problem, Record, Resize, Status
+from immutable.model import Clock, FleetState, Group, Plan, Problem, Record, Resize, Status
 from immutable.model.quantities import duration
 from immutable.model.records import Claimed, Ended, Started
 from immutable.model.serial import digest
 from immutable.planning.compile import staleness
 
-__all__ = ["Turn", "begin", "first_records", "new_entry", "new_rollout_id", "take_over"]
+__all__ = [
+    "Seen",
+    "Turn",
+    "begin",
+    "first_look",
+    "first_records",
+    "new_entry",
+    "new_rollout_id",
+    "take_over",
+]
 
 _ATTEMPTS = 10
+
+
+@frozen
+class Seen:
+    """A look at a fleet.
+
+    Attributes:
+        state: What was there.
+        asked: The loop's time at which it was asked for.
+    """
+
+    state: FleetState
+    asked: float
 
 
 @frozen
@@ -32,10 +54,12 @@ class Turn:
     Attributes:
         entry: The rollout as the journal lists it.
         lease: The lease on it.
+        seen: What it began with, which spares its driver a look; None if nobody has looked.
     """
 
     entry: Entry
     lease: Lease
+    seen: Seen | None = None
 
 
 def new_rollout_id(clock: Clock) -> str:
@@ -83,8 +107,10 @@ async def begin(
         raise FleetBusy(plan.fleet, running[0].rollout)
     entry = new_entry(plan, clock, rollout=rollout, actor=actor, reason=reason)
     entry = evolve(entry, controller=controller, fence=1)
-    started, *over = await first_records(backend, fleet, plan, journal)
-    return Turn(entry, await journal.begin(entry, [started, Claimed(controller, 1), *over]))
+    seen = await first_look(backend, fleet)
+    started, *over = await first_records(seen.state, plan, journal)
+    records = [started, Claimed(controller, 1), *over]
+    return Turn(entry, await journal.begin(entry, records), seen)
 
 
 def new_entry(plan: Plan, clock: Clock, *, rollout: str, actor: str, reason: str) -> Entry:
@@ -103,14 +129,25 @@ def new_entry(plan: Plan, clock: Clock, *, rollout: str, actor: str, reason: str
     )
 
 
-async def first_records(backend: Backend, fleet: str, plan: Plan, journal: Journal) -> list[Record]:
+async def first_look(backend: Backend, fleet: str) -> Seen:
+    """Look at a fleet before anything is done to it."""
+    asked = asyncio.get_running_loop().time()
+    state = await patiently(lambda: backend.observe(fleet), attempts=_ATTEMPTS)
+    return Seen(state, asked)
+
+
+async def first_records(state: FleetState, plan: Plan, journal: Journal) -> list[Record]:
     """Return what is to be known of the fleet before the first action.
+
+    Args:
+        state: The fleet as it is.
+        plan: What is to be carried out.
+        journal: Where ended rollouts stand.
 
     Raises:
         PlanRefused: A rollout that has ended holds a group still.
         PlanStale: The fleet is no longer what the plan was made for.
     """
-    state = await patiently(lambda: backend.observe(fleet), attempts=_ATTEMPTS)
     held = [each for each in state.groups if each.hold and each.hold.until > state.at]
     if held and (problems := _orphaned(held, state.at, await journal.entries(fleet=plan.fleet))):
         raise PlanRefused(problems)

@@ -10,7 +10,7 @@ import asyncio
 
 from immutable.backend import Backend, BackendError
 from immutable.engine.admitting import Hearing, hearing, revoked
-from immutable.engine.beginning import Turn, first_records
+from immutable.engine.beginning import Seen, Turn, first_look, first_records
 from immutable.engine.calls import Calls
 from immutable.engine.feed import Feed
 from immutable.engine.gatekeeper import Gatekeeper
@@ -30,6 +30,7 @@ from immutable.model import (
     Clock,
     Create,
     Event,
+    FleetState,
     OnProtected,
     PlanKind,
     Problem,
@@ -90,7 +91,7 @@ async def drive(
     async with keeper.keeping(session), Sources(backend, fleet, session.plan) as sources:
         with teller.driving():
             launching = Launching(session, place)
-            return await _Driver(backend, fleet, session, clock, sources, launching).run()
+            return await _Driver(backend, fleet, session, clock, sources, launching).run(turn.seen)
 
 
 class _Driver:
@@ -112,20 +113,22 @@ class _Driver:
         self._clock = clock
         self._poll, self._pace = able.poll, Pace(able.poll)
         self._feed = Feed(backend, fleet, self._pace)
+        self._longest = max(LONGEST, able.staleness)
         self._watch = Watch(session.plan, able, _now())
         self._mind = Mind(session, self._watch, able)
         self._calls = Calls(backend, fleet, session.plan, session.teller)
         self._hands = Hands(session, self._calls, self._watch, able.poll, self._barred)
         self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
         self._launching = launching
+        self._seen: Seen | None = None
         self._admitted = False
         self._look_soon = False
         self._repelled = 0
         self._looked = 0.0
 
-    async def run(self) -> Result:
-        """Make passes until the rollout ends."""
-        session = self._session
+    async def run(self, seen: Seen | None) -> Result:
+        """Make passes until the rollout ends; *seen* is what it began with."""
+        session, self._seen = self._session, seen
         events = await session.remember()
         self._recall(events)
         if session.over():
@@ -169,7 +172,8 @@ class _Driver:
             return [*heard.records, Ended(Status.FAILED, "; ".join(map(str, heard.problems)))]
         try:
             session = self._session
-            return await first_records(self._backend, self._fleet, session.plan, session.journal)
+            self._seen = await first_look(self._backend, self._fleet)
+            return await first_records(self._seen.state, session.plan, session.journal)
         except (PlanRefused, PlanStale) as error:
             return [Ended(Status.FAILED, str(error))]
 
@@ -210,9 +214,8 @@ class _Driver:
         return seconds
 
     async def _look(self) -> None:
-        self._looked = asked = _now()
-        patience = self._session.plan.limits.deadline
-        state = await self._calls.observe(self._watch.cursor, patience=patience)
+        state, asked = await self._observed()
+        self._looked = asked
         self._session.note(*self._watch.look(state, asked, _now(), self._session.ledger))
         self._feed.looked(state.cursor)
         later = self._mind.outdone()
@@ -221,6 +224,14 @@ class _Driver:
             raise LeaseLost(f"rollout {rollout} is driven under another journal, as lease {later}")
         if self._watch.harm(self._session.ledger):
             await self._check_volumes()
+
+    async def _observed(self) -> tuple[FleetState, float]:
+        """Return the fleet, and when it was asked for: first what the rollout began with."""
+        seen, self._seen = self._seen, None
+        if seen is not None and _now() - seen.asked < self._poll:
+            return seen.state, seen.asked
+        asked, patience = _now(), self._session.plan.limits.deadline
+        return await self._calls.observe(self._watch.cursor, patience=patience), asked
 
     async def _check_volumes(self) -> None:
         """End at once if volumes are lost, or have two writers: whatever is done may cost more.
@@ -341,12 +352,13 @@ class _Driver:
             await self._give_up(f"rollout {rivals.pop()} owns the fleet: {ends[-1].detail}")
         # Who goes back needs what a rival holds: there is nothing to do but to wait for it.
         self._repelled = self._repelled + 1 if rivals else 0
-        # A new group must be seen beside any rival's; one that has no size to lower may show
-        # members that an old look did not.
+        # One that has no size to lower may show members that an old look did not.
         done = all(each.outcome is Outcome.DONE for each in ends)
-        looks = any(isinstance(action, (Create, Settle, Snapshot)) for action, _ in intents)
+        looks = any(isinstance(action, (Settle, Snapshot)) for action, _ in intents)
         self._look_soon = looks or not done
-        return not self._look_soon
+        # A new group must be seen beside any rival's, which shows when everything is settled.
+        made = any(isinstance(action, Create) for action, _ in intents)
+        return not (self._look_soon or made)
 
     async def _admit(self) -> None:
         """Ask whether the candidate may be launched, right before it is for the first time.
@@ -408,7 +420,9 @@ class _Driver:
         """Return the seconds until the next look: few while something is about to change."""
         watch, ledger = self._watch, self._session.ledger
         if self._look_soon or ledger.blind or ledger.pending:
-            return max(self._poll, min(LONGEST, self._poll * 2.0 ** min(self._repelled, 9) / 2))
+            return max(
+                self._poll, min(self._longest, self._poll * 2.0 ** min(self._repelled, 9) / 2)
+            )
         timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
         timers += [self._hands.advances_in(), self._mind.crossed_for(_now())]
         timers.append(self._launching.next_in(self._poll))
@@ -417,11 +431,12 @@ class _Driver:
         if awaited and self._feed.tells:
             soonest = max(soonest, self._pace.least)  # What is awaited is told.
         elif awaited:
-            wanted = min(pause(awaited, self._poll), max(soonest + 0.001, self._poll))
+            usual = pause(awaited, self._poll, self._longest)
+            wanted = min(usual, max(soonest + 0.001, self._poll))
             return self._pace.take(wanted)
         if not watch.settled:
             return max(self._poll, min(watch.settles_in(_now()), soonest) + 0.001)
-        return min(LONGEST, max(soonest + 0.001, min(soonest, self._poll)))
+        return min(self._longest, max(soonest + 0.001, min(soonest, self._poll)))
 
 
 def _now() -> float:

@@ -9,7 +9,8 @@ from attrs import define, frozen
 __all__ = ["LONGEST", "Awaited", "Pace", "Span", "pause"]
 
 LONGEST = 15.0
-"""Seconds between two looks at a fleet in which nothing is about to change."""
+"""Seconds between two looks at a fleet in which nothing is about to change, at most; where looks
+may be out of date by more than that, so much."""
 
 _SHARE = 1 / 16
 _FINEST = 1 / 4
@@ -102,7 +103,7 @@ class Awaited:
 # Boots of 40 s at least, the oldest is 12 s old: in 28 s, so in 15.    At 38.5: in 1.5.
 # At 40.1: in 0.5, a quarter of a poll of 2 s; at 41: in 1; at 45: in 2. Nobody knows, 12 s old:
 # in 2; 96 s old: in 6, which is 6 % of what it takes at least.
-def pause(awaited: Iterable[Awaited], poll: float) -> float:
+def pause(awaited: Iterable[Awaited], poll: float, longest: float = LONGEST) -> float:
     """Return the seconds until the first of *awaited* may be done.
 
     What has never been seen to end is looked at each *poll*, and less often once a poll is less
@@ -113,8 +114,9 @@ def pause(awaited: Iterable[Awaited], poll: float) -> float:
     Args:
         awaited: What is under way.
         poll: Seconds between two looks while something is about to change.
+        longest: Seconds between two looks at most.
     """
-    return min((LONGEST, *(_pause(each, poll) for each in awaited)))
+    return min((longest, *(_pause(each, poll) for each in awaited)))
 
 
 def _pause(each: Awaited, poll: float) -> float:

@@ -134,6 +134,12 @@ class Stage:
             raise breach(f"the fleet is told without its group r{number}", *self.rules)
         return found
 
+    async def going_on(self, start: FleetState) -> dict[int, Group]:
+        """Return the groups as a look shows them now that goes on from an earlier one."""
+        await self.settle()
+        state = await self.backend.observe(self.fleet, since=start.cursor)
+        return {group.number: group for group in state.groups}
+
     @property
     def patience(self) -> float:
         """Seconds within which what goes on by itself has to end."""

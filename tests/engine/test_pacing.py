@@ -105,6 +105,34 @@ def test_boots_that_are_known_are_not_watched():
     assert count <= 4 * (200 / LONGEST + 8) + 30
 
 
+def test_what_one_begins_with_is_its_first_look_and_a_new_group_is_looked_for_when_it_must_show():
+    async def main():
+        async with world(2, stale=20.0) as w:
+            rollout = w.fleet.replace("v2", Rolling(probe=False), limits=Limits(1, min_ready=0))
+            began, asked = w.clock.now(), []
+            observe = w.backend.observe
+
+            async def counted(*words, **named):
+                asked.append(w.clock.now() - began)
+                return await observe(*words, **named)
+
+            w.backend.observe = counted
+            await rollout.end()
+            return asked
+
+    asked = run(main())
+    # For the plan; with it the rollout begins; then nothing before a rival's group has to show.
+    assert asked[:2] == [0.0, 0.0]
+    assert asked[2] == pytest.approx(20, abs=0.1)
+
+
+def test_a_calm_fleet_is_not_looked_at_more_often_than_looks_can_show_something_new():
+    assert pause([Awaited(0, 300)], 2.0) == LONGEST
+    assert pause([Awaited(0, 300)], 2.0, longest=40.0) == 40.0
+    # 126 and 114: where answers are half a minute old, a look each quarter shows nothing new.
+    assert looks(200, stale=2 * LONGEST)[0] < looks(200, stale=LONGEST)[0]
+
+
 @pytest.mark.parametrize("stale", [8.0, 20.0])
 def test_room_that_is_free_is_used_before_the_staleness_is_over(stale):
     _, fresh = looks(30)

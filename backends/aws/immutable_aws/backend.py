@@ -208,7 +208,7 @@ class AwsBackend(Backend):
 
     async def observe(self, fleet: str, *, since: int | None = None) -> FleetState:
         """Return what there is: always everything."""
-        return await self._eyes.look(fleet)
+        return await self._eyes.look(fleet, since)
 
     async def inspect(self, fleet: str) -> Inspection:
         """Compare every member with its group's launch template and image."""

@@ -71,6 +71,7 @@ async def create_revision(
     made = await hands.eyes.named(name)
     if made is None:
         raise Transient(f"{name} was made and can't be seen yet")
+    hands.eyes.born(made, revision)
     await _finish(hands, made, pattern, ctx)
 
 

@@ -25,7 +25,7 @@ async def hand_over(hands: Hands, other: Described, revision: int, ctx: Context)
         Whether there were any.
     """
     fleet = other.marks.fleet
-    scaling = await hands.eyes.scaling(other, anew=True)
+    scaling = await hands.eyes.scalings.read(other)
     if not scaling.policies and not scaling.schedules:
         return False
     await hands.owned(fleet, other.marks.revision, ctx)
@@ -49,7 +49,7 @@ async def hand_over(hands: Hands, other: Described, revision: int, ctx: Context)
         )
     await _check_attached(hands, group, scaling.policies, scaling.schedules)
     await _take_off(hands, other, ctx, scaling.policies, scaling.schedules)
-    hands.eyes.forget_scaling()
+    hands.eyes.scalings.forget()
     return True
 
 
@@ -115,7 +115,7 @@ async def _check_attached(
     hands: Hands, group: Described, policies: Sequence[Answer], schedules: Sequence[Answer]
 ) -> None:
     """Make sure that everything has arrived before it is taken off where it was."""
-    found = await hands.eyes.scaling(group, anew=True)
+    found = await hands.eyes.scalings.read(group)
     names = {each["PolicyName"] for each in found.policies}
     actions = {each["ScheduledActionName"] for each in found.schedules}
     missing = {each["PolicyName"] for each in policies} - names

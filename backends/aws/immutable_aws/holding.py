@@ -21,7 +21,7 @@ __all__ = ["hold", "is_still", "keep_still", "release", "restore"]
 async def hold(hands: Hands, fleet: str, revision: int, until: float, ctx: Context) -> None:
     """Take hold of a group, or renew that: first the mark, then what fights is stopped."""
     group = await hands.owned(fleet, revision, ctx)
-    scaling = await hands.eyes.scaling(group, anew=True)
+    scaling = await hands.eyes.scalings.read(group)
     before = group.marks
     saved = saved_now(group.group, scaling.policies, before.saved if before.hold else None)
     mark = held(before.hold, ctx, until, size_of(group))
@@ -103,12 +103,13 @@ async def restore(hands: Hands, group: Described, ctx: Context, *, least: int) -
     if change:
         await hands.scale("UpdateAutoScalingGroup", group, **change)
     if saved.policies:
-        scaling = await hands.eyes.scaling(group, anew=True)
+        scaling = await hands.eyes.scalings.read(group)
         for policy in scaling.policies:
             was = saved.policies.get(policy["PolicyName"], {})
             if restored_policy(policy, was) != policy:
                 group = await hands.owned(fleet, revision, ctx)
                 await put_policy(hands, group, restored_policy(policy, was))
+        hands.eyes.scalings.forget()
     if change or saved.policies:
         group = await hands.owned(fleet, revision, ctx)
     there = {each["ProcessName"] for each in group.group.get("SuspendedProcesses", ())}
@@ -116,7 +117,6 @@ async def restore(hands: Hands, group: Described, ctx: Context, *, least: int) -
     stopped = sorted(ours & there)
     if stopped:
         await hands.scale("ResumeProcesses", group, ScalingProcesses=stopped)
-    hands.eyes.forget_scaling()
 
 
 def _lasting(group: Described, saved: Saved, minimum: int) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from immutable.backend import (
     FleetState,
@@ -25,10 +26,12 @@ from immutable.toolkit.packing import unpack
 from immutable.toolkit.requests import read_listed, together
 from immutable.toolkit.sights import Sight, remembered
 from immutable.toolkit.weights import shares
-from immutable_aws.asking import healths_of, launched, passing, slots_seen, terminated
-from immutable_aws.calls import Answer, Calls
+from immutable_aws.asking import healths_of, launched, slots_seen, terminated
+from immutable_aws.calls import Calls
+from immutable_aws.checks import Checks
 from immutable_aws.marks import FLEET, PREFIX, Marks, Rule, tags_of
 from immutable_aws.moving import NOBODY, moved, names_of
+from immutable_aws.policies import Scalings
 from immutable_aws.reading import (
     Described,
     group_of,
@@ -44,7 +47,7 @@ from immutable_aws.reading import (
 from immutable_aws.scaling import settings
 from immutable_aws.traffic import table_of
 
-__all__ = ["WHOLE", "Eyes", "Scaling", "one_of", "rules_of"]
+__all__ = ["WHOLE", "Eyes", "one_of", "rules_of"]
 
 WHOLE = f"{PREFIX}whole"
 """Under this name a launch template's tags keep the whole revision."""
@@ -52,25 +55,12 @@ WHOLE = f"{PREFIX}whole"
 _TRIES = 4
 
 
-@frozen
-class Scaling:
-    """A group's policies and scheduled actions.
-
-    Attributes:
-        policies: As described.
-        schedules: As described.
-        at: When they were read, by the loop's time.
-    """
-
-    policies: Sequence[Answer] = ()
-    schedules: Sequence[Answer] = ()
-    at: float = float("-inf")
-
-
 @define
 class _Known:
     """What is remembered of a fleet; all of it can be had anew."""
 
+    checks: Checks
+    looks: int = 0
     sights: dict[str, Sight] = field(factory=dict)
     short: Lasting = field(factory=Lasting)
     odd: Lasting = field(factory=Lasting)
@@ -87,6 +77,7 @@ class Eyes:
     Attributes:
         cut: Members whose drain this process has cut short.
         delays: Deregistration delays in seconds, by target group, and when each was read.
+        scalings: What scales the groups.
     """
 
     def __init__(self, calls: Calls, staleness: float, poll: float) -> None:
@@ -95,9 +86,9 @@ class Eyes:
         self._poll = poll
         self._fleets: dict[str, _Known] = {}
         self._revisions: dict[str, Revision] = {}
-        self._scaling: dict[str, Scaling] = {}
         self.cut: set[str] = set()
         self.delays: dict[str, tuple[float, float]] = {}
+        self.scalings = Scalings(calls)
 
     # -- groups --------------------------------------------------------------------------------
 
@@ -135,32 +126,45 @@ class Eyes:
 
     # -- the whole look ------------------------------------------------------------------------
 
-    async def look(self, fleet: str) -> FleetState:
+    async def look(self, fleet: str, since: int | None = None) -> FleetState:
         """Return what there is of a fleet.
+
+        Args:
+            fleet: The fleet's name.
+            since: The cursor of a look that this one goes on from: what scales groups is told as
+                it was then, unless we have changed it.
 
         Raises:
             Gone: There is no such fleet.
             Transient: A part of it can't be seen, or parts contradict each other.
         """
-        return await read_listed(
-            fleet, partial(self.groups, fleet), partial(self._look, fleet), tries=_TRIES
+        known = self._fleets.setdefault(fleet, _Known(Checks(self._calls, self._staleness)))
+        goes_on = since is not None and since <= known.looks
+        state = await read_listed(
+            fleet,
+            partial(self.groups, fleet),
+            partial(self._look, fleet, known, inf if goes_on else self._staleness),
+            tries=_TRIES,
         )
+        known.looks += 1
+        return evolve(state, cursor=known.looks)
 
-    async def _look(self, fleet: str, first: list[Described]) -> FleetState:
+    async def _look(
+        self, fleet: str, known: _Known, age: float, first: list[Described]
+    ) -> FleetState:
         groups, healths, at = await self._at_one_time(fleet, first)
-        known = self._fleets.setdefault(fleet, _Known())
         self._check_sizes(known, groups)
         revisions, _, scalings, troubles, table = await together(
             self.revisions(groups),
             self._new_sights(known, groups),
-            together(*(self.scaling(group) for group in groups)),
+            together(*(self.scalings.read(group, age=age) for group in groups)),
             together(*(self._trouble(known, group) for group in groups)),
             self.table(groups),
         )
         ended = await self._ended(known, groups)
         pools = {group.marks.revision: group.target_groups for group in groups}
         weights = shares(pools, table or {})
-        passed = await self._passed(groups)
+        passed = await self._passed(known, groups)
         told = [
             group_of(
                 group,
@@ -277,18 +281,15 @@ class Eyes:
         # Another look may have replaced what is known meanwhile, and have seen more of them.
         known.sights = {**found, **known.sights}
 
-    async def _passed(self, groups: Sequence[Described]) -> set[str]:
-        """Return which members without a target group pass EC2's status checks.
-
-        Auto Scaling watches these too, but says nothing of them in a grace period.
-        """
+    async def _passed(self, known: _Known, groups: Sequence[Described]) -> set[str]:
+        """Return which members without a target group pass EC2's status checks."""
         serving = [
             member["InstanceId"]
             for group in groups
             for member in group.members
             if not group.target_groups and member["LifecycleState"] == "InService"
         ]
-        return await passing(self._calls, serving)
+        return await known.checks.passed(serving)
 
     async def _ended(self, known: _Known, groups: Sequence[Described]) -> set[str]:
         """Return who is terminated, though the group still waits for the end of its drain.
@@ -308,32 +309,6 @@ class Eyes:
         sight = known.sights.get(name)
         return name in self.cut or (sight is not None and sight.first is InstanceState.DRAINING)
 
-    async def scaling(self, group: Described, *, anew: bool = False) -> Scaling:
-        """Return a group's policies and scheduled actions; read again once that may have changed.
-
-        Args:
-            group: The group.
-            anew: Whether they have to be read now.
-        """
-        now = asyncio.get_running_loop().time()
-        known = self._scaling.get(group.arn, Scaling())
-        if anew or now - known.at > self._staleness:
-            policies, schedules = await together(
-                *(
-                    self._calls.pages("autoscaling", call, key, AutoScalingGroupName=group.name)
-                    for call, key in (
-                        ("DescribePolicies", "ScalingPolicies"),
-                        ("DescribeScheduledActions", "ScheduledUpdateGroupActions"),
-                    )
-                )
-            )
-            known = self._scaling[group.arn] = Scaling(policies, schedules, now)
-        return known
-
-    def forget_scaling(self) -> None:
-        """Read policies and scheduled actions again at the next look: we have changed them."""
-        self._scaling.clear()
-
     async def _trouble(self, known: _Known, group: Described) -> Trouble | None:
         """Return why a group has been short of members for longer than a poll, if it is."""
         now = asyncio.get_running_loop().time()
@@ -350,6 +325,11 @@ class Eyes:
         return trouble_of(answer.get("Activities", ()))
 
     # -- what never changes --------------------------------------------------------------------
+
+    def born(self, group: Described, revision: Revision) -> None:
+        """Note what a group is that has just been made: nothing about it needs to be read."""
+        self._revisions[group.arn] = revision
+        self.scalings.has_none(group)
 
     async def revisions(self, groups: Sequence[Described]) -> dict[str, Revision]:
         """Return each group's revision, by the group's ARN."""

@@ -152,7 +152,7 @@ async def a_hold_stops_scale_in(s: Stage) -> None:
     await s.spared(before)
 
 
-@check("H7", "H8", size=1, uses=("raw_bounds", "raw_scaling"))
+@check("H7", "H8", "O10", size=1, uses=("raw_bounds", "raw_scaling"))
 async def releasing_brings_the_settings_here(s: Stage) -> None:
     """Scaling settings and minimum end up on the group that is released, however often."""
     await s.author.raw_bounds(s.fleet, 1, 1, 5)
@@ -166,9 +166,12 @@ async def releasing_brings_the_settings_here(s: Stage) -> None:
     await s.ready(1, 2)
     (old,) = await s.ready(1)
     await s.see_off(old.id)
-    ctx = s.ctx()
+    ctx, before = s.ctx(), await s.look()
     for _ in range(2):
         await s.release(2, ctx=ctx)
+        # First as the engine looks in the midst of a rollout, then as one does who begins.
+        going_on = await s.going_on(before)
+        s.same(going_on[2].settings, settings, "its settings in a look that goes on from before")
         one, two = await s.group(1), await s.group(2)
         s.same(two.settings, settings, "the settings of the released group")
         s.same((two.minimum, two.hold), (1, None), "its minimum and its hold")

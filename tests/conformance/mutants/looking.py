@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from attrs import evolve
 
@@ -222,3 +223,16 @@ class AnyOption(MemoryBackend):
     @classmethod
     def from_url(cls, url, *, clock):
         return super().from_url(evolve(url, options={}), clock=clock)
+
+
+@mutant("O10", "a look that goes on tells the settings of the one that it goes on from")
+class SettingsAreOld(MemoryBackend):
+    told: ClassVar = {}
+
+    async def observe(self, fleet, *, since=None):
+        state = await super().observe(fleet, since=since)
+        if since is None:
+            self.told[fleet] = {group.number: group.settings for group in state.groups}
+        known = self.told[fleet]
+        groups = (evolve(g, settings=known.get(g.number, g.settings)) for g in state.groups)
+        return evolve(state, groups=tuple(groups))
