@@ -53,10 +53,14 @@ def test_ours_replaces_the_same_group_and_each_requirement_is_a_row(they):
     assert list(we.images.values()) == [4]
     assert we.calls["autoscaling:TerminateInstanceInAutoScalingGroup"] == 2
     assert SMALL.bound <= we.makespan <= we.whole
-    rows = {row["what"]: row for row in aws.rows(SMALL, they, we)}
+    assert 0 < we.planned < we.driven < we.calls.total()
+    fresh = aws.ours(SMALL, staleness=0.0)
+    assert fresh.whole < we.whole - 20  # What it waits for at the beginning, and at the end.
+    rows = {row["what"]: row for row in aws.rows(SMALL, they, we, fresh)}
     assert len(rows) == 7
-    assert rows["times faster, whole"]["required"] == ">= 1000"
-    assert rows["times faster, whole"]["holds"] is False
+    whole = rows["staleness 0: times faster, whole"]
+    assert (whole["required"], whole["holds"]) == (">= 1000", False)
+    assert whole["measured"] == round(they.whole / fresh.whole, 3)
     assert rows["ours: calls / server"]["holds"] is True
     assert rows["roller: calls / server"]["measured"] == they.calls.total() / 4
     assert rows["roller: whole / bound"]["holds"] is False  # Longer than 1.15 times.
