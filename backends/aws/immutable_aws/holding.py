@@ -86,6 +86,8 @@ async def release(hands: Hands, fleet: str, revision: int, ctx: Context) -> None
         await watch_alike(hands, group, pattern_of(others))
     group = await hands.owned(fleet, revision, ctx)
     await hands.untag(group, held_keys(group.tags))
+    if group.marks.rollout != ctx.rollout:
+        hands.eyes.scalings.forget()  # Who goes back compares the end with the start.
 
 
 async def restore(hands: Hands, group: Described, ctx: Context, *, least: int) -> None:

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from backends.aws.tests.backend.account import DOUBLE, LIMITS, Account, marks
 from backends.aws.tests.emulator import Stage
-from immutable import BlueGreen, Canary, RolledBack, Rolling
+from immutable import BlueGreen, Canary, RolledBack, Rolling, RolloutFailed
 from tests.emulators import adopted
 from tests.emulators.adopted import aborted, again, ended, run, taken_back
 from tests.emulators.waiting import eventually
@@ -153,6 +153,29 @@ def test_an_abort_half_way_leaves_everything_as_it_was(account, strategy):
     assert isinstance(end, RolledBack)
     assert account.everything() == before
     check_balanced(account, "web")
+
+
+def test_what_somebody_schedules_meanwhile_is_told_at_the_end_of_the_way_back(account):
+    account.group(4)
+    asg = account.stage.asg
+    asg.delete_policy(AutoScalingGroupName="web", PolicyName="cpu")  # Nothing has to be restored.
+
+    def far_enough():
+        if account.zones("web-r2").total() < 2:
+            return False
+        asg.put_scheduled_update_group_action(
+            AutoScalingGroupName="web",
+            ScheduledActionName="evening",
+            Recurrence="0 20 * * *",
+            MinSize=1,
+        )
+        return True
+
+    with pytest.raises(RolloutFailed) as failure:
+        aborted(account, Rolling(), DOUBLE, far_enough)
+    (left,) = failure.value.result.left
+    assert "r1's settings" in left
+    assert "schedule evening" in left
 
 
 def test_what_is_scaled_out_meanwhile_is_followed(account):
