@@ -10,15 +10,17 @@ import heapq
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 
 from attrs import evolve, frozen
 
 from immutable.engine.holders import Holders
+from immutable.engine.lateness import Lateness
 from immutable.engine.members import Members
 from immutable.engine.pacing import Awaited, Span
+from immutable.engine.picking import picked
 from immutable.model import FleetState, Group, Instance, InstanceState, Slot
 from immutable.planning.arithmetic import Counts
+from immutable.planning.hedging import Late
 from immutable.planning.kernel import Which
 
 __all__ = ["Census", "Changes"]
@@ -49,6 +51,7 @@ class Census:
             be missing before it counts as dead, since reads can go back in time. One that was sent
             to retire is gone as soon as a look that can't be older than it leaves it out.
         named: Members that are counted apart as well: those that a repair replaces.
+        timed: The revision of which is told which boots are late; None for none.
 
     Attributes:
         at: The time of the last observation, by the backend's clock.
@@ -65,6 +68,7 @@ class Census:
         boot_timeout: float,
         staleness: float = 0.0,
         named: frozenset[str] = frozenset(),
+        timed: int | None = None,
     ) -> None:
         self.at = 0.0
         self.groups: dict[int, Group] = {}
@@ -87,6 +91,8 @@ class Census:
         self._goings = array("d")
         self._boots: defaultdict[int, Span] = defaultdict(Span)
         self._leaves = Span()
+        self._timed = timed
+        self._lateness = Lateness(timed, boot_timeout)
 
     # -- observing -----------------------------------------------------------------------------
 
@@ -143,6 +149,7 @@ class Census:
             new = evolve(new, ready_since=old.ready_since if known and old else self.at)
         if old is not None and old.state is InstanceState.STARTING and new.ready_since is not None:
             self._boots[new.revision].ended(new.ready_since - new.launched_at)
+        self._lateness.notice(old, new)
         self._seen[name] = new
         self.holders.move(name, old.slot if old else "", new.slot)
         self._count(new, None if old is None else self._state(old), self._state(new))
@@ -320,6 +327,15 @@ class Census:
         """Return the members that should have become READY by now."""
         return tuple(self._members[revision].overdue)
 
+    def late(self) -> Late:
+        """Return how many boots of the timed revision take longer than usual."""
+        if self._timed is None:
+            return Late()
+        members = self._members[self._timed]
+        zones = members.each_zone(InstanceState.STARTING)
+        starting = (map(self._seen.__getitem__, names) for names in zones)
+        return self._lateness.late(starting, members.states[InstanceState.STARTING], self.at)
+
     def leaving(self, revision: int) -> tuple[str, ...]:
         """Return the members that were sent to retire and aren't gone."""
         leaving = self._members[revision].of(InstanceState.DRAINING)
@@ -397,42 +413,7 @@ class Census:
                 if (protected or not each.protected) and (fits is None or fits(each)):
                     yield each.id
 
-        if which is Which.OVERDUE:
-            return tuple(islice(allowed(members.overdue), count))
-        newest = which is Which.SURPLUS
-        broken = [
-            name
-            for state in (InstanceState.UNREADY, InstanceState.STARTING)
-            for name in _ordered(members.of(state), newest)
-        ]
-        chosen = list(islice(allowed(broken), count))
-        if which is not Which.BROKEN and len(chosen) < count:
-            chosen += self._serving_ones(members, count - len(chosen), newest, allowed)
-        return tuple(chosen)
-
-    def _serving_ones(
-        self,
-        members: Members,
-        count: int,
-        newest: bool,
-        allowed: Callable[[Iterable[str]], Iterator[str]],
-    ) -> list[str]:
-        zones = {
-            zone: allowed(_ordered(names, newest))
-            for (state, zone), names in members.names.items()
-            if state is InstanceState.READY
-        }
-        left = {zone: self._serving[zone] for zone in zones}
-        chosen: list[str] = []
-        while left and len(chosen) < count:
-            zone = max(left, key=lambda each: (left[each], each))
-            name = next(zones[zone], None)
-            if name is None:
-                del left[zone]
-                continue
-            left[zone] -= 1
-            chosen.append(name)
-        return chosen
+        return picked(members, count, which, self._serving, allowed)
 
 
 # 250 values: the middles of a hundred parts of them.     3 values: all.
@@ -441,7 +422,3 @@ def _some(values: Iterable[float]) -> tuple[float, ...]:
     listed = sorted(round(each, 3) for each in values)
     count = min(len(listed), _KEPT)
     return tuple(listed[(2 * n + 1) * len(listed) // (2 * count)] for n in range(count))
-
-
-def _ordered(names: Iterable[str], newest: bool) -> Iterable[str]:
-    return reversed(list(names)) if newest else names

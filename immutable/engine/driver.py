@@ -55,6 +55,7 @@ from immutable.model.records import (
 )
 from immutable.planning import script
 from immutable.planning.comparison import remains
+from immutable.planning.hedging import hedges
 from immutable.planning.kernel import Give, Move, Situation, next_move
 from immutable.planning.stateful import lost, two_writers
 
@@ -140,7 +141,8 @@ class _Driver:
             return session.result()
         if session.ledger.pending and not session.ledger.blind:
             self._watch.doubt_since(_now() - session.unanswered_for(events))
-        if session.ledger.attempts and session.plan.kind is PlanKind.REPAIR:
+        crosses = session.plan.kind is PlanKind.REPAIR or hedges(session.plan)
+        if session.ledger.attempts and crosses:
             # Of calls that were repeated the records don't tell; see `Mind.action`.
             self._watch.acted(_now(), doubtful=False, echo=True)
         try:
@@ -424,7 +426,7 @@ class _Driver:
                 self._poll, min(self._longest, self._poll * 2.0 ** min(self._repelled, 9) / 2)
             )
         timers = [watch.census.next_timer(), self._gates.next_look(_now()), self._mind.ends_in()]
-        timers += [self._hands.advances_in(), self._mind.crossed_for(_now())]
+        timers += [self._hands.advances_in(), self._mind.crossed_for(_now()), self._mind.late_in()]
         timers.append(self._launching.next_in(self._poll))
         soonest = min(timer for timer in timers if timer is not None)
         awaited = watch.census.awaited()

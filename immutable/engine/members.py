@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from immutable.model import InstanceState
 from immutable.planning.arithmetic import Counts
@@ -97,6 +97,12 @@ class Members:
         for (each, _), names in self.names.items():
             if each is state and names:
                 yield next(iter(names))
+
+    def each_zone(self, state: InstanceState) -> Iterator[Iterable[str]]:
+        """Yield the members that are in a state, of each zone in the order of their coming."""
+        for (each, _), names in self.names.items():
+            if each is state:
+                yield names
 
     def of(self, state: InstanceState) -> Iterator[str]:
         """Yield the members that are in a state, in the order in which they came into it."""

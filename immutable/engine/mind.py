@@ -33,6 +33,7 @@ from immutable.planning.arithmetic import Counts, floor, window
 from immutable.planning.bounds import longest
 from immutable.planning.comparison import differences
 from immutable.planning.goals import Goals, goals, share
+from immutable.planning.hedging import Late, duplicates, hedges
 from immutable.planning.invariants import Standing, breaches, left_over, needed
 from immutable.planning.kernel import Give, Move, Raise, Reached, Shrink, Situation, Which
 from immutable.planning.renewing import named, parts, renewal_goals
@@ -56,6 +57,7 @@ class Mind:
         self._watch = watch
         self._able = able
         self._renews = named(session.plan)
+        self._hedges = hedges(session.plan)
 
     def _sides(self) -> tuple[int, int]:
         """Return the revision numbers of the group that gives and the one that gets."""
@@ -118,6 +120,7 @@ class Mind:
         giving, getting = self._counted(source, target)
         turned = ledger.back and not self._renews
         probe = goal.probe and not (ledger.probed or ledger.back or ledger.committed)
+        hedged = self._hedged(goal) and not probe
         return Situation(
             window=sizes,
             floor=floor(sizes, ledger.ready),
@@ -132,7 +135,31 @@ class Mind:
             witnessed=watch.census.witnessed(target),
             unsure=ledger.blind or bool(ledger.pending),
             short=short,
+            hedged=hedged,
+            late=self._late(getting) if hedged else Late(),
         )
+
+    def _hedged(self, goal: Goals) -> bool:
+        """Whether the candidate is on its last way up: before, a step limits its share."""
+        ledger = self._session.ledger
+        whole = goal.candidate >= ledger.wanted and not (ledger.back or ledger.committed)
+        return self._hedges and whole
+
+    def _late(self, getting: Counts) -> Late:
+        """Return the late boots that may have duplicates; none while others are to be launched."""
+        plan, ledger = self._session.plan, self._session.ledger
+        group = self._watch.census.groups.get(plan.candidate.number)
+        if group is None or getting.size < ledger.wanted:
+            return Late()
+        late, failed = self._watch.census.late(), len(ledger.failed)
+        most = duplicates(late.count, plan.limits, ledger.wanted, failed, group.maximum)
+        return evolve(late, count=most)
+
+    def late_in(self) -> float | None:
+        """Return in how many seconds another boot is late and may have a duplicate, if any may."""
+        if not self._hedged(self._goals()):
+            return None
+        return self._late(self._watch.census.counts(self._session.plan.candidate.number)).soonest
 
     def _deficit(self, giving: Counts) -> int:
         """Return how many that give have been broken for long enough; named ones go anyhow."""
@@ -245,20 +272,23 @@ class Mind:
         The guard: an action that would break an invariant is not returned.
         """
         action, after = self._named(now, move)
-        if action is None or self._session.ledger.blind or self._is_crossed():
+        if action is None or self._session.ledger.blind or self._is_crossed(action):
             return None
         before = self._standing(now, now.source, now.target)
         return None if breaches(before, after) else action
 
     # Asked for 11 of 10, without an answer, and again, which worked; then one retired: 10. If the
-    # first call came now, it would make them 11 once more. Two groups can't cross like that.
-    def _is_crossed(self) -> bool:
+    # first call came now, it would make them 11 once more. Two groups can't cross like that, unless
+    # duplicates of late boots are taken away again.
+    def _is_crossed(self, action: Action) -> bool:
         """Whether an earlier call may still arrive, and undo what is done next to one group."""
-        return bool(self._renews) and (bool(self._session.ledger.pending) or self._watch.echoing)
+        falls = isinstance(action, (Retire, Settle)) and action.revision == self._sides()[1]
+        same = bool(self._renews) or (self._hedges and falls)
+        return same and (bool(self._session.ledger.pending) or self._watch.echoing)
 
     def crossed_for(self, now: float) -> float | None:
         """Return in how many seconds no earlier call can arrive any more; None when none can."""
-        return self._watch.echoes_in(now) if self._renews else None
+        return self._watch.echoes_in(now) if self._renews or self._hedges else None
 
     def _standing(self, now: Situation, giving: Counts, getting: Counts) -> Standing:
         stands = Standing.of(now.window, now.floor, giving, getting, self._target_share())
@@ -285,6 +315,9 @@ class Mind:
                 else:
                     giving = self._watch.census.without(giving, ids)
                 action = Retire(number, ids) if ids else None
+            case Shrink(_, True):
+                getting = evolve(getting, size=getting.live)
+                action = Settle(target)
             case Shrink():
                 giving = evolve(giving, size=giving.live)
                 action = Settle(source)

@@ -23,6 +23,7 @@ from immutable.model import (
 )
 from immutable.model.records import Failed, Proved, Resized, Resynced
 from immutable.planning.arithmetic import Counts, wanted_after
+from immutable.planning.hedging import hedges
 from immutable.planning.kernel import Situation
 from immutable.planning.renewing import named
 from immutable.planning.stateful import lost
@@ -51,7 +52,10 @@ class Watch:
 
     def __init__(self, plan: Plan, able: Capabilities, now: float) -> None:
         limits = plan.limits
-        self.census = Census(limits.min_ready, limits.boot_timeout, able.staleness, named(plan))
+        timed = plan.candidate.number if hedges(plan) else None
+        self.census = Census(
+            limits.min_ready, limits.boot_timeout, able.staleness, named(plan), timed
+        )
         self.cursor: int | None = None
         self.settled = False
         self._plan = plan
@@ -123,6 +127,10 @@ class Watch:
     def _wanted_after(self, ledger: Ledger, wanted: int, number: int, size: int) -> int:
         """Return N after somebody else gave a group another size."""
         before, expected = ledger.groups[0], ledger.size(number)
+        extra = number == self._plan.candidate.number and hedges(self._plan)
+        if extra and size < expected > wanted:
+            # 12 of 10, two of them duplicates; somebody made them 11: no fewer are wanted. 8: 8.
+            expected, size = wanted, min(size, wanted)
         refilled = number == before.number and size == before.size > expected
         fell = size < expected and not self._heals
         if self._plan.kind is PlanKind.SCALE or refilled or fell:

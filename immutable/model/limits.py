@@ -69,6 +69,9 @@ class Limits:
         max_failures: How many new servers may fail, each counted once, before going back;
             default a fifth of the fleet's size, at least 3.
         on_protected: What to do with protected servers.
+        hedge: Whether boots that take half as long again as most may have duplicates, once nothing
+            else is left to launch, within ``max_surge``: the first servers that are proven stay,
+            the others go again.
 
     Raises:
         InvalidValue: Both counts 0, or one of the wrong kind.
@@ -89,6 +92,7 @@ class Limits:
     on_protected: OnProtected = field(
         default=OnProtected.REPLACE, converter=OnProtected, kw_only=True
     )
+    hedge: bool = field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if self.max_surge in (0, "0%") and self.max_unavailable in (0, "0%"):

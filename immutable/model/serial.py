@@ -18,6 +18,7 @@ from immutable.model.actions import Action
 from immutable.model.builds import Built
 from immutable.model.frozenmap import FrozenMap
 from immutable.model.gates import Gate
+from immutable.model.limits import Limits
 from immutable.model.plan import Plan
 from immutable.model.quantities import Count
 from immutable.model.records import Record, Started
@@ -33,6 +34,7 @@ __all__ = ["canonical", "digest", "dump_plan", "from_json", "load_plan", "to_jso
 T = TypeVar("T")
 
 _UNUSED: Mapping[type, tuple[str, ...]] = {
+    Limits: ("hedge",),
     Plan: ("stateful",),
     Started: ("slots",),
     Built: ("scan",),

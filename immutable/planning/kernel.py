@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from immutable.planning import arithmetic
 from immutable.planning.arithmetic import Counts, Window
+from immutable.planning.hedging import Late
 
 __all__ = ["Give", "Move", "Raise", "Reached", "Shrink", "Situation", "Which", "next_move"]
 
@@ -39,6 +40,9 @@ class Situation:
         witnessed: How many different target members have been proven so far.
         unsure: Whether a call without an answer may still take effect.
         short: Whether launches have just failed for want of capacity, or wait for others'.
+        hedged: Whether the target may have more than its goal until that is proven: duplicates of
+            boots that are late.
+        late: For how many boots there may be duplicates.
     """
 
     window: Window
@@ -54,6 +58,8 @@ class Situation:
     witnessed: int = 0
     unsure: bool = False
     short: bool = False
+    hedged: bool = False
+    late: Late = field(factory=Late)
 
     @property
     def available(self) -> int:
@@ -116,9 +122,10 @@ class Give:
 
 @frozen
 class Shrink:
-    """Lower the source's size to its members: the missing ones shall not come back."""
+    """Lower a side's size to its members: the missing ones shall not come back."""
 
     why: str
+    from_target: bool = False
 
 
 @frozen
@@ -134,7 +141,7 @@ Move = Raise | Give | Shrink | Reached
 
 def next_move(now: Situation) -> Move:
     """Return the next move; `Reached` when there is none to make."""
-    for rule in (_cure, _trim, _free, _grow, _give, _settle):
+    for rule in (_cure, _trim, _free, _grow, _hedge, _give, _settle):
         move = rule(now)
         if move is not None:
             return move
@@ -150,10 +157,14 @@ def _cure(now: Situation) -> Move | None:
 
 
 # A late call, or a wanted size that fell, left 12 where 10 are wanted: 2 go, the newest first,
-# unless the floor needs them.
+# unless the floor needs them. Duplicates of late boots: 13 of 10, 10 proven, 1 READY for a moment,
+# 2 still booting: these 3 go. With 9 proven they stay, whichever will be the tenth.
 def _trim(now: Situation) -> Move | None:
     excess = now.target.live - now.target_goal
-    spare = now.target.live - now.target.ready + max(0, now.available - now.floor)
+    idle = now.target.live - (now.target.proven if now.hedged else now.target.ready)
+    spare = idle + max(0, now.available - now.floor)
+    if now.hedged and not _proven(now):
+        excess = min(excess, -now.room)
     count = min(excess, spare)
     if count <= 0:
         return None
@@ -193,6 +204,17 @@ def _grow(now: Situation) -> Move | None:
     )
 
 
+# N = 100, S = 25, all 100 asked for, stable gone: 25 may start, and 3 boots take far longer than
+# the others did: 3 duplicates. One of those that were late is READY meanwhile: no fourth.
+def _hedge(now: Situation) -> Move | None:
+    if not now.hedged or now.probing or now.short or now.unsure:
+        return None
+    by = arithmetic.growth(now.target_goal + now.late.count, now.target.size, now.room)
+    if by == 0:
+        return None
+    return Raise(by, f"{now.late}: {by} more, as {now.room} may start")
+
+
 # N = 10, U = 0; 10 READY in stable and 2 proven candidates: 12 - 10 = 2 of stable may go.
 # With S = 0 and U = 1 there is no room for a probe, so one goes before there is a candidate.
 def _give(now: Situation) -> Move | None:
@@ -214,6 +236,9 @@ def _give(now: Situation) -> Move | None:
 # named, so the size is lowered to what is there. Going back it is done at once, or the cloud
 # would still launch candidates that it could not launch so far.
 def _settle(now: Situation) -> Move | None:
+    if now.hedged and _proven(now) and now.target.size > now.target.live >= now.target_goal:
+        extra = now.target.size - now.target.live
+        return Shrink(f"{extra} duplicates don't exist, and aren't wanted", from_target=True)
     missing = now.source.size - now.source.live
     if missing <= 0 or now.source.live < now.source_goal or now.probing:
         return None
@@ -223,9 +248,16 @@ def _settle(now: Situation) -> Move | None:
     return Shrink(f"{missing} of {now.source.size} don't exist and aren't wanted back")
 
 
-def _reached(now: Situation) -> Reached:
+def _proven(now: Situation) -> bool:
+    """Whether the target has what it is to have: all proven, and nearly all of them READY."""
     goal = now.target_goal
     needed = goal - arithmetic.done_tolerance(goal, now.window.unavailable)
+    everybody = now.target.proven >= goal
+    return everybody or (now.witnessed >= goal and now.target.ready >= needed)
+
+
+def _reached(now: Situation) -> Reached:
+    goal = now.target_goal
     if now.unsure:
         return Reached(False, "a call without an answer may still take effect")
     if now.source.size > now.source_goal or now.source.live > now.source_goal:
@@ -234,7 +266,6 @@ def _reached(now: Situation) -> Reached:
         return Reached(False, f"{now.source.leaving + now.target.leaving} are leaving")
     if now.target.size != goal:
         return Reached(False, f"{now.target.size} asked for, {goal} wanted")
-    everybody = now.target.proven >= goal
-    if not everybody and (now.witnessed < goal or now.target.ready < needed):
+    if not _proven(now):
         return Reached(False, f"{now.target.proven} of {goal} proven")
     return Reached(True, f"{now.target.proven} of {goal} proven, {now.source_goal} left of source")

@@ -141,7 +141,12 @@ class Lab:
     def _limits(self, strategy: str = "") -> Limits:
         surge = "100%" if strategy in WEIGHTED else self._setting.surge
         return Limits(
-            surge, self._setting.unavailable, min_ready=5, boot_timeout=180, drain_timeout=30
+            surge,
+            self._setting.unavailable,
+            min_ready=5,
+            boot_timeout=180,
+            drain_timeout=30,
+            hedge=self._setting.hedge,
         )
 
     async def _image(self, quality: str) -> str:

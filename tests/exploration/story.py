@@ -64,6 +64,7 @@ class Setting:
         scaled: Whether automatic scaling moves the fleet; if not, its size has to come out exactly.
         stateful: Whether its servers have volumes, of which each has one writer.
         feed: How its cloud tells of changes, of `FEEDS`.
+        hedge: Whether late boots may have duplicates.
     """
 
     size: int = 4
@@ -77,6 +78,7 @@ class Setting:
     scaled: bool = False
     stateful: bool = False
     feed: str = "none"
+    hedge: bool = False
 
 
 @frozen
@@ -120,6 +122,7 @@ class Story:
                 "scaled",
                 "stateful",
                 "feed",
+                "hedge",
             )
         ]
         changed += [evolve(now, size=size) for size in (2, 4, now.size // 2)]
@@ -141,6 +144,7 @@ def drawn(seed: int, commands: int = 6) -> Story:
     other = Random(f"{seed} other")
     setting = _stateful(other, _setting(random))
     setting = evolve(setting, feed=Random(f"{seed} feed").choice(FEEDS))
+    setting = evolve(setting, hedge=Random(f"{seed} hedge").random() < 0.5)
     moves, now = list[Move](), 0.0
     for _ in range(commands):
         now += random.choice((5, 60, 300, 900))

@@ -38,6 +38,7 @@ SETTINGS = st.builds(
     weighted=st.booleans(),
     sick=st.sampled_from([0, 0, 0, 1, 3]),
     scaled=st.booleans(),
+    hedge=st.booleans(),
 ).filter(lambda each: not {each.surge, each.unavailable} <= {0, "0%"})
 
 pauses = st.one_of(st.floats(0, 30), st.floats(0, 2_000))
