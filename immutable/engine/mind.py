@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
+from immutable.engine.hedging import Hedging
 from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.model import (
@@ -33,7 +34,7 @@ from immutable.planning.arithmetic import Counts, floor, window
 from immutable.planning.bounds import longest
 from immutable.planning.comparison import differences
 from immutable.planning.goals import Goals, goals, share
-from immutable.planning.hedging import Late, duplicates, hedges
+from immutable.planning.hedging import Late
 from immutable.planning.invariants import Standing, breaches, left_over, needed
 from immutable.planning.kernel import Give, Move, Raise, Reached, Shrink, Situation, Which
 from immutable.planning.renewing import named, parts, renewal_goals
@@ -57,7 +58,7 @@ class Mind:
         self._watch = watch
         self._able = able
         self._renews = named(session.plan)
-        self._hedges = hedges(session.plan)
+        self._hedging = Hedging(session, watch)
 
     def _sides(self) -> tuple[int, int]:
         """Return the revision numbers of the group that gives and the one that gets."""
@@ -120,7 +121,7 @@ class Mind:
         giving, getting = self._counted(source, target)
         turned = ledger.back and not self._renews
         probe = goal.probe and not (ledger.probed or ledger.back or ledger.committed)
-        hedged = self._hedged(goal) and not probe
+        hedged = self._hedging.may(goal) and not probe
         return Situation(
             window=sizes,
             floor=floor(sizes, ledger.ready),
@@ -133,33 +134,26 @@ class Mind:
             deficit=self._deficit(giving),
             overdue=len(watch.overdue(target, ledger)),
             witnessed=watch.census.witnessed(target),
-            unsure=ledger.blind or bool(ledger.pending),
+            unsure=self._unsure,
             short=short,
             hedged=hedged,
-            late=self._late(getting) if hedged else Late(),
+            late=self._hedging.late(getting) if hedged else Late(),
         )
 
-    def _hedged(self, goal: Goals) -> bool:
-        """Whether the candidate is on its last way up: before, a step limits its share."""
+    @property
+    def _unsure(self) -> bool:
+        """Whether a call without an answer may still take effect, or had one that nobody saw."""
         ledger = self._session.ledger
-        whole = goal.candidate >= ledger.wanted and not (ledger.back or ledger.committed)
-        return self._hedges and whole
-
-    def _late(self, getting: Counts) -> Late:
-        """Return the late boots that may have duplicates; none while others are to be launched."""
-        plan, ledger = self._session.plan, self._session.ledger
-        group = self._watch.census.groups.get(plan.candidate.number)
-        if group is None or getting.size < ledger.wanted:
-            return Late()
-        late, failed = self._watch.census.late(), len(ledger.failed)
-        most = duplicates(late.count, plan.limits, ledger.wanted, failed, group.maximum)
-        return evolve(late, count=most)
+        # A duplicate for which there was no room may be asked for still: it was above the goal.
+        raised = ledger.unsure and self._hedging.planned
+        return ledger.blind or bool(ledger.pending) or raised
 
     def late_in(self) -> float | None:
         """Return in how many seconds another boot is late and may have a duplicate, if any may."""
-        if not self._hedged(self._goals()):
+        if not self._hedging.may(self._goals()):
             return None
-        return self._late(self._watch.census.counts(self._session.plan.candidate.number)).soonest
+        counts = self._watch.census.counts(self._session.plan.candidate.number)
+        return self._hedging.late(counts).soonest
 
     def _deficit(self, giving: Counts) -> int:
         """Return how many that give have been broken for long enough; named ones go anyhow."""
@@ -283,12 +277,12 @@ class Mind:
     def _is_crossed(self, action: Action) -> bool:
         """Whether an earlier call may still arrive, and undo what is done next to one group."""
         falls = isinstance(action, (Retire, Settle)) and action.revision == self._sides()[1]
-        same = bool(self._renews) or (self._hedges and falls)
+        same = bool(self._renews) or (self._hedging.planned and falls)
         return same and (bool(self._session.ledger.pending) or self._watch.echoing)
 
     def crossed_for(self, now: float) -> float | None:
         """Return in how many seconds no earlier call can arrive any more; None when none can."""
-        return self._watch.echoes_in(now) if self._renews or self._hedges else None
+        return self._watch.echoes_in(now) if self._renews or self._hedging.planned else None
 
     def _standing(self, now: Situation, giving: Counts, getting: Counts) -> Standing:
         stands = Standing.of(now.window, now.floor, giving, getting, self._target_share())
