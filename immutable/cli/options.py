@@ -101,9 +101,12 @@ _LIMITS: tuple[tuple[str, Any, str], ...] = (
     ("max-failures", int, "How many new servers may fail before going back."),
 )
 
+_HEDGE = "At the end, launch duplicates of servers that take long to start."
+
 
 def limits_options(function: F) -> F:
     """Add an option for each limit; those not given are the backend's."""
+    function = click.option("--hedge/--no-hedge", default=None, help=_HEDGE)(function)
     for name, kind, text in reversed(_LIMITS):
         function = click.option(f"--{name}", type=kind, default=None, help=text)(function)
     return function
@@ -111,7 +114,7 @@ def limits_options(function: F) -> F:
 
 def limits_given(options: dict[str, Any]) -> dict[str, Any]:
     """Return those limits that the user gave."""
-    names = {name.replace("-", "_") for name, _, _ in _LIMITS}
+    names = {"hedge", *(name.replace("-", "_") for name, _, _ in _LIMITS)}
     return {n: v for n, v in options.items() if n in names and v is not None}
 
 

@@ -64,6 +64,10 @@ def _number(value: object) -> str:
     return "" if type(value) is int else "a whole number"
 
 
+def _flag(value: object) -> str:
+    return "" if isinstance(value, bool) else "true or false"
+
+
 KEYS: Mapping[str, Callable[[object], str]] = {
     "journal": _text,
     "actor": _text,
@@ -78,6 +82,7 @@ KEYS: Mapping[str, Callable[[object], str]] = {
     "limits.progress_deadline": _span,
     "limits.max_duration": _span,
     "limits.max_failures": _number,
+    "limits.hedge": _flag,
 }
 """What can be configured, each with what says why a value doesn't fit; empty if it does."""
 

@@ -55,7 +55,6 @@ from immutable.model.records import (
 )
 from immutable.planning import script
 from immutable.planning.comparison import remains
-from immutable.planning.hedging import hedges
 from immutable.planning.kernel import Give, Move, Situation, next_move
 from immutable.planning.stateful import lost, two_writers
 
@@ -141,7 +140,7 @@ class _Driver:
             return session.result()
         if session.ledger.pending and not session.ledger.blind:
             self._watch.doubt_since(_now() - session.unanswered_for(events))
-        crosses = session.plan.kind is PlanKind.REPAIR or hedges(session.plan)
+        crosses = session.plan.kind is PlanKind.REPAIR or session.plan.hedges
         if session.ledger.attempts and crosses:
             # Of calls that were repeated the records don't tell; see `Mind.action`.
             self._watch.acted(_now(), doubtful=False, echo=True)

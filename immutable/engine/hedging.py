@@ -8,7 +8,7 @@ from immutable.engine.session import Session
 from immutable.engine.watch import Watch
 from immutable.planning.arithmetic import Counts
 from immutable.planning.goals import Goals
-from immutable.planning.hedging import Late, duplicates, hedges
+from immutable.planning.hedging import Late, duplicates
 
 __all__ = ["Hedging"]
 
@@ -25,7 +25,7 @@ class Hedging:
     """
 
     def __init__(self, session: Session, watch: Watch) -> None:
-        self.planned = hedges(session.plan)
+        self.planned = session.plan.hedges
         self._session = session
         self._watch = watch
 

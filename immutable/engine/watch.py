@@ -23,7 +23,6 @@ from immutable.model import (
 )
 from immutable.model.records import Failed, Proved, Resized, Resynced
 from immutable.planning.arithmetic import Counts, wanted_after
-from immutable.planning.hedging import hedges
 from immutable.planning.kernel import Situation
 from immutable.planning.renewing import named
 from immutable.planning.stateful import lost
@@ -52,7 +51,7 @@ class Watch:
 
     def __init__(self, plan: Plan, able: Capabilities, now: float) -> None:
         limits = plan.limits
-        timed = plan.candidate.number if hedges(plan) else None
+        timed = plan.candidate.number if plan.hedges else None
         self.census = Census(
             limits.min_ready, limits.boot_timeout, able.staleness, named(plan), timed
         )
@@ -127,7 +126,7 @@ class Watch:
     def _wanted_after(self, ledger: Ledger, wanted: int, number: int, size: int) -> int:
         """Return N after somebody else gave a group another size."""
         before, expected = ledger.groups[0], ledger.size(number)
-        extra = number == self._plan.candidate.number and hedges(self._plan)
+        extra = number == self._plan.candidate.number and self._plan.hedges
         if extra and size < expected > wanted:
             # 12 of 10, two of them duplicates; somebody made them 11: no fewer are wanted. 8: 8.
             expected, size = wanted, min(size, wanted)

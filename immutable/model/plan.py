@@ -8,7 +8,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from immutable.model.image import Revision, RuntimeConfig
-from immutable.model.limits import Limits
+from immutable.model.limits import Limits, OnProtected
 from immutable.model.quantities import duration
 from immutable.model.steps import Step
 from immutable.model.volumes import Stateful
@@ -91,6 +91,16 @@ class Plan:
     def __str__(self) -> str:
         return "\n".join(f"{name:<12} {value}".rstrip() for name, value in _rows(self))
 
+    @property
+    def hedges(self) -> bool:
+        """Whether late boots may have duplicates.
+
+        Where a volume has one writer there is no slot for one, in a repair both sides are one
+        group, and where servers are protected nobody could take one away again.
+        """
+        plain = self.kind is PlanKind.REPLACE and self.stateful is None
+        return self.limits.hedge and plain and self.limits.on_protected is OnProtected.REPLACE
+
 
 # {"LEVEL": "a"} to {"LEVEL": "b", "MODE": "c"}: setting LEVEL changes, setting MODE is new.
 def config_changes(old: RuntimeConfig, new: RuntimeConfig) -> tuple[str, ...]:
@@ -128,6 +138,11 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
         for name in ("min_ready", "boot_timeout", "drain_timeout")
     )
     yield "limits", f"{most}, {spans}"
+    if limits.hedge:
+        late = (
+            "at the end, servers that take half as long again as most to boot may have duplicates"
+        )
+        yield "hedge", f"{late}, within max_surge" if plan.hedges else "without effect here"
     for number, step in enumerate(plan.steps, 1):
         yield f"step {number}", str(step)
     kept = f"at least {bounds.floor} available, at most {bounds.ceiling} existing"

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from immutable.model import Limits, OnProtected, Plan, PlanKind
+from immutable.model import Limits
 from immutable.model.quantities import duration
 
-__all__ = ["ENOUGH", "Late", "duplicates", "hedges", "threshold"]
+__all__ = ["ENOUGH", "Late", "duplicates", "threshold"]
 
 FACTOR = 1.5
 LEAST = 10.0
@@ -48,17 +48,6 @@ class Late:
 def threshold(median: float) -> float:
     """Return after how many seconds a boot counts as late."""
     return max(FACTOR * median, median + LEAST)
-
-
-def hedges(plan: Plan) -> bool:
-    """Whether a plan may launch duplicates at all.
-
-    Where a volume has one writer there is no slot for one, in a repair both sides are one group,
-    and where servers are protected nobody could take one away again.
-    """
-    limits = plan.limits
-    plain = plan.kind is PlanKind.REPLACE and plan.stateful is None
-    return limits.hedge and plain and limits.on_protected is OnProtected.REPLACE
 
 
 # 20 of 100 may fail, none has: 19 may before it turns, so 9 of those that are late have duplicates,

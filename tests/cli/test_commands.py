@@ -87,6 +87,9 @@ def test_a_plan_is_read_approved_and_carried_out_from_its_file(run, tmp_path):
     for part in ("Rolling(probe=False)", "at most 4 existing", "digest", f"apply {file}"):
         assert part in shown.stdout
     assert load_plan(file.read_text()).limits.max_surge == "100%"
+    assert not load_plan(file.read_text()).limits.hedge
+    assert "may have duplicates" in run("plan", "sim://web", "v2", "--hedge").stdout
+    assert "may have duplicates" not in run("plan", "sim://web", "v2", "--no-hedge").stdout
     assert "succeeded" in run("apply", file).output
     stale = run("apply", file, code=5)
     assert "the plan is stale" in stale.stderr

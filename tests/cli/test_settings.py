@@ -88,6 +88,7 @@ def test_a_file_that_is_named_stands_for_both(place):
         ('output = "xml"', "not one of text, json"),
         ("limits = 1", "write [limits]"),
         ('[limits]\nmax_failures = "x"', "not a whole number"),
+        ("[limits]\nhedge = 1", "not true or false"),
         ("[limits]\nmax_surge = true", "not a number or a share"),
         ("[limits]\nmin_ready = []", "not seconds"),
         ("journal = ", "can't be read"),

@@ -15,7 +15,6 @@ from immutable.gates import Health
 from immutable.memory import Fault, Laws, When, fixed
 from immutable.model import Grow, PlanKind, Retire, Settle, Stateful
 from immutable.model.records import Failed, Intended, Resized
-from immutable.planning.hedging import hedges
 from immutable.testing import run
 from immutable.trust import Artifact
 from tests.support.admitting import adding
@@ -329,11 +328,11 @@ def test_plans_that_never_have_duplicates():
     async def main():
         async with world(4) as w:
             plan = await w.fleet.plan("v2", limits=LIMITS)
-            assert hedges(plan)
+            assert plan.hedges
             for unlike in (PLAIN, evolve(LIMITS, on_protected="wait")):
-                assert not hedges(evolve(plan, limits=unlike))
-            assert not hedges(evolve(plan, kind=PlanKind.SCALE))
-            assert not hedges(evolve(plan, kind=PlanKind.REPAIR))
-            assert not hedges(evolve(plan, stateful=Stateful()))
+                assert not evolve(plan, limits=unlike).hedges
+            assert not evolve(plan, kind=PlanKind.SCALE).hedges
+            assert not evolve(plan, kind=PlanKind.REPAIR).hedges
+            assert not evolve(plan, stateful=Stateful()).hedges
 
     run(main())

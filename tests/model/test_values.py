@@ -144,6 +144,22 @@ def test_limits_know_their_defaults():
     assert evolve(limits, max_failures=1).failures(100) == 1
 
 
+def test_a_plan_that_does_not_hedge_has_the_digest_that_it_always_had():
+    assert "hedge" not in to_json(PLAN)["limits"]
+    hedged = evolve(PLAN, limits=evolve(PLAN.limits, hedge=True))
+    assert to_json(hedged)["limits"]["hedge"] is True
+    assert digest(hedged) != digest(PLAN)
+    assert from_json(Plan, to_json(hedged)) == hedged
+    assert from_json(Plan, to_json(PLAN)) == PLAN
+
+
+def test_a_plan_says_whether_late_boots_may_have_duplicates():
+    assert "hedge" not in str(PLAN)
+    hedged = evolve(PLAN, limits=evolve(PLAN.limits, hedge=True))
+    assert "may have duplicates, within max_surge" in str(hedged)
+    assert "without effect here" in str(evolve(hedged, stateful=Stateful()))
+
+
 def test_values_are_frozen_and_changed_by_evolve():
     with pytest.raises(FrozenInstanceError):
         Limits().min_ready = 3
