@@ -125,6 +125,17 @@ def test_in_the_smallest_fleets_nobody_can_tell_what_is_usual(size):
     assert asked == []
 
 
+def test_a_cloud_that_tells_of_changes_tells_of_no_late_boot():
+    async def main():
+        async with world(SIZE, laws=slow(6, 7), tells=True) as w:
+            async with rolling(w, until=0) as (_, task):
+                assert (await task).seconds < 150
+            assert len(await hedged(w)) == 1
+            ended(w)
+
+    run(main())
+
+
 def test_shares_are_resolved_as_for_everybody():
     async def main():
         async with world(20, laws=slow(18, 19)) as w:
