@@ -158,13 +158,16 @@ def _cure(now: Situation) -> Move | None:
 
 # A late call, or a wanted size that fell, left 12 where 10 are wanted: 2 go, the newest first,
 # unless the floor needs them. Duplicates of late boots: 13 of 10, 10 proven, 1 READY for a moment,
-# 2 still booting: these 3 go. With 9 proven they stay, whichever will be the tenth.
+# 2 still booting: these 3 go. With 10 READY and 9 proven the 2 that boot still go: they come too
+# late. With 9 READY they stay, whichever will be the tenth.
 def _trim(now: Situation) -> Move | None:
     excess = now.target.live - now.target_goal
     idle = now.target.live - (now.target.proven if now.hedged else now.target.ready)
     spare = idle + max(0, now.available - now.floor)
     if now.hedged and not _proven(now):
-        excess = min(excess, -now.room)
+        enough = now.target.ready >= now.target_goal
+        booting = now.target.live - now.target.ready if enough else 0
+        excess = min(excess, max(booting, -now.room))
     count = min(excess, spare)
     if count <= 0:
         return None

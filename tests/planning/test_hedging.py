@@ -73,12 +73,20 @@ def test_none_while_it_is_not_allowed_or_there_is_trouble(unlike):
     assert isinstance(next_move(evolve(BASE, **unlike)), Reached)
 
 
-def test_duplicates_stay_until_the_goal_is_proven_whichever_will_be_the_last():
-    nine = evolve(BASE, target=Counts(size=12, starting=2, ready=10, proven=9), late=Late())
+def test_duplicates_stay_until_enough_are_ready_whichever_will_be_the_last():
+    nine = evolve(BASE, target=Counts(size=12, starting=3, ready=9, proven=8), late=Late())
     assert next_move(nine) == Reached(False, "12 asked for, 10 wanted")
-    ten = evolve(nine, target=evolve(nine.target, proven=10))
+    ten = evolve(nine, target=Counts(size=12, starting=2, ready=10, proven=8))
     move = next_move(ten)
     assert (move.from_target, move.count, move.which) == (True, 2, Which.SURPLUS)
+
+
+def test_of_more_that_are_ready_all_stay_until_enough_are_proven():
+    eleven = evolve(BASE, target=Counts(size=12, starting=1, ready=11, proven=8), late=Late())
+    assert next_move(eleven).count == 1
+    nobody_boots = evolve(eleven, target=Counts(size=11, ready=11, proven=9))
+    assert next_move(nobody_boots) == Reached(False, "11 asked for, 10 wanted")
+    assert next_move(evolve(nobody_boots, target=Counts(size=11, ready=11, proven=10))).count == 1
 
 
 def test_who_is_ready_and_not_proven_goes_too_without_using_up_the_floor():
