@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
 
 from immutable.backend import Backend
@@ -17,10 +17,11 @@ from immutable.connecting import opened_backend
 from immutable.engine.beginning import Turn
 from immutable.engine.driver import drive
 from immutable.engine.keeper import Keeper
-from immutable.engine.places import places
-from immutable.errors import ImmutableError, JournalError, LeaseLost
+from immutable.engine.places import Place, driven_by, places
+from immutable.errors import ImmutableError, InvalidValue, JournalError, LeaseLost
 from immutable.journal import Journal, Lease
 from immutable.model import Clock, FleetURL, Rate, Result, SystemClock
+from immutable.model.records import Found, Started
 
 __all__ = ["Controller"]
 
@@ -42,10 +43,16 @@ class Controller:
         launches: How fast the rollouts of each place may launch instances, all together, such as
             the part of an account's limit that is for them. They share it fairly, and a fifth of
             the burst is kept for ways back, which never wait. None for what the backend declares.
+        surge: How many servers the rollouts of each place may have above what their fleets want,
+            all together. One that needs more is refused; ways back don't wait, and count. None for
+            as many as their limits allow.
         poll: Seconds between two looks for work.
         connect: Opens the backend of an address, and closes it at the end; by default the installed
             one.
         clock: The wall clock.
+
+    Raises:
+        InvalidValue: The surge is less than 1.
 
     Attributes:
         name: The controller's name, as it stands in the journal.
@@ -57,18 +64,23 @@ class Controller:
         *,
         most: int = 500,
         launches: Rate | None = None,
+        surge: int | None = None,
         poll: float = 0.5,
         connect: Callable[[FleetURL], AbstractAsyncContextManager[Backend]] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if surge is not None and surge < 1:
+            raise InvalidValue("surge", surge, "nothing could be replaced", "allow 1 at least")
         self._journal = journal
         self._keeper = Keeper(journal)
         self._most = most
         self._poll = poll
         self._clock = clock or SystemClock()
         self._launches = launches
+        self._surge = surge
         self._backends = _Backends(connect or partial(opened_backend, clock=self._clock))
         self._driving: set[str] = set()
+        self._places: dict[str, Place] = {}
         self._rests: dict[str, _Rest] = {}
         self.name = self._keeper.name
 
@@ -95,13 +107,28 @@ class Controller:
         except JournalError as error:
             _log.warning("can't look for work: %s", error)
             return
+        await self._expect(leases)
         for lease in leases:
             task = tasks.create_task(self._drive(lease), name=f"rollout {lease.rollout}")
             self._driving.add(lease.rollout)
-            task.add_done_callback(partial(self._done, lease.rollout))
+            task.add_done_callback(partial(self._done, lease))
 
-    def _done(self, rollout: str, _: asyncio.Task[None]) -> None:
-        self._driving.remove(rollout)
+    async def _expect(self, leases: Sequence[Lease]) -> None:
+        """Count what those had who drove the rollouts before, until it is seen what it is."""
+        for lease in leases if self._surge is not None else ():
+            with suppress(JournalError):  # Who drives it will see.
+                (entry,) = await self._journal.entries(rollout=lease.rollout)
+                place = self._places[lease.rollout] = places().of(entry.fleet)
+                place.tell(self._launches, self._surge)
+                events = await self._journal.events(lease.rollout)
+                begun = any(isinstance(event.record, (Found, Started)) for event in events)
+                if begun and place.surge is not None:
+                    place.surge.expect(driven_by(lease), entry.plan.bounds.surge)
+
+    def _done(self, lease: Lease, _: asyncio.Task[None]) -> None:
+        self._driving.remove(lease.rollout)
+        if lease.rollout in self._places:
+            self._places.pop(lease.rollout).forget(driven_by(lease))
 
     async def _drive(self, lease: Lease) -> None:
         try:
@@ -125,7 +152,9 @@ class Controller:
         _log.info("rollout %s of %s is driven here", entry.rollout, entry.fleet)
         url = FleetURL.parse(entry.fleet)
         backend = await self._backends.get(url)
-        place = places().of(url, backend, self._launches)
+        place = places().of(entry.fleet)
+        place.tell(self._launches, self._surge)
+        place.declare(backend.capabilities.launches)
         turn = Turn(entry, lease)
         return await drive(backend, url.name, turn, self._keeper, self._clock, place)
 

@@ -76,7 +76,8 @@ class Cause(StrEnum):
     ROOM = "room"
     """The cloud had no room for a launch; it is tried again."""
     SHARE = "share"
-    """Launches wait, for all rollouts of a place share how fast it launches."""
+    """Launches wait for others': all rollouts of a place share how fast it launches, and how many
+    servers there may be above what their fleets want."""
     BOOT = "boot"
     """Instances that are launched and not READY."""
     PROOF = "proof"

@@ -97,5 +97,6 @@ class Runner:
     async def _drive(self, rollout: Rollout, turn: Turn) -> Result:
         at = self._at
         rollout.begun(turn.entry.rollout)
-        place = at.places.of(at.url, at.backend)
+        place = at.places.of(at.address)
+        place.declare(at.backend.capabilities.launches)
         return await drive(at.backend, self._fleet, turn, self._keeper, at.clock, place)

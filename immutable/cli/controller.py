@@ -29,11 +29,16 @@ __all__ = ["controller"]
 @click.option("--launches", type=RATE, metavar="BURST,PER_SECOND",
               help="How fast all rollouts of a place may launch together, such as 1000,2;"
                    " they share it fairly, and a fifth is kept for ways back.")  # fmt: skip
+@click.option("--surge", type=click.IntRange(1), metavar="N",
+              help="How many servers all rollouts of a place may have together above what their"
+                   " fleets want.")  # fmt: skip
 @click.option("--lease", type=DURATION, default=10.0, show_default=True,
               help="How long the others wait for this one when it is not heard of.")  # fmt: skip
 @command
 @telling
-async def controller(journal: str | None, most: int, launches: Rate | None, lease: float) -> None:
+async def controller(
+    journal: str | None, most: int, launches: Rate | None, surge: int | None, lease: float
+) -> None:
     """Drive rollouts that nobody drives: those submitted, and those whose controller died.
 
     Several share the work through one journal. Stopped by Ctrl-C or SIGTERM, it hands its rollouts
@@ -46,7 +51,7 @@ async def controller(journal: str | None, most: int, launches: Rate | None, leas
     async with opened_journal(journal) as book:
         book.ttl = lease
         await catch_up(book)
-        worker = Controller(book, most=most, launches=launches)
+        worker = Controller(book, most=most, launches=launches, surge=surge)
         follower = Follower(book, connecting(book))
         running = asyncio.ensure_future(_work(worker, follower))
         for each in (signal.SIGINT, signal.SIGTERM):

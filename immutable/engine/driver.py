@@ -16,7 +16,7 @@ from immutable.engine.feed import Feed
 from immutable.engine.gatekeeper import Gatekeeper
 from immutable.engine.hands import Hands, Intent
 from immutable.engine.keeper import Keeper
-from immutable.engine.launching import Launching
+from immutable.engine.launching import Launching, too_much
 from immutable.engine.mind import Mind
 from immutable.engine.pacing import LONGEST, Pace, pause
 from immutable.engine.places import Place
@@ -90,8 +90,7 @@ async def drive(
     session = Session(turn.entry, keeper.journal, turn.lease, teller)
     async with keeper.keeping(session), Sources(backend, fleet, session.plan) as sources:
         with teller.driving():
-            launching = Launching(session, place)
-            return await _Driver(backend, fleet, session, clock, sources, launching).run(turn.seen)
+            return await _Driver(backend, fleet, session, clock, sources, place).run(turn.seen)
 
 
 class _Driver:
@@ -104,7 +103,7 @@ class _Driver:
         session: Session,
         clock: Clock,
         sources: Sources,
-        launching: Launching,
+        place: Place,
     ) -> None:
         able = backend.capabilities
         self._backend = backend
@@ -119,7 +118,8 @@ class _Driver:
         self._calls = Calls(backend, fleet, session.plan, session.teller)
         self._hands = Hands(session, self._calls, self._watch, able.poll, self._barred)
         self._gates = Gatekeeper(session, self._watch, sources.read, able.poll)
-        self._launching = launching
+        self._place = place
+        self._launching = Launching(session, place, self._mind)
         self._seen: Seen | None = None
         self._admitted = False
         self._look_soon = False
@@ -168,11 +168,12 @@ class _Driver:
 
     async def _first_records(self) -> list[Record]:
         """Begin a rollout that was submitted: nobody has looked at the fleet yet."""
-        heard = await self._hear()
+        session, heard = self._session, await self._hear()
         if heard.problems:
             return [*heard.records, Ended(Status.FAILED, "; ".join(map(str, heard.problems)))]
+        if crowded := too_much(self._place, session.plan, session.plan.bounds.wanted):
+            return [Ended(Status.FAILED, crowded)]
         try:
-            session = self._session
             self._seen = await first_look(self._backend, self._fleet)
             return await first_records(self._seen.state, session.plan, session.journal)
         except (PlanRefused, PlanStale) as error:
@@ -204,7 +205,9 @@ class _Driver:
         self._gates.look(_now())
         await self._hands.advance()
         self._look_soon = False
-        self._launching.begin()
+        stopped = self._launching.begin()
+        if stopped and not self._session.over():
+            await self._give_up(stopped)
         while not self._session.over() and await self._next():
             pass
         self._launching.end()

@@ -35,6 +35,7 @@ from immutable.model.records import (
     Outcome,
     Paused,
     Proved,
+    Queued,
     Resized,
     Resynced,
     Ruled,
@@ -222,6 +223,11 @@ def _(record: Failed, ledger: Ledger) -> Ledger:
 
 @fold.register
 def _(_: Ruled, ledger: Ledger) -> Ledger:
+    return ledger
+
+
+@fold.register
+def _(_: Queued, ledger: Ledger) -> Ledger:
     return ledger
 
 

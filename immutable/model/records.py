@@ -61,6 +61,7 @@ __all__ = [
     "PlanApproved",
     "PolicySet",
     "Proved",
+    "Queued",
     "Record",
     "Resized",
     "Restored",
@@ -308,6 +309,17 @@ class Paused:
 
 
 @frozen
+class Queued:
+    """No launch is made for now: other rollouts of the place have what they all share.
+
+    Attributes:
+        why: How many wait, and for what.
+    """
+
+    why: str
+
+
+@frozen
 class Sealed:
     """The data can't go back from here on: the first instance is launched that changes it for good.
 
@@ -399,6 +411,7 @@ Record = (
     | Entered
     | Judged
     | Paused
+    | Queued
     | Ruled
     | Ordered
     | Sealed

@@ -46,13 +46,12 @@ def goals(steps: tuple[Step, ...], wanted: int) -> Goals:
 
 # Shift(5, 100), Shift(100, 100), N = 30: 2 + 30, then 30 + 30: a surge of 30 is needed.
 # Shift(100, 0): none, by itself.
-def needed_surge(steps: tuple[Step, ...], wanted: int) -> int:
-    """Return how many servers above *wanted* the steps lead to."""
+def needed_surge(steps: tuple[Step, ...], wanted: int, since: int = 0) -> int:
+    """Return how many servers above *wanted* the steps lead to, from number *since* on."""
     sums = [0]
-    for number, step in enumerate(steps, 1):
-        if isinstance(step, Shift):
-            goal = goals(steps[:number], wanted)
-            sums.append(goal.stable + goal.candidate - wanted)
+    for number in range(since + 1, len(steps) + 1):
+        goal = goals(steps[:number], wanted)
+        sums.append(goal.stable + goal.candidate - wanted)
     return max(sums)
 
 

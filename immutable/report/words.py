@@ -42,6 +42,7 @@ from immutable.model.records import (
     PlanApproved,
     PolicySet,
     Proved,
+    Queued,
     Resized,
     Restored,
     Resynced,
@@ -275,6 +276,11 @@ def _(record: Paused) -> str:
 def _(record: Ordered) -> str:
     said = f"{record.order.value} by {record.actor or 'somebody'}"
     return f"{said}: {record.reason}" if record.reason else said
+
+
+@words.register
+def _(record: Queued) -> str:
+    return record.why
 
 
 @words.register

@@ -17,6 +17,7 @@ from immutable.model.records import (
     Ordered,
     Paused,
     Proved,
+    Queued,
     Record,
     Resized,
     Ruled,
@@ -82,6 +83,6 @@ def of_record(plan: Plan, record: Record) -> Attributes | None:
             return {"immutable.admitted": record.admitted}
         case Ended(status):
             return {"immutable.status": status.value}
-        case Paused() | Sealed() | Committed() | Turned():
+        case Paused() | Queued() | Sealed() | Committed() | Turned():
             return {}
     return None

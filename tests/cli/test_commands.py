@@ -351,6 +351,13 @@ def test_a_rate_that_makes_no_sense_is_named_with_how_to_write_one(run, rate):
     assert "1000,2" in said
 
 
+@pytest.mark.parametrize("surge", ["0", "-1", "25%"])
+def test_a_cap_that_makes_no_sense_is_named(run, surge):
+    said = " ".join(run("controller", f"--surge={surge}", code=2).stderr.split())
+    assert "--surge" in said
+    assert surge in said
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_controller_that_is_told_to_stop_ends_well(tmp_path, how):
     process = subprocess.Popen(
