@@ -98,9 +98,10 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# `python -m benchmarks.performance` writes docs/performance.md from runs of the first five.
+# `python -m benchmarks.performance` writes docs/performance.md from runs of the first six.
 bench: install
 	$(BIN)/python -m benchmarks.makespan
+	$(BIN)/python -m benchmarks.feeding
 	$(BIN)/python -m benchmarks.rates
 	$(BIN)/python -m benchmarks.engine --large
 	$(BIN)/python -m benchmarks.fleets

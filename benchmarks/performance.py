@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-from benchmarks import engine, fleets, importing, makespan, rates
+from benchmarks import engine, feeding, fleets, importing, makespan, rates
 from benchmarks.common import say
 
 __all__ = ["PAGE", "SECTIONS", "Section", "line", "page", "text"]
@@ -80,6 +80,31 @@ than the barrier for 1,000 or more, 2.5 times with `lognormal`. Extra may be 1.0
         },
         lambda: makespan.rows(quick=False),
         makespan.broken,
+    ),
+    "feeding": Section(
+        "What it is worth to be told of changes",
+        """\
+The same rollouts without a probe, polled as above, and on a cloud that tells when something has
+happened (`SupportsChanges`), the worst of five seeds (of two for 10,000). *Waits* are how often a
+change was waited for, for each instance; nothing is asked while a wait lasts, and they are in no
+other figure. In a large fleet something happens all the time, so looks are as frequent either way:
+one each poll.
+
+Told, it has to take 1.005 times the time of polls at most; three quarters of their calls for up to
+100 instances, and calls as above for more.""",
+        {
+            "boot": "boot",
+            "n": "instances",
+            "surge": "surge",
+            "polled_ratio": "polled",
+            "told_ratio": "told",
+            "polled_calls": "calls each, polled",
+            "told_calls": "told",
+            "waits": "waits each",
+            "described": "records each",
+        },
+        lambda: feeding.rows(quick=False),
+        feeding.broken,
     ),
     "rates": Section(
         "Where the cloud's rates are the limit",

@@ -37,6 +37,7 @@ class Case:
         probe: Whether one has to prove the image first.
         seed: Of all chances.
         poll: Seconds between two looks.
+        feed: Whether the cloud tells of changes.
         launches: The cloud's bucket of launches; None for no limit.
         terminations: Likewise.
     """
@@ -47,6 +48,7 @@ class Case:
     probe: bool = False
     seed: int = 0
     poll: float = 2.0
+    feed: bool = False
     launches: Rate | None = None
     terminations: Rate | None = None
 
@@ -63,7 +65,8 @@ class Measured:
     Attributes:
         makespan: Seconds from the first launch to the last termination.
         boots: The boot times of the new instances, in the order of their launch.
-        calls: Calls to the backend.
+        calls: Calls to the backend, but for waits for changes.
+        waits: Waits for changes.
         described: Instances in the answers to looks, but for the first look at the whole fleet.
         throttled: Calls that were too many for the cloud.
         paid: Instance-seconds above the fleet's size.
@@ -74,6 +77,7 @@ class Measured:
     makespan: float
     boots: tuple[float, ...] = field(repr=False)
     calls: int
+    waits: int
     described: int
     throttled: int
     paid: float
@@ -134,6 +138,7 @@ async def _measured(case: Case) -> Measured:
 
     laws = Laws(boot=drawn, drain=fixed(DRAIN), terminate=fixed(TERMINATE))
     cloud = Cloud(clock, laws=laws, seed=case.seed)
+    cloud.feed.on = case.feed
     cloud.rates.launches, cloud.rates.terminations = case.launches, case.terminations
     first = Group(Revision(1, Image.of_artifact("memory", "v1")), 0)
     cloud.settled_fleet("web", first, case.n)
@@ -151,13 +156,14 @@ async def _measured(case: Case) -> Measured:
         assert result.wanted == case.n, result
         ended = clock.now()
     await journal.close()
-    truth, calls = cloud.fleets["web"], sum(cloud.calls.values())
+    truth, calls, waits = cloud.fleets["web"], sum(cloud.calls.values()), cloud.calls["changed"]
     assert truth.lowest_ready >= case.n, "the floor was broken"
     assert truth.highest_total <= case.n + case.extra, "the ceiling was broken"
     return Measured(
         makespan=ended - began,
         boots=tuple(boots),
-        calls=calls,
+        calls=calls - waits,
+        waits=waits,
         described=backend.described,
         throttled=backend.throttled,
         paid=bill.paid,

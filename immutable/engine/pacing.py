@@ -51,7 +51,7 @@ class Pace:
     @property
     def least(self) -> float:
         """How soon the next look may follow, in seconds, if nobody knows what it will be for."""
-        return self.poll * (_FINEST if self.spared >= 1 - _FINEST else 1)
+        return self.poll * max(_FINEST, 1 - self.spared)
 
     def waited(self, seconds: float) -> None:
         """Count a wait that was ended by what happened."""

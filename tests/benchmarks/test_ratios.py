@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from benchmarks import engine, fleets, importing, makespan, performance, rates
+from benchmarks import engine, feeding, fleets, importing, makespan, performance, rates
 from benchmarks.replacing import DRAIN, MIN_READY, TERMINATE, Case, measured
 
 WHOLE = MIN_READY + DRAIN + TERMINATE
@@ -28,6 +28,15 @@ def test_makespan_and_calls_are_what_the_page_says_and_hold(case):
     assert on_page("makespan", row), row
     assert makespan.broken([row]) == []
     assert row["ratio"] < row["barrier_ratio"]
+
+
+def test_to_be_told_of_changes_saves_time_and_calls_in_small_fleets():
+    row = feeding.row(Case("vm", 10, "1"), seeds=5)
+    assert on_page("feeding", row), row
+    assert feeding.broken([row]) == []
+    assert row["told_ratio"] < row["polled_ratio"]
+    wrong = [row | {"told_ratio": 1.1}, row | {"told_calls": 30.0}, row | {"n": 1000}]
+    assert len(feeding.broken(wrong)) == 3
 
 
 def test_where_launches_are_the_limit_nothing_else_is():

@@ -59,6 +59,17 @@ def test_what_a_long_wait_has_spared_is_for_close_looks_right_after_it():
     assert [pace.take(each) for each in (12.0, 2.0, 0.5)] == [12.0, 2.0, 2.0]
 
 
+@given(st.lists(st.floats(0, LONGEST), min_size=1), POLLS)
+def test_whatever_ends_waits_there_are_no_more_looks_than_one_each_poll(news, poll):
+    """Each is as long as it has to be, and goes on until there is news."""
+    pace, waits = Pace(poll), []
+    for seconds in news:
+        assert poll / 4 <= pace.least <= poll
+        waits.append(max(seconds, pace.least))
+        pace.waited(waits[-1])
+    assert len(waits) <= sum(waits) / poll + 1e-6
+
+
 @given(st.lists(st.tuples(st.booleans(), SECONDS)))
 def test_what_is_usual_lies_between_the_longest_that_went_on_and_the_shortest_that_was_over(looks):
     span = Span()

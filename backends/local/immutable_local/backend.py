@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from attrs import evolve
@@ -13,7 +12,6 @@ from attrs import evolve
 from immutable.backend import (
     Assurance,
     Backend,
-    BackendError,
     Capabilities,
     Clock,
     Conflict,
@@ -39,9 +37,9 @@ from immutable.backend import (
     to_json,
 )
 from immutable.errors import InvalidValue
-from immutable_local import daemon, guest, keeping, pids, processes
+from immutable_local import daemon, keeping, pids, preflight, processes
 from immutable_local.balancing.choosing import choice
-from immutable_local.disk import check_room, locked, remove_tree, reporting
+from immutable_local.disk import locked, remove_tree, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.inspecting import inspection
 from immutable_local.launches import Isolation
@@ -54,7 +52,6 @@ __all__ = ["LocalBackend"]
 
 _ANSWER = 20.0
 _FRONT_PORTS = (26000, 26999)
-_ROOM = 256 * 1024
 _SETTINGS = ("balancer", "isolation", "port")
 
 
@@ -81,6 +78,7 @@ class LocalBackend(Backend):
         traffic_stats=True,
         volumes=True,
         snapshots=True,
+        changes=True,
         poll=0.2,
         late_effect=5.0,
         boot=0.3,
@@ -162,6 +160,16 @@ class LocalBackend(Backend):
         state: FleetState = from_json(FleetState, answer["state"])
         return state
 
+    async def changed(self, fleet: str, since: int) -> None:
+        """Return when the supervisor has counted a change; its end is a `Transient`."""
+        places = self._places.fleet(fleet)
+        if not await asyncio.to_thread(places.record.exists):
+            raise Gone(f"no fleet {fleet} on this machine")
+        try:
+            await ask(places.socket, "changed", {"since": since}, seconds=None)
+        except Nobody:
+            raise Transient(f"nobody keeps {fleet}: the next look starts a supervisor") from None
+
     async def inspect(self, fleet: str) -> Inspection:
         """Compare every instance's files and process with its image and its revision."""
         places = self._places.fleet(fleet)
@@ -223,45 +231,8 @@ class LocalBackend(Backend):
 
     async def preflight(self, fleet: str, plan: Plan) -> tuple[Problem, ...]:
         """Look for the images, intact, for ports, and for secrets in files of this machine."""
-        problems = await asyncio.to_thread(self._secret_problems, plan.candidate)
-        for image in {plan.stable.image.digest, plan.candidate.image.digest}:
-            problems += await asyncio.to_thread(self._image_problems, image)
-        problems += await asyncio.to_thread(self._room_problems, fleet)
-        try:
-            taken: set[int] = set()
-            for _ in range(plan.bounds.surge):
-                taken.add(processes.free_port(taken))
-        except Exception as error:  # noqa: BLE001  # Each is a reason why it would not work.
-            problems.append(Problem(str(error), "end something that listens, or lower max_surge"))
-        return tuple(problems)
-
-    def _secret_problems(self, revision: Revision) -> list[Problem]:
-        full = False
-        with suppress(BackendError):  # What is wrong with the image is said elsewhere.
-            full = self._images.resolve(revision.image.digest).rootfs
-        return guest.problems(revision.config.secrets, rootfs=full)
-
-    def _room_problems(self, fleet: str) -> list[Problem]:
-        """Look whether the supervisor could write down what happens in a rollout."""
         folder = self._places.fleet(fleet).state
-        try:
-            with reporting(f"writing {_ROOM // 1024} kB into {folder}"):
-                check_room(folder, _ROOM)
-        except BackendError as error:
-            return [Problem(error.message, "make room there, or keep fleets elsewhere by ?dir=")]
-        return []
-
-    def _image_problems(self, digest: str) -> list[Problem]:
-        try:
-            image = self._images.resolve(digest)
-            self._images.unpack(digest)
-            changed = self._images.verify(digest)
-        except Exception as error:  # noqa: BLE001  # The same.
-            return [Problem(str(error), "build it again, or name another")]
-        if not changed:
-            return []
-        way_out = "build it again"
-        return [Problem(f"image {image} was changed on disk: {', '.join(changed[:5])}", way_out)]
+        return await asyncio.to_thread(preflight.problems, self._images, folder, plan)
 
     # -- changing ------------------------------------------------------------------------------
 
@@ -359,7 +330,7 @@ class LocalBackend(Backend):
         if unknown:
             known = ", ".join(_SETTINGS)
             raise Invalid(f"local fleets have no setting {unknown[0]}; there are: {known}")
-        if problems := self._secret_problems(revision):
+        if problems := preflight.secret_problems(self._images, revision):
             raise Invalid("; ".join(map(str, problems)))
         self._images.unpack(revision.image.digest)
         return FleetRecord(

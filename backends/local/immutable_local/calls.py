@@ -34,7 +34,7 @@ from immutable_local.routing import check, with_group, without_group
 from immutable_local.rpc import Handler
 from immutable_local.supervisor import Supervisor
 
-__all__ = ["VERSION", "handlers"]
+__all__ = ["VERSION", "handlers", "waits"]
 
 VERSION = 2
 """Of the calls between backend and supervisor; a supervisor of another version is replaced."""
@@ -108,6 +108,7 @@ class _Calls:
 
     async def observe(self, _: Mapping[str, Any]) -> Any:
         """Return what there is, and what somebody should know."""
+        cursor = self._supervisor.changes.cursor  # First: what happens meanwhile is to be told.
         groups = tuple(
             evolve(_told(group), trouble=self._supervisor.trouble(group.number))
             for group in self._record.groups
@@ -118,10 +119,15 @@ class _Calls:
             groups=groups,
             instances=self._supervisor.instances(),
             last_revision=self._record.last_revision,
+            cursor=cursor,
             volumes=self._record.volumes,
             slots=await self._supervisor.slots.seen(self._record, self._supervisor.holders()),
         )
         return {"state": to_json(state), "notices": list(self._record.notices)}
+
+    async def changed(self, arguments: Mapping[str, Any]) -> None:
+        """Return when `observe` would tell anything else."""
+        await self._supervisor.changes.since(arguments["since"])
 
     async def create_revision(self, arguments: Mapping[str, Any]) -> None:
         """Make the empty group of a new revision, held from its birth."""
@@ -315,3 +321,8 @@ def handlers(supervisor: Supervisor) -> dict[str, Handler]:
         "quit": calls.quit,
         "delete": changing(calls.delete),
     }
+
+
+def waits(supervisor: Supervisor) -> dict[str, Handler]:
+    """Return what answers calls that last as long as who calls stays."""
+    return {"changed": _Calls(supervisor).changed}

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 from immutable.backend import BackendError, Conflict, Invalid, Transient
 from immutable.errors import ImmutableError
 from immutable_local.balancing.choosing import choose
-from immutable_local.calls import handlers
+from immutable_local.calls import handlers, waits
 from immutable_local.images import ImageStore
 from immutable_local.launches import Isolation
 from immutable_local.places import FleetPlaces
@@ -120,7 +120,7 @@ async def _supervise(places: FleetPlaces, images: Path, telling: int) -> None:
     try:
         supervisor = await _made(places, images)
         await supervisor.start()
-        server = await serve(places.socket, handlers(supervisor))
+        server = await serve(places.socket, handlers(supervisor), waits(supervisor))
     except (ImmutableError, OSError) as error:
         logging.getLogger("immutable_local").exception("the supervisor can't start")
         _tell(telling, {"error": str(error), "kind": type(error).__name__})

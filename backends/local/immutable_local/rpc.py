@@ -63,14 +63,16 @@ def _error(described: Mapping[str, Any]) -> BackendError:
     return kind(described["message"], **more)
 
 
-async def ask(socket: Path, call: str, arguments: Mapping[str, Any], *, seconds: float) -> Any:
+async def ask(
+    socket: Path, call: str, arguments: Mapping[str, Any], *, seconds: float | None
+) -> Any:
     """Make a call and return its answer.
 
     Args:
         socket: Where the supervisor listens.
         call: The name of the call.
         arguments: Its arguments, as JSON.
-        seconds: How long the answer may take.
+        seconds: How long the answer may take; None for as long as it likes.
 
     Raises:
         Nobody: Nobody listens; nothing was sent.
@@ -98,13 +100,24 @@ async def ask(socket: Path, call: str, arguments: Mapping[str, Any], *, seconds:
     return answer["answer"]
 
 
-async def serve(socket: Path, handlers: Mapping[str, Handler]) -> asyncio.Server:
-    """Listen on *socket* and answer calls by *handlers* until the server is closed."""
+async def serve(
+    socket: Path, handlers: Mapping[str, Handler], waits: Mapping[str, Handler]
+) -> asyncio.Server:
+    """Listen on *socket* and answer calls by *handlers* until the server is closed.
+
+    Args:
+        socket: Where to listen.
+        handlers: What answers each call, to its end.
+        waits: What may take as long as the asker stays: those end when it goes.
+    """
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(await _answer(handlers, line)).encode() + b"\n")
+                answer = await _answer(handlers, line, waits, reader)
+                if answer is None:
+                    break
+                writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except (OSError, ValueError):
             pass  # The asker is gone, or sends what is no line: it gets no answer.
@@ -115,12 +128,34 @@ async def serve(socket: Path, handlers: Mapping[str, Handler]) -> asyncio.Server
     return await asyncio.start_unix_server(converse, str(socket), limit=_LIMIT)
 
 
-async def _answer(handlers: Mapping[str, Handler], line: bytes) -> dict[str, Any]:
+async def _answer(
+    handlers: Mapping[str, Handler],
+    line: bytes,
+    waits: Mapping[str, Handler],
+    reader: asyncio.StreamReader,
+) -> dict[str, Any] | None:
+    """Return the answer to a question; None when nobody is there to hear it."""
     question = json.loads(line)
-    handler = handlers.get(question["call"])
+    name = question["call"]
+    if name in waits:
+        staying = asyncio.ensure_future(waits[name](question["arguments"]))
+        return {"answer": None} if await _while_there(reader, staying) else None
+    handler = handlers.get(name)
     if handler is None:
-        return {"error": _described(Invalid(f"the supervisor knows no call {question['call']}"))}
+        return {"error": _described(Invalid(f"the supervisor knows no call {name}"))}
     try:
         return {"answer": await handler(question["arguments"])}
     except BackendError as error:
         return {"error": _described(error)}
+
+
+async def _while_there(reader: asyncio.StreamReader, staying: asyncio.Future[Any]) -> bool:
+    """Wait as long as the asker does, who says nothing meanwhile; returns whether it is there."""
+    going = asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait({staying, going}, return_when=asyncio.FIRST_COMPLETED)
+        return staying.done()
+    finally:
+        for task in (staying, going):
+            task.cancel()
+        await asyncio.gather(staying, going, return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import count, islice
 from pathlib import Path
 
@@ -22,10 +22,12 @@ class Slots:
 
     Args:
         folder: Where its volumes are.
+        tell: Called when something has changed that an observer sees.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tell: Callable[[], None]) -> None:
         self._store = Volumes(folder)
+        self._tell = tell
         self._saving: dict[str, asyncio.Task[str]] = {}
 
     async def make(self, record: FleetRecord, wanted: int) -> tuple[str, ...]:
@@ -97,6 +99,8 @@ class Slots:
         if saving is None:
             saving = asyncio.ensure_future(asyncio.to_thread(self._store.save, name))
             self._saving[name] = saving
+            self._tell()
+            saving.add_done_callback(lambda _: self._tell())
         await asyncio.wait({saving}, timeout=_PATIENCE)
         if not saving.done():
             return ""

@@ -33,6 +33,7 @@ from immutable_local import guest, pids, processes
 from immutable_local.balancing.base import Balancer
 from immutable_local.balancing.members import Member
 from immutable_local.balancing.shares import weighed
+from immutable_local.changes import Changes
 from immutable_local.disk import clear_drafts, reporting
 from immutable_local.images import ImageStore, LocalImage
 from immutable_local.launches import Isolation
@@ -69,6 +70,7 @@ class Supervisor:
     Attributes:
         record: What is wanted, as it is written down.
         slots: The slots of a fleet with volumes.
+        changes: What has changed so far, of what `calls` tells to those who look.
         changing: Held from looking at the record until `change` is over, so that of two changes
             at once none is lost.
     """
@@ -93,7 +95,8 @@ class Supervisor:
         self._not_before: dict[int, float] = {}
         self._crashes: dict[int, int] = {}
         self._published: dict[str, Member] | None = None
-        self.slots = Slots(places.volumes)
+        self.changes = Changes()
+        self.slots = Slots(places.volumes, self.changes.note)
         self.changing = asyncio.Lock()
         self._publishing = asyncio.Lock()
         self._awake = asyncio.Event()
@@ -164,6 +167,7 @@ class Supervisor:
     def stop(self) -> None:
         """Let `run` return."""
         self._over.set()
+        self.changes.end()
         self.wake()
 
     def wake(self) -> None:
@@ -194,6 +198,7 @@ class Supervisor:
             record = evolve(record, notices=notices[-_NOTICES_KEPT:])
         await asyncio.to_thread(save, self._places.record, record)
         self.record = record
+        self.changes.note()
         self.wake()
 
     def live(self, revision: int) -> list[str]:
@@ -206,15 +211,12 @@ class Supervisor:
 
     def instances(self) -> tuple[Instance, ...]:
         """Return all instances as an observer sees them."""
-        leaving = self.record.leaving
-        return tuple(
-            life.record.seen(leaving=name in leaving) for name, life in self._lives.items()
-        )
+        leaving, lives = self.record.leaving, self._lives.items()
+        return tuple(life.record.seen(leaving=name in leaving) for name, life in lives)
 
     def holders(self) -> dict[str, str]:
         """Return who has a slot, by its name: all that are there, those that leave too."""
-        records = [life.record for life in self._lives.values()]
-        return {each.slot: each.id for each in records if each.slot}
+        return {life.record.slot: name for name, life in self._lives.items() if life.record.slot}
 
     def ready(self, revision: int) -> bool:
         """Whether any member of a revision is READY."""
@@ -292,6 +294,7 @@ class Supervisor:
         passing = isinstance(error, (CapacityShortage, QuotaExceeded, Transient))
         kind = TroubleKind.SHORTAGE if passing else TroubleKind.REFUSED
         self._troubles[revision] = Trouble(kind, str(error))
+        self.changes.note()
         self._pause(revision)
         _log.warning("r%s: %s", revision, error)
 
@@ -320,6 +323,7 @@ class Supervisor:
                 )
             if process is not None:
                 self._troubles.pop(revision.number, None)
+                self.changes.note()
                 await life.live(process, image.health)
         except BackendError as error:
             life.failure = error
@@ -344,6 +348,7 @@ class Supervisor:
         self._note_end(life)
         self._lives.pop(life.record.id, None)
         self._tasks.pop(life.record.id, None)
+        self.changes.note()
         await self.publish()
         try:
             await self._strike_off(life.record.id)
@@ -376,7 +381,8 @@ class Supervisor:
     # -- what lives ask for (`House`) ----------------------------------------------------------
 
     async def write(self, record: InstanceRecord) -> None:
-        """Write an instance's record down."""
+        """Write an instance's record down; what it tells holds already, written down or not."""
+        self.changes.note()
         await asyncio.to_thread(save, self._places.instances / f"{record.id}.json", record)
 
     def leaves_at(self, instance: str) -> float | None:
