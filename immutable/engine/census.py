@@ -378,8 +378,10 @@ class Census:
                 late = each.unready or each.size < each.live
                 found.append(Awaited(usual=None if late else boots.usual))
             if each.starting:
-                age = self._age(members, InstanceState.STARTING)
-                found.append(Awaited(age or 0.0, boots.usual))
+                first = self._age(members, InstanceState.STARTING) or 0.0
+                last = (self._seen[name] for name in members.last(InstanceState.STARTING))
+                young = self.at - max((one.launched_at for one in last), default=self.at)
+                found.append(Awaited(first, boots.usual, young, each.starting))
             if each.leaving:
                 age = self._age(members, InstanceState.DRAINING)
                 found.append(Awaited(age, self._leaves.usual) if age is not None else Awaited())

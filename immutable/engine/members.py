@@ -104,6 +104,12 @@ class Members:
             if each is state:
                 yield names
 
+    def last(self, state: InstanceState) -> Iterator[str]:
+        """Yield who came into a state last, in each zone."""
+        for (each, _), names in self.names.items():
+            if each is state and names:
+                yield next(reversed(names))
+
     def of(self, state: InstanceState) -> Iterator[str]:
         """Yield the members that are in a state, in the order in which they came into it."""
         for (each, _), names in list(self.names.items()):

@@ -13,6 +13,7 @@ LONGEST = 15.0
 may be out of date by more than that, so much."""
 
 _SHARE = 1 / 16
+_SHARE_OF_LATE = 1 / 64
 _FINEST = 1 / 4
 _SPARED = 8.0
 
@@ -89,27 +90,33 @@ class Span:
 
 @frozen
 class Awaited:
-    """Something that is under way.
+    """What of one kind is under way.
 
     Attributes:
-        age: For how many seconds it has been.
+        age: For how many seconds the first of them has been.
         usual: How long its like has taken at least; None if nobody knows.
+        last: For how many seconds the last of them has been.
+        count: How many there are.
     """
 
     age: float = 0.0
     usual: float | None = None
+    last: float = 0.0
+    count: int = 1
 
 
 # Boots of 40 s at least, the oldest is 12 s old: in 28 s, so in 15.    At 38.5: in 1.5.
 # At 40.1: in 0.5, a quarter of a poll of 2 s; at 41: in 1; at 45: in 2. Nobody knows, 12 s old:
-# in 2; 96 s old: in 6, which is 6 % of what it takes at least.
+# in 2; 96 s old: in 6, which is 6 % of what it takes at least. One alone, 296 s old, or two that
+# are 552 s old at least: in 4.
 def pause(awaited: Iterable[Awaited], poll: float, longest: float = LONGEST) -> float:
     """Return the seconds until the first of *awaited* may be done.
 
     What has never been seen to end is looked at each *poll*, and less often once a poll is less
     than a sixteenth of the time that has been waited: what is lost is a share of what it takes
     anyway. What takes longer than its fastest like is looked at closely first, then each
-    *poll*.
+    *poll*; and less often again once a poll is less than a share of the time that all that are
+    left have been late, the smaller the more there are: of a long tail each look finds little.
 
     Args:
         awaited: What is under way.
@@ -123,4 +130,7 @@ def _pause(each: Awaited, poll: float) -> float:
     if each.usual is None:
         return max(poll, each.age * _SHARE)
     left = each.usual - each.age
-    return max(left if left > 0 else min(-left, poll), poll * _FINEST)
+    if left <= 0:
+        seldom = (each.last - each.usual) * _SHARE_OF_LATE / each.count
+        left = min(-left, max(poll, seldom))
+    return max(left, poll * _FINEST)

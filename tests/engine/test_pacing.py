@@ -35,6 +35,28 @@ def test_the_next_look_is_when_the_first_may_be_done(age, usual, seconds):
     assert pause([Awaited(age, usual)], 2.0) == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize(
+    ("awaited", "seconds"),
+    [
+        (Awaited(296, 40, last=296), 4),
+        (Awaited(552, 40, last=552, count=2), 4),
+        (Awaited(296, 40, last=296, count=50), 2),
+        (Awaited(296, 40, last=60), 2),
+        (Awaited(296, 40, last=10), 2),
+        (Awaited(5000, 40, last=5000), LONGEST),
+    ],
+)
+def test_a_long_tail_is_looked_at_less_often_the_fewer_and_the_later_all_of_it_is(awaited, seconds):
+    assert pause([awaited], 2.0) == pytest.approx(seconds)
+
+
+@given(st.floats(0, 3600), st.floats(0, 3600), st.integers(1, 100), POLLS)
+def test_of_a_tail_no_more_is_lost_than_a_share_of_what_it_is_late(late, usual, count, poll):
+    age = usual + late
+    seconds = pause([Awaited(age, usual, last=age, count=count)], poll)
+    assert seconds <= max(poll, late / 64 / count) + 1e-6
+
+
 @given(st.lists(st.tuples(SECONDS, st.none() | SECONDS)), POLLS)
 def test_the_first_of_several_counts_and_a_look_is_never_far_nor_at_once(things, poll):
     awaited = [Awaited(age, usual) for age, usual in things]
