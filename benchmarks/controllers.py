@@ -15,15 +15,14 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field, frozen
 
-from benchmarks.common import options, say, show
+from benchmarks.common import Benchmark, Row, options, say
 from immutable import Fleet, Image, Journal, Limits, Revision, Rolling, open_journal
 from immutable.backend import Group, Instance
 from immutable.controller import Controller
@@ -35,6 +34,9 @@ from tests.support.shared_cloud import opened, serving
 
 _SIZE = 2
 _LIMITS = Limits(1, 0, min_ready=1, boot_timeout=120)
+GRACE = 1.0
+"""Seconds after a lease has run out in which somebody has to take over."""
+
 _LAWS = Laws(boot=lognormal(6, 0.4), drain=fixed(1), terminate=fixed(2))
 
 
@@ -142,7 +144,7 @@ async def submit_all(backend: MemoryBackend, journal: Journal, count: int) -> No
             await fleet.submit(await fleet.plan("v2", Rolling(), limits=_LIMITS))
 
 
-async def _takeovers(journal: Journal, killed: dict[str, float]) -> list[float]:
+async def takeovers(journal: Journal, killed: dict[str, float]) -> list[float]:
     """Return how long each rollout of a killed controller was driven by nobody."""
     claims: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
     after = -1
@@ -160,7 +162,7 @@ async def _takeovers(journal: Journal, killed: dict[str, float]) -> list[float]:
     ]
 
 
-async def measure(scale: Scale, postgres: str, folder: Path) -> dict[str, Any]:
+async def measure(scale: Scale, postgres: str, folder: Path) -> Row:
     """Hand over the rollouts, kill controllers until all have ended, and count."""
     socket = folder / "cloud"
     cloud, launched = simulated(scale.rollouts)
@@ -178,7 +180,7 @@ async def measure(scale: Scale, postgres: str, folder: Path) -> dict[str, Any]:
         await submitting
     took = time.monotonic() - began
     ends = Counter(each.status.value for each in await journal.entries())
-    takeovers = await _takeovers(journal, flock.killed)
+    waits = await takeovers(journal, flock.killed)
     cloud.advance()
     whole = sum(
         [(each.shown.number, each.shown.size) for each in fleet.groups.values()] == [(2, _SIZE)]
@@ -193,31 +195,70 @@ async def measure(scale: Scale, postgres: str, folder: Path) -> dict[str, Any]:
         "double_launches": sum(count - _SIZE for count in launched.values()),
         "seconds": round(took, 1),
         "kills": len(flock.killed),
-        "takeovers": len(takeovers),
+        "takeovers": len(waits),
         "lease_s": scale.lease,
-        "takeover_s": round(max(takeovers, default=0.0), 2),
+        "takeover_s": round(max(waits, default=0.0), 2),
         "records": records,
     }
 
 
-def run(scale: Scale) -> dict[str, Any]:
+def run(scale: Scale) -> Row:
     """Measure on a database server and a cloud that are gone afterwards."""
     with tempfile.TemporaryDirectory() as folder, PostgresServer() as server:
         return asyncio.run(measure(scale, server.make_database(), Path(folder)))
 
 
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Yield the one row."""
+    scale = Scale(100) if quick else Scale()
+    say(f"{scale.rollouts} rollouts, {scale.controllers} controllers")
+    yield run(scale)
+
+
+def broken(listed: Iterable[Row]) -> list[str]:
+    """Return what has to hold and doesn't."""
+    found = []
+    for row in listed:
+        if not row["succeeded"] == row["whole"] == row["rollouts"]:
+            found.append(f"{row['succeeded']} succeeded, {row['whole']} are whole, all have to be")
+        if row["double_launches"]:
+            found.append(f"{row['double_launches']} were launched twice")
+        if row["takeover_s"] >= row["lease_s"] + GRACE:
+            found.append(f"taken over after {row['takeover_s']} s, the lease and {GRACE:g} s asked")
+    return found
+
+
+BENCHMARK = Benchmark(
+    "Controllers that are killed",
+    f"""\
+Rollouts that several controllers share through one PostgreSQL journal, on real time, while every
+few seconds one of them is killed. All have to succeed, nothing may be launched twice, and the
+longest takeover, from a kill to the claim on record, has to be below the lease and {GRACE:g} s.""",
+    {
+        "rollouts": "rollouts",
+        "succeeded": "succeeded",
+        "double_launches": "launched twice",
+        "kills": "kills",
+        "takeovers": "takeovers",
+        "lease_s": "lease, s",
+        "takeover_s": "longest takeover, s",
+        "seconds": "took, s",
+    },
+    rows,
+    broken,
+)
+
+
 def main() -> None:
-    """Print the table."""
-    parser = options(__doc__ or "")
+    """Print the table, or be one of the controllers."""
+    parser = options()
     parser.add_argument("--controller", nargs=3, help="be one: JOURNAL SOCKET LEASE")
     chosen = parser.parse_args()
     if chosen.controller:
         journal, socket, lease = chosen.controller
         asyncio.run(control(journal, Path(socket), float(lease)))
         return
-    scale = Scale(100) if chosen.quick else Scale()
-    say(f"{scale.rollouts} rollouts, {scale.controllers} controllers")
-    show([run(scale)], as_json=chosen.json)
+    BENCHMARK.finish(rows(quick=chosen.quick), as_json=chosen.json)
 
 
 if __name__ == "__main__":

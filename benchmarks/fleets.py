@@ -9,25 +9,21 @@ controller, the simulated cloud and the journal together. No fleet's floor or ce
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
 
-from benchmarks.common import options, peak_mb, say, show
-from benchmarks.replacing import DRAIN, MIN_READY, TERMINATE
+from benchmarks.bounds import DRAIN, MIN_READY, TERMINATE
+from benchmarks.common import Benchmark, Row, alone, peak_mb, say
 from immutable import Fleet, Image, Journal, Limits, Revision, Rolling, open_journal
 from immutable.backend import Group
 from immutable.controller import Controller
 from immutable.memory import Cloud, Laws, MemoryBackend, fixed, vm
 from immutable.testing import LoopClock, run
 
-__all__ = ["broken", "measured", "rows"]
+__all__ = ["BENCHMARK", "broken", "measured", "rows"]
 
 SIZE = 20
 LIMITS = Limits(2, min_ready=MIN_READY, boot_timeout=3600)
@@ -43,7 +39,10 @@ def simulated(count: int, clock: LoopClock) -> Cloud:
     return cloud
 
 
-async def _submit(backend: MemoryBackend, journal: Journal, clock: LoopClock, count: int) -> None:
+async def submit_all(
+    backend: MemoryBackend, journal: Journal, clock: LoopClock, count: int
+) -> None:
+    """Hand over one rollout of each fleet."""
     for number in range(count):
         async with Fleet.connect(
             f"memory://f{number}", backend=backend, journal=journal, clock=clock, actor="bench"
@@ -52,11 +51,11 @@ async def _submit(backend: MemoryBackend, journal: Journal, clock: LoopClock, co
             await fleet.submit(plan)
 
 
-async def _measured(count: int, path: str) -> dict[str, Any]:
+async def _measured(count: int, path: str) -> Row:
     clock = LoopClock()
     cloud, journal = simulated(count, clock), await open_journal(path, clock=clock)
     backend = MemoryBackend(cloud)
-    await _submit(backend, journal, clock, count)
+    await submit_all(backend, journal, clock, count)
     calls, cpu, began = sum(cloud.calls.values()), time.process_time(), clock.now()
     controller = Controller(
         journal, most=count, clock=clock, connect=lambda _: nullcontext(backend)
@@ -81,28 +80,24 @@ async def _measured(count: int, path: str) -> dict[str, Any]:
     }
 
 
-def measured(count: int) -> dict[str, Any]:
+def measured(count: int) -> Row:
     """Let so many rollouts go on at once."""
     with tempfile.TemporaryDirectory() as folder:
         row = run(_measured(count, str(Path(folder) / "journal.db")))
         return row | {"rss_mb": peak_mb()}
 
 
-def rows(counts: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Return a row for each number of fleets, each of a process of its own."""
-    found: list[dict[str, Any]] = []
-    for count in counts:
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Yield a row for each number of fleets, each of a process of its own; the first is of one."""
+    first = 0.0
+    for count in (1, 50) if quick else (1, 50, 1000):
         say(f"{count} fleets")
-        command = [sys.executable, "-m", "benchmarks.fleets", "--row", str(count)]
-        made = subprocess.run(command, check=True, capture_output=True, text=True)
-        found.append(json.loads(made.stdout))
-    return [
-        each | {"ratio": each["seconds"] / found[0]["seconds"], "ms": 1000 * each["cpu"] / n}
-        for each, n in zip(found, counts, strict=True)
-    ]
+        found = alone("benchmarks.fleets:measured", count)
+        first = first or found["seconds"]
+        yield found | {"ratio": found["seconds"] / first, "ms": 1000 * found["cpu"] / count}
 
 
-def broken(listed: Iterable[dict[str, Any]]) -> list[str]:
+def broken(listed: Iterable[Row]) -> list[str]:
     """Return what has to hold and doesn't."""
     return [
         f"{row['fleets']} fleets: {row['succeeded']} succeeded, limits of {row['broken']} broken"
@@ -111,17 +106,26 @@ def broken(listed: Iterable[dict[str, Any]]) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Print the table."""
-    parser = options(__doc__ or "")
-    parser.add_argument("--row", type=int, metavar="FLEETS", help="measure one row")
-    chosen = parser.parse_args()
-    if chosen.row:
-        print(json.dumps(measured(chosen.row)))
-        return
-    listed = rows((1, 50) if chosen.quick else (1, 50, 1000))
-    show(listed, as_json=chosen.json, broken=broken(listed))
-
+BENCHMARK = Benchmark(
+    "Many rollouts at once",
+    """\
+So many fleets of 20 instances, all replaced at the same time with a surge of 2 by one controller,
+one process and one journal in a file. *Time* is until the last one ends, by that of one alone
+(whose boots are no worse than usual); *broken* are fleets whose floor or ceiling did not hold at
+some moment: none may be, and all have to succeed.""",
+    {
+        "fleets": "fleets",
+        "succeeded": "succeeded",
+        "broken": "broken",
+        "ratio": "time",
+        "calls_per_replacement": "calls each",
+        "cpu": "CPU, s",
+        "ms": "CPU of a fleet, ms",
+        "rss_mb": "memory, MB",
+    },
+    rows,
+    broken,
+)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -9,14 +9,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from typing import Any
 
-from benchmarks.common import options, show
+from benchmarks.common import Benchmark, Row
 
-__all__ = ["MOST", "broken", "rows"]
+__all__ = ["BENCHMARK", "MOST", "broken", "rows"]
 
 MOST = 150.0
 """Milliseconds that `import immutable` may take above bare Python."""
+
+ROUNDS = 10
 
 _WHAT = {
     "bare Python": "pass",
@@ -50,12 +51,12 @@ def _least(code: str, rounds: int) -> tuple[float, float]:
     return min(each[0] for each in told), min(each[1] for each in told)
 
 
-def rows(rounds: int) -> list[dict[str, Any]]:
+def rows(*, quick: bool) -> list[Row]:
     """Return a row for each import; the first is bare Python, from which the others count."""
-    found: list[dict[str, Any]] = []
+    found: list[Row] = []
     bare = 0.0, 0.0
     for what, code in _WHAT.items():
-        seconds, size = _least(code, rounds)
+        seconds, size = _least(code, 3 if quick else ROUNDS)
         found.append(
             {
                 "what": what,
@@ -67,7 +68,7 @@ def rows(rounds: int) -> list[dict[str, Any]]:
     return found
 
 
-def broken(listed: Iterable[dict[str, Any]]) -> list[str]:
+def broken(listed: Iterable[Row]) -> list[str]:
     """Return what has to hold and doesn't."""
     return [
         f"{row['what']}: {row['cpu_ms']} ms, at most {MOST:g}"
@@ -76,12 +77,15 @@ def broken(listed: Iterable[dict[str, Any]]) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Print the table."""
-    chosen = options(__doc__ or "").parse_args()
-    listed = rows(3 if chosen.quick else 10)
-    show(listed, as_json=chosen.json, broken=broken(listed))
-
+BENCHMARK = Benchmark(
+    "What an import costs",
+    f"""\
+Above bare Python, whose own figures are the first row; the least of {ROUNDS}. `import immutable`
+may take {MOST:g} ms.""",
+    {"what": "what", "cpu_ms": "CPU, ms", "rss_mb": "memory, MB"},
+    rows,
+    broken,
+)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

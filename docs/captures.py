@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 from attrs import evolve
 from rich.console import Console
+from writing import write
 
 from immutable import Canary, Fleet, Image, Limits, Revision
 from immutable.backend import Capabilities, Group
@@ -131,13 +132,5 @@ def files() -> dict[Path, str]:
     }
 
 
-def main() -> None:
-    """Write them."""
-    for path, text in files().items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(HERE.parent))
-
-
 if __name__ == "__main__":
-    main()
+    write(files())

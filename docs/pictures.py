@@ -12,6 +12,7 @@ from pathlib import Path
 
 from drawing import picture
 from scenes import SCENARIOS, Run, played
+from writing import write
 
 from immutable.model.records import Committed, Ended, Entered, Proved, Started, Turned
 from immutable.report import charts
@@ -99,13 +100,5 @@ def reported(made: Run) -> dict[Path, str]:
     }
 
 
-def main() -> None:
-    """Write them."""
-    for path, text in files().items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(HERE.parent))
-
-
 if __name__ == "__main__":
-    main()
+    write(files())

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from attrs import fields, has
+from writing import write
 
 from immutable.catalog import Assignment
 from immutable.checkup import Finding as CheckedThing
@@ -456,12 +457,5 @@ def files() -> dict[Path, str]:
     return {SCHEMA: json.dumps(schema(), indent=1, sort_keys=True) + "\n", PAGE: page()}
 
 
-def main() -> None:
-    """Write them."""
-    for path, text in files().items():
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(HERE.parent))
-
-
 if __name__ == "__main__":
-    main()
+    write(files())

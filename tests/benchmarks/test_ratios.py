@@ -10,8 +10,20 @@ import sys
 
 import pytest
 
-from benchmarks import engine, feeding, fleets, importing, makespan, performance, rates
-from benchmarks.replacing import DRAIN, MIN_READY, TERMINATE, Case, measured
+from benchmarks import (
+    bounds,
+    engine,
+    feeding,
+    fleets,
+    importing,
+    makespan,
+    mixed,
+    performance,
+    polling,
+    rates,
+)
+from benchmarks.bounds import DRAIN, MIN_READY, TERMINATE
+from benchmarks.replacing import Case, measured
 
 WHOLE = MIN_READY + DRAIN + TERMINATE
 
@@ -24,7 +36,7 @@ def on_page(name, row):
     "case", [Case("vm", 10, "25%", probe=True), Case("vm", 100, "5%"), Case("lognormal", 100, "5%")]
 )
 def test_makespan_and_calls_are_what_the_page_says_and_hold(case):
-    row = makespan.row(case, seeds=5)
+    row = makespan.row(case)
     assert on_page("makespan", row), row
     assert makespan.broken([row]) == []
     assert row["ratio"] < row["barrier_ratio"]
@@ -37,6 +49,16 @@ def test_to_be_told_of_changes_saves_time_and_calls_in_small_fleets():
     assert row["told_ratio"] < row["polled_ratio"]
     wrong = [row | {"told_ratio": 1.1}, row | {"told_calls": 30.0}, row | {"n": 1000}]
     assert len(feeding.broken(wrong)) == 3
+
+
+def test_a_longer_poll_saves_calls_and_costs_no_more_than_it_may():
+    assert polling.broken(polling.rows(quick=True)) == []
+
+
+def test_only_the_sum_of_surge_and_unavailability_matters():
+    found = list(mixed.rows(quick=True))
+    assert mixed.broken(found) == []
+    assert {(row["surge"], row["unavailable"]) for row in found} >= {("0", 5), ("5", 5)}
 
 
 def test_where_launches_are_the_limit_nothing_else_is():
@@ -87,12 +109,19 @@ def test_what_a_replacement_costs_does_not_grow_with_the_fleet():
 
 
 def test_the_bound_and_what_others_take_by_hand():
-    assert makespan.bound((10.0, 30.0), 1) == 40 + 2 * WHOLE
-    assert makespan.bound((10.0, 30.0), 2) == 30 + WHOLE
-    assert makespan.barrier((10.0, 30.0, 20.0), 2) == 30 + WHOLE + 20 + WHOLE
+    assert bounds.bound((10.0, 30.0), 1) == 40 + 2 * WHOLE
+    assert bounds.bound((10.0, 30.0), 2) == 30 + WHOLE
+    assert bounds.bound((10.0, 30.0), 0, 2) == 30 + WHOLE
+    assert bounds.bound((10.0, 30.0), 1, 1) == (40 + 2 * WHOLE) / 2
+    assert bounds.bound((0.0, 300.0), 2, 2) == 300 + MIN_READY  # The last one ends meanwhile.
+    assert bounds.barrier((10.0, 30.0, 20.0), 2) == 30 + WHOLE + 20 + WHOLE
+    assert bounds.barrier((10.0, 30.0, 20.0), 1, 1) == 30 + WHOLE + 20 + WHOLE
     # Looks each 10 s: available at 40; the next starts then and is available at 90.
-    assert makespan.kubernetes((1.0, 12.0), 1) == (90 + DRAIN + TERMINATE, 4)
-    assert makespan.kubernetes((1.0, 12.0), 2) == (50 + DRAIN + TERMINATE, 4)
+    assert bounds.kubernetes((1.0, 12.0), 1) == (90 + DRAIN + TERMINATE, 4)
+    assert bounds.kubernetes((1.0, 12.0), 2) == (50 + DRAIN + TERMINATE, 4)
+    # One fewer: an old one goes at 0, the other at 40, when the next starts: four until 50.
+    assert bounds.kubernetes((1.0, 12.0), 0, 1) == (40 + DRAIN + TERMINATE, 4)
+    assert bounds.kubernetes((1.0, 12.0), 1, 1) == (40 + DRAIN + TERMINATE, 4)
     buckets = rates.CLOUDS["small"]
     # 92 beyond the bucket less the two that are kept, one each 50 s.
     assert rates.bound((5.0,) * 100, buckets) == 92 / 0.02 + 5 + WHOLE
@@ -100,8 +129,8 @@ def test_the_bound_and_what_others_take_by_hand():
 
 def test_what_does_not_hold_is_said():
     good = {
-        "boot": "vm", "n": 1000, "surge": "5%", "probe": False, "ratio": 1.05,
-        "barrier_ratio": 1.5, "calls_per_replacement": 3.0, "extra": 1.01,
+        "boot": "vm", "n": 1000, "surge": "5%", "unavailable": 0, "probe": False, "poll": 2.0,
+        "ratio": 1.05, "barrier_ratio": 1.5, "calls_per_replacement": 3.0, "extra": 1.01,
     }  # fmt: skip
     assert makespan.broken([good]) == []
     for worse in ({"ratio": 1.07}, {"barrier_ratio": 1.3}, {"calls_per_replacement": 4.1},
