@@ -131,15 +131,15 @@ def test_what_is_awaited_is_known_from_those_who_came_and_went_before():
     booting = server("a", STARTING, launched_at=100.0)
     made = census(booting, server("b", STARTING, launched_at=102.0), at=110.0)
     made.groups = {1: evolve(made.groups[1], size=2)}
-    assert made.awaited() == (Awaited(10.0),)
+    assert made.awaited() == (Awaited(10.0, last=8.0, count=2),)
     made.absorb(seen(118, evolve(booting, state=READY, ready_since=117.0), complete=False))
     # One had been seen booting at 10 s and at none later, and was READY after 17.
     made.groups = {1: evolve(made.groups[1], size=2)}
-    assert made.awaited() == (Awaited(16.0, (16.0 + 17.0) / 2),)
+    assert made.awaited() == (Awaited(16.0, (16.0 + 17.0) / 2, last=16.0),)
     made.retire(["a"])
     made.groups = {1: evolve(made.groups[1], size=1)}
     made.absorb(seen(121, server("b", STARTING, launched_at=102.0)), groups=False)
-    assert made.awaited() == (Awaited(19.0, (16.0 + 17.0) / 2),)
+    assert made.awaited() == (Awaited(19.0, (16.0 + 17.0) / 2, last=19.0),)
     made.retire(["b"])
     assert made.awaited()[-1] == Awaited(0.0, 1.5)
 
