@@ -18,6 +18,7 @@ from immutable import Fleet, ImmutableError, JournalError, Limits
 from immutable.admission import BuiltBy, Policy, set_policy
 from immutable.backend import DriftCode, Rate, Throttled, Transient, Volume
 from immutable.catalog import add, assign, restore, revoke
+from immutable.engine.places import places
 from immutable.engine.retrying import jitter
 from immutable.memory import (
     Behaviour,
@@ -107,6 +108,9 @@ class Lab:
         watch.attend(w.journal)
         lab = cls(setting, w, watch)
         await lab._list("v1")
+        if setting.seed % 3 == 0:
+            # All controllers are of one process here, and share what there is little of.
+            places().of(URL).tell(Rate(burst=4, per_second=0.1), setting.size)
         stack.push_async_callback(lab._close)
         for name in w.members()[: setting.sick]:
             w.cloud.set_state(w.truth, name, "unready")
