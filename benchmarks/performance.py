@@ -17,6 +17,7 @@ from benchmarks import (
     engine,
     feeding,
     fleets,
+    hedging,
     importing,
     journal,
     makespan,
@@ -48,6 +49,7 @@ work on it.
 
 SECTIONS = {
     "makespan": makespan.BENCHMARK,
+    "hedging": hedging.BENCHMARK,
     "polling": polling.BENCHMARK,
     "mixed": mixed.BENCHMARK,
     "feeding": feeding.BENCHMARK,

@@ -52,6 +52,7 @@ class Case:
         surge: How many more there may be meanwhile: a number, or a share such as ``5%``.
         unavailable: How many fewer may serve meanwhile.
         probe: Whether one has to prove the image first.
+        hedge: Whether late boots may have duplicates.
         seed: Of all chances.
         poll: Seconds between two looks.
         feed: Whether the cloud tells of changes.
@@ -64,6 +65,7 @@ class Case:
     surge: str
     unavailable: int = 0
     probe: bool = False
+    hedge: bool = False
     seed: int = 0
     poll: float = 2.0
     feed: bool = False
@@ -162,7 +164,13 @@ async def _measured(case: Case) -> Measured:
     cloud.settled_fleet("web", first, case.n)
     backend = CountingBackend(cloud)
     backend.capabilities = evolve(backend.capabilities, poll=case.poll)
-    limits = Limits(case.extra, case.unavailable, min_ready=MIN_READY, boot_timeout=2 * LONGEST)
+    limits = Limits(
+        case.extra,
+        case.unavailable,
+        min_ready=MIN_READY,
+        boot_timeout=2 * LONGEST,
+        hedge=case.hedge,
+    )
     journal = await open_journal(":memory:", clock=clock)
     async with Fleet.connect("memory://web", backend=backend, journal=journal, clock=clock) as web:
         began, bill = clock.now(), Bill(cloud, case.n)

@@ -15,6 +15,7 @@ from benchmarks import (
     engine,
     feeding,
     fleets,
+    hedging,
     importing,
     makespan,
     mixed,
@@ -59,6 +60,16 @@ def test_only_the_sum_of_surge_and_unavailability_matters():
     found = list(mixed.rows(quick=True))
     assert mixed.broken(found) == []
     assert {(row["surge"], row["unavailable"]) for row in found} >= {("0", 5), ("5", 5)}
+
+
+def test_duplicates_of_slow_boots_gain_what_the_page_says():
+    row = hedging.row(Case("lognormal", 100, "25%"))
+    assert on_page("hedging", row), row
+    assert row["ratio"] < 0.8 * row["plain_ratio"]
+    assert hedging.broken([row]) == []
+    assert len(hedging.broken([row | {"n": 1_000, "extra": 1.04}])) == 1
+    slow = {"boot": "vm", "n": 1_000, "ratio": 1.26, "extra": 1.0}
+    assert len(hedging.broken([row | slow, row | slow | {"ratio": 1.24}])) == 1
 
 
 def test_where_launches_are_the_limit_nothing_else_is():
