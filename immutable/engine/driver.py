@@ -20,6 +20,7 @@ from immutable.engine.launching import Launching, too_much
 from immutable.engine.mind import Mind
 from immutable.engine.pacing import LONGEST, Pace, pause
 from immutable.engine.places import Place
+from immutable.engine.recalling import intended, sent
 from immutable.engine.session import Session
 from immutable.engine.sources import Sources
 from immutable.engine.telling import Teller, cause
@@ -27,6 +28,7 @@ from immutable.engine.watch import Watch
 from immutable.errors import LeaseLost, PlanRefused, PlanStale
 from immutable.hooks import Cause
 from immutable.model import (
+    Action,
     Clock,
     Create,
     Event,
@@ -36,20 +38,16 @@ from immutable.model import (
     Problem,
     Record,
     Result,
-    Retire,
     Settle,
     Snapshot,
     Status,
 )
 from immutable.model.records import (
     Committed,
-    Done,
     Ended,
     Entered,
-    Intended,
     Outcome,
     Paused,
-    Resynced,
     Sealed,
     Turned,
 )
@@ -181,19 +179,9 @@ class _Driver:
 
     def _recall(self, events: list[Event]) -> None:
         """Count those as leaving whom a predecessor sent to retire, or may have sent."""
-        sent: dict[str, tuple[str, ...]] = {}
-        for event in events:
-            match event.record:
-                case Intended(_, action) if self._session.launches(action):
-                    self._admitted = True  # It was asked about before it was launched first.
-                case Intended(token, Retire(_, ids)):
-                    sent[token] = ids
-                case Done(token, Outcome.CONFLICT | Outcome.REFUSED):
-                    sent.pop(token, None)
-                case Resynced(_, spared):
-                    sent = {t: tuple(n for n in ids if n not in spared) for t, ids in sent.items()}
-        for ids in sent.values():
-            self._watch.census.retire(ids)
+        # What was launched was asked about before it was launched first.
+        self._admitted = any(self._session.launches(action) for action in intended(events))
+        self._watch.census.retire(sent(events))
 
     async def _pass(self) -> float:
         """Look, do all that can be done now, and return for how long to wait."""
@@ -318,14 +306,14 @@ class _Driver:
             return False
         intents: list[Intent] = []
         while (action := self._mind.action(now, move)) is not None:
-            if self._session.launches(action) and not self._admitted:
-                if intents:
-                    break  # They are counted as done, so they are done first.
-                await self._admit()
-                return True
+            if intents and self._is_unheard(action):
+                break  # They are counted as done, so they are done first.
             offered, move = move, self._launching.afforded(now, move)
             if move is not offered and (action := self._mind.action(now, move)) is None:
                 break
+            # Not before there is something to launch: others may be waited for until then.
+            if self._is_unheard(action) and not await self._admit():
+                return True
             intents.append((action, move.why))
             self._hands.expect(action)
             if isinstance(action, Settle) or self._session.plan.kind is PlanKind.REPAIR:
@@ -364,10 +352,14 @@ class _Driver:
         made = any(isinstance(action, Create) for action, _ in intents)
         return not (self._look_soon or made)
 
-    async def _admit(self) -> None:
+    def _is_unheard(self, action: Action) -> bool:
+        """Whether an action launches the candidate before anybody was asked."""
+        return self._session.launches(action) and not self._admitted
+
+    async def _admit(self) -> bool:
         """Ask whether the candidate may be launched, right before it is for the first time.
 
-        Nothing may be counted as done that is not done if it may not.
+        Nothing may be counted as done that is not done if it may not: then it goes back.
         """
         heard = await self._hear()
         await self._session.write(*heard.records)
@@ -377,6 +369,7 @@ class _Driver:
             await self._session.write(Sealed(self._watch.census.at))
         if heard.problems:
             await self._give_up("; ".join(map(str, heard.problems)))
+        return self._admitted
 
     async def _hear(self) -> Hearing:
         session = self._session

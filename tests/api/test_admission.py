@@ -32,7 +32,9 @@ from immutable.admission import (
     set_policy,
 )
 from immutable.audit.changes import changes
+from immutable.backend import Rate
 from immutable.catalog import add, revoke
+from immutable.engine.places import places
 from immutable.memory import Cloud, MemoryBackend
 from immutable.model import Retire
 from immutable.model.records import Done, Intended, Outcome, Ruled
@@ -255,6 +257,28 @@ def test_what_is_revoked_between_the_beginning_and_the_first_launch_is_not_launc
         reason, ruled = await stopped_before_its_first_launch(lambda w: w.revoke("web:2.0"))(world)
         assert "web:2.0 is revoked: CVE-1" in reason
         assert ruled == []
+
+    play(story)
+
+
+def test_a_launch_that_waits_for_others_is_asked_about_when_it_is_its_turn():
+    later = []
+
+    async def others_launch(world):
+        loop, place = asyncio.get_running_loop(), places().of(URL)
+        place.tell(Rate(1, 0.01), None)
+        place.launches.grant("another", 4, loop.time(), back=True)  # 400 s until the next one.
+        later.append(asyncio.create_task(forbids(world)))
+
+    async def forbids(world):
+        await asyncio.sleep(200)
+        await world.carry(STRICT)
+
+    async def story(world):
+        reason, ruled = await stopped_before_its_first_launch(others_launch)(world)
+        assert "elsewhere.example.com: FAIL" in reason
+        assert [each.admitted for each in ruled] == [False]
+        assert later[0].done()
 
     play(story)
 

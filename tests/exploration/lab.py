@@ -110,7 +110,7 @@ class Lab:
         await lab._list("v1")
         if setting.seed % 3 == 0:
             # All controllers are of one process here, and share what there is little of.
-            places().of(URL).tell(Rate(burst=4, per_second=0.1), setting.size)
+            places().of(URL).tell(Rate(burst=4, per_second=0.1), max(1, setting.size))
         stack.push_async_callback(lab._close)
         for name in w.members()[: setting.sick]:
             w.cloud.set_state(w.truth, name, "unready")
