@@ -88,6 +88,7 @@ class Census:
         self._serving: Counter[str] = Counter()
         self._timers: list[tuple[float, str, InstanceState]] = []
         self._sent: dict[str, float] = {}
+        self._left: dict[str, float] = {}  # When somebody was first seen to leave.
         self._goings = array("d")
         self._boots: defaultdict[int, Span] = defaultdict(Span)
         self._leaves = Span()
@@ -141,7 +142,7 @@ class Census:
         if name in self._vanished:
             del self._vanished[name]
             self.holders.take(new.slot, name)  # It was only left out by an old look.
-        if old is new:
+        if old is new or (self._staleness and self._was_leaving(new)):
             return
         if state is InstanceState.READY and new.ready_since is None:
             # A backend that doesn't know: since it was first seen so, which is never too early.
@@ -159,6 +160,23 @@ class Census:
         elif old.ready_since != new.ready_since:
             self._doubt(new)  # It flapped between two looks.
             self._wind(new)
+
+    # With looks up to 3 s old: seen DRAINING at 10 s, READY at 12 s, by an older look. At 13.1 s it
+    # would have come back.
+    def _was_leaving(self, new: Instance) -> bool:
+        """Whether somebody was seen to leave after what this look shows, for all that is known.
+
+        Whoever begins may find that servers go, and that fewer are wanted; a look from before that
+        would count those as serving, and others would be sent away for them.
+        """
+        if new.state is InstanceState.DRAINING:
+            self._left.setdefault(new.id, self.at)
+            return False
+        left = self._left.get(new.id)
+        if left is not None and self.at - left <= self._staleness:
+            return True
+        self._left.pop(new.id, None)
+        return False
 
     def _doubt(self, instance: Instance) -> None:
         if self._state(instance) is InstanceState.READY:
@@ -189,6 +207,7 @@ class Census:
             if oldest < since and not (leaving and oldest > instance.launched_at):
                 continue
             del self._vanished[name]
+            self._left.pop(name, None)
             if leaving:
                 self._forget(instance)
                 self._buried.add(name)

@@ -152,6 +152,25 @@ def test_who_recovers_or_was_sent_by_somebody_else_may_be_done_at_any_time():
     assert Awaited() in made.awaited()
 
 
+def test_who_was_seen_to_leave_serves_again_only_in_a_look_that_can_not_be_older():
+    made = Census(0.0, 60.0, 3.0)
+    made.absorb(seen(110, server("a"), server("b", DRAINING)))
+    # Both looks may be as old as 3 s: the second one shows what was before the first.
+    made.absorb(seen(112, server("a"), server("b")))
+    assert made.counts(1) == Counts(made.counts(1).size, ready=1, proven=1, leaving=1)
+    made.absorb(seen(113, server("a"), server("b")))
+    assert (made.counts(1).ready, made.counts(1).leaving) == (1, 1)
+    made.absorb(seen(113.5, server("a"), server("b")))
+    assert (made.counts(1).ready, made.counts(1).leaving) == (2, 0)
+
+
+def test_where_looks_show_all_at_once_who_is_shown_to_serve_serves():
+    made = Census(0.0, 60.0)
+    made.absorb(seen(110, server("a"), server("b", DRAINING)))
+    made.absorb(seen(111, server("a"), server("b")))
+    assert (made.counts(1).ready, made.counts(1).leaving) == (2, 0)
+
+
 def test_a_retirement_that_did_not_happen_is_taken_back():
     made = census(server("a"), server("b", UNREADY))
     made.retire(["a", "b", "unknown"])
