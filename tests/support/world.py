@@ -83,7 +83,8 @@ class WatchedBackend(MemoryBackend):
         self._states[instance.id] = instance
         if before is None or before.state is not READY or before.ready_since is None:
             return
-        if instance.state is not DRAINING:
+        # Who dies, or is sent away by somebody else, is no doing of the rollout's.
+        if instance.state is not DRAINING or not self._acting:
             self._lost.append(self.cloud.at)
         elif self._acting and self.limits is not None and before.ready_since <= self._decided:
             unseen = self._unseen()
