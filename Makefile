@@ -100,7 +100,7 @@ format: install
 
 # Each prints a table and a line of JSON; all of them are tried, and one that doesn't hold fails this.
 # `python -m benchmarks.performance` writes docs/performance.md from runs of them.
-BENCHMARKS = makespan polling mixed feeding rates engine fleets importing journal takeover canary rehearse trust scanning report
+BENCHMARKS = makespan hedging polling mixed feeding rates engine fleets importing journal takeover canary rehearse trust scanning report aws
 
 bench: install
 	@failed=; for each in $(BENCHMARKS); do \
