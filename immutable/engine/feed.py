@@ -1,7 +1,7 @@
 """Hearing of changes: the wait between two looks ends when something has happened.
 
 A feed is a hint. One that breaks, lies or keeps silent costs time and nothing else: timers go on,
-and there is no longer wait than `pacing.LONGEST`.
+and no wait is longer than without it.
 """
 
 from __future__ import annotations
