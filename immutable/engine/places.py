@@ -8,6 +8,7 @@ for a script, a fleet's handle or a controller.
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakKeyDictionary
 
 from attrs import define, evolve, field
 
@@ -15,7 +16,6 @@ from immutable.journal import Lease
 from immutable.model import FleetURL, Rate
 from immutable.planning.sharing import Launches
 from immutable.planning.surging import Surge
-from immutable.toolkit.perloop import PerLoop
 
 __all__ = ["Place", "Places", "driven_by", "places"]
 
@@ -100,9 +100,9 @@ class Places:
         return self._known.setdefault(name, Place(name))
 
 
-_OF_LOOPS: PerLoop[None, Places] = PerLoop(Places)
+_OF_LOOPS: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
 
 
 def places() -> Places:
     """Return those of the running event loop, since each loop has a time of its own."""
-    return _OF_LOOPS.of(None)
+    return _OF_LOOPS.setdefault(asyncio.get_running_loop(), Places())
